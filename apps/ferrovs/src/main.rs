@@ -1,0 +1,3 @@
+//! Linux Virtual Server, forged in Rust: an LVS-NAT director in eBPF.
+
+fn main() {}

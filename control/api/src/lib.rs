@@ -1,0 +1,1 @@
+//! The control socket: types, client and server of the HTTP API.

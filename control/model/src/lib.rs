@@ -1,0 +1,1 @@
+//! Wanted state: services, real servers, validation, numbering; no I/O.

@@ -1,0 +1,1 @@
+//! The user half of the data plane: load, attach, recover, mapped tables, next hops.

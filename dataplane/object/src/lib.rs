@@ -1,0 +1,1 @@
+//! The compiled eBPF object, embedded.

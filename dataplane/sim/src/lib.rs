@@ -1,0 +1,1 @@
+//! The core on plain memory, in virtual time.

@@ -1,0 +1,1 @@
+//! Network namespaces, links, servers, traffic and captures for the demonstration and the tests.

@@ -1,0 +1,3 @@
+//! Development tasks: the eBPF object.
+
+fn main() {}
