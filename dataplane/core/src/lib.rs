@@ -1,2 +1,30 @@
+//! The way of a packet: everything ferrovs decides about one packet, and nothing else.
+//!
+//! The crate is pure: it performs no I/O and knows no clock. Packet bytes come through
+//! [`frame::Frame`], shared memory through [`tables::Tables`]. Three homes implement the two traits:
+//! the eBPF programs (packet and maps), the daemon (mapped memory, for sweeping and listing) and the
+//! simulator (slices and vectors). One piece of code therefore decides about packets in all of them.
+//!
+//! Start reading at [`director`]: it is the whole way on one page.
+//!
+//! Contract: no panics, no allocation, no floating point, no unbounded loop. Every loop's bound is a
+//! constant (see [`abi::bucket`] and [`flow::claim`]), because the kernel's verifier must see it.
 #![no_std]
-//! Decides about one packet: no_std, no alloc, no dependencies, no unsafe.
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+pub mod abi;
+pub mod director;
+pub mod flow;
+pub mod frame;
+pub mod nat;
+pub mod sched;
+pub mod side;
+pub mod tables;
+pub mod verdict;
+pub mod wire;

@@ -1,0 +1,74 @@
+//! The endpoint filter: which service an address and port belong to, and on which side.
+//!
+//! A small open-addressed table, in two halves of which one is in use. A line holds four keys (words
+//! 0..4) and their values (words 4..8). A key lies in the line that [`Geometry::line`] names or in the
+//! next one. Within a half a writer may add (value first, then key) and take away (key first); for
+//! everything else it fills the other half and switches over by one write of [`Geometry`].
+
+use super::bits;
+use super::endpoint::Endpoint;
+
+/// Entries in a line.
+pub const ENTRIES: usize = 4;
+/// Lines that may hold a key.
+pub const PROBES: u32 = 2;
+/// Tag bit of a key: the endpoint is a real server's, not a virtual one.
+const REAL: u16 = 1 << 15;
+
+/// Key of a virtual endpoint. Never 0.
+pub const fn virtual_key(endpoint: Endpoint, protocol: u8) -> u64 {
+    endpoint.pack(protocol as u16)
+}
+
+/// Key of a real server's endpoint. Never 0.
+pub const fn real_key(endpoint: Endpoint, protocol: u8) -> u64 {
+    endpoint.pack(protocol as u16 | REAL)
+}
+
+/// What an endpoint is: bits 0..16 service number, bit 16 [`Entry::SHARED`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+pub struct Entry(pub u64);
+
+impl Entry {
+    /// A real server's endpoint that serves, or lately served, more than one service: replies are
+    /// looked for among the pointers first, and new flows reserve their reply tuple there.
+    pub const SHARED: u64 = 1 << 16;
+
+    /// Of this service; for a shared endpoint, its oldest.
+    pub const fn new(service: u16, shared: bool) -> Self {
+        Self(service as u64 | if shared { Self::SHARED } else { 0 })
+    }
+
+    /// The service's number.
+    pub const fn service(self) -> u16 {
+        self.0 as u16
+    }
+
+    /// Whether replies may belong to several services.
+    pub const fn is_shared(self) -> bool {
+        self.0 & Self::SHARED != 0
+    }
+}
+
+/// Where the half in use starts and how large it is.
+///
+/// bits 0..32 first line, 32..40 log2 of its lines, 40..64 seed of its hash.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+pub struct Geometry(pub u64);
+
+impl Geometry {
+    /// A half of `1 << log2` lines from `first`.
+    pub const fn new(first: u32, log2: u32, seed: u32) -> Self {
+        Self(first as u64 | (log2 as u64 & 0xff) << 32 | (seed as u64 & 0x00ff_ffff) << 40)
+    }
+
+    /// Number of the line where probe `probe` (0 or 1) looks for `key`.
+    pub const fn line(self, key: u64, probe: u32) -> u32 {
+        let mixed = (key ^ (key >> 32) ^ (self.0 >> 40)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let log2 = bits(self.0, 32, 8) as u32;
+        let mask = (1u32 << (log2 & 31)) - 1;
+        self.0 as u32 + (((mixed >> 32) as u32).wrapping_add(probe) & mask)
+    }
+}

@@ -1,0 +1,192 @@
+//! A flow: one connection, one line, found from both directions.
+//!
+//! Everything that says whether the line may be used is in the [`Control`] word, which changes only by
+//! compare-and-exchange (or by the one CPU that holds the line in [`Phase::Claimed`]). The endpoint
+//! words change only while the line is claimed. The rule for readers and writers is in
+//! [`crate::flow::claim`].
+
+use super::bits;
+
+/// Word: see [`Control`].
+pub const CONTROL: usize = 0;
+/// Word: client endpoint, tag = IP protocol.
+pub const CLIENT: usize = 1;
+/// Word: virtual endpoint as the client addressed it, tag = service number.
+pub const VIRTUAL: usize = 2;
+/// Word: real server endpoint, tag 0.
+pub const DEST: usize = 3;
+/// Word: the endpoint that the server sees as its peer, tag = IP protocol. Equal to [`CLIENT`] unless
+/// another source port had to be taken.
+pub const LOCAL: usize = 4;
+/// Word: see [`Owner`].
+pub const OWNER: usize = 5;
+/// Word: see [`NextHops`].
+pub const NEXT_HOPS: usize = 6;
+/// Word: see [`Handshake`].
+pub const HANDSHAKE: usize = 7;
+
+/// Bits of a generation that words other than [`CONTROL`] repeat.
+const GENERATION_ECHO: u32 = 16;
+
+/// How far a line is from being a flow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+#[repr(u8)]
+pub enum Phase {
+    /// Nobody's. Also what zeroed memory says.
+    Free = 0,
+    /// One CPU is writing or clearing it; nobody else may believe any other word.
+    Claimed = 1,
+    /// A flow.
+    Live = 2,
+}
+
+/// The word that decides: phase, protection, state, generation and last use.
+///
+/// bits 0..2 phase, 2 protected, 3..8 state, 8..32 generation, 32..64 last seen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+pub struct Control(pub u64);
+
+impl Control {
+    /// A control word of the given parts.
+    pub const fn new(phase: Phase, state: u8, generation: u32, last_seen: u32) -> Self {
+        Self(
+            phase as u64
+                | ((state & 31) as u64) << 3
+                | ((generation & 0x00ff_ffff) as u64) << 8
+                | (last_seen as u64) << 32,
+        )
+    }
+
+    /// Whether the line holds a flow.
+    pub const fn is_live(self) -> bool {
+        bits(self.0, 0, 2) == Phase::Live as u64
+    }
+
+    /// Whether the line is nobody's.
+    pub const fn is_free(self) -> bool {
+        bits(self.0, 0, 2) == Phase::Free as u64
+    }
+
+    /// Whether the client has acknowledged the server's own sequence number: never evicted.
+    pub const fn is_protected(self) -> bool {
+        self.0 & 4 != 0
+    }
+
+    /// The [state](super::state) of the flow, 0..32.
+    pub const fn state(self) -> u8 {
+        bits(self.0, 3, 5) as u8
+    }
+
+    /// How often the line was claimed, modulo 2^24.
+    pub const fn generation(self) -> u32 {
+        bits(self.0, 8, 24) as u32
+    }
+
+    /// When a packet was last seen, in ticks of [`super::config::TICK_SHIFT`].
+    pub const fn last_seen(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// The same with another state.
+    #[must_use]
+    pub const fn with_state(self, state: u8) -> Self {
+        Self(self.0 & !(31 << 3) | ((state & 31) as u64) << 3)
+    }
+
+    /// The same, protected.
+    #[must_use]
+    pub const fn with_protection(self) -> Self {
+        Self(self.0 | 4)
+    }
+
+    /// The same, last seen at `tick`.
+    #[must_use]
+    pub const fn with_last_seen(self, tick: u32) -> Self {
+        Self(self.0 & 0xffff_ffff | (tick as u64) << 32)
+    }
+}
+
+/// Which destination a flow counts for, and how it can be found.
+///
+/// bits 0..32 destination number, 32.. flags.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+pub struct Owner(pub u64);
+
+impl Owner {
+    /// The line is not in its home bucket: a pointer leads to it from the client's side.
+    pub const CLIENT_POINTER: u64 = 1 << 32;
+    /// A pointer leads to it from the server's side.
+    pub const SERVER_POINTER: u64 = 1 << 33;
+
+    /// The destination's number.
+    pub const fn dest(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// Whether all bits of `flag` are set.
+    pub const fn has(self, flag: u64) -> bool {
+        self.0 & flag == flag
+    }
+}
+
+/// Next hop numbers towards the server (bits 0..24) and the client (24..48); bits 48..64 repeat the
+/// generation, so that a late write cannot land in the line's next flow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+pub struct NextHops(pub u64);
+
+impl NextHops {
+    /// Of these numbers, for a flow of this generation.
+    pub const fn new(server: u32, client: u32, generation: u32) -> Self {
+        Self(
+            (server & 0x00ff_ffff) as u64
+                | ((client & 0x00ff_ffff) as u64) << 24
+                | (generation as u64) << 48,
+        )
+    }
+
+    /// Number of the next hop towards the real server.
+    pub const fn server(self) -> u32 {
+        bits(self.0, 0, 24) as u32
+    }
+
+    /// Number of the next hop towards the client.
+    pub const fn client(self) -> u32 {
+        bits(self.0, 24, 24) as u32
+    }
+
+    /// The generation, modulo 2^16.
+    pub const fn generation(self) -> u32 {
+        bits(self.0, 48, GENERATION_ECHO) as u32
+    }
+}
+
+/// What the server's SYN+ACK said: bits 0..32 the sequence number that acknowledges it (its own plus
+/// one), bit 32 whether one was seen, bits 48..64 the generation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+pub struct Handshake(pub u64);
+
+impl Handshake {
+    /// No SYN+ACK yet.
+    pub const fn none(generation: u32) -> Self {
+        Self((generation as u64) << 48)
+    }
+
+    /// A SYN+ACK whose acknowledgement is `expected`.
+    pub const fn answered(expected: u32, generation: u32) -> Self {
+        Self(expected as u64 | 1 << 32 | (generation as u64) << 48)
+    }
+
+    /// The acknowledgement number that proves the client heard the server.
+    pub const fn expected(self) -> Option<u32> {
+        if self.0 & (1 << 32) == 0 {
+            None
+        } else {
+            Some(self.0 as u32)
+        }
+    }
+}

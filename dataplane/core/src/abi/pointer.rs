@@ -1,0 +1,36 @@
+//! Pointers: where a flow lives that its hash does not lead to.
+//!
+//! A key is two endpoint words. Client side: (client, virtual) as in the flow's words, so the first
+//! tag is the IP protocol; server side: (dest, local), so the first tag is 0. The two never meet.
+
+use super::bits;
+
+/// Client side: words [`super::flow::CLIENT`] and [`super::flow::VIRTUAL`]. Server side: words
+/// [`super::flow::DEST`] and [`super::flow::LOCAL`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+#[repr(C)]
+pub struct PointerKey(pub [u64; 2]);
+
+/// Flow line number (bits 0..32) and generation (32..56).
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+#[repr(C)]
+pub struct Pointer(pub u64);
+
+impl Pointer {
+    /// To this line while it has this generation.
+    pub const fn new(line: u32, generation: u32) -> Self {
+        Self(line as u64 | ((generation & 0x00ff_ffff) as u64) << 32)
+    }
+
+    /// The flow's line number.
+    pub const fn line(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// The generation it was made for.
+    pub const fn generation(self) -> u32 {
+        bits(self.0, 32, 24) as u32
+    }
+}

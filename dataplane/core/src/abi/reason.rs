@@ -1,0 +1,57 @@
+//! Why a packet was dropped, passed on or given up: one counter per reason and CPU.
+
+/// Lines of counters per CPU.
+pub const LINES: u32 = 4;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $text:literal;)*) => {
+        /// Why a packet that concerned a service was not simply forwarded.
+        #[derive(Clone, Copy, PartialEq, Eq)]
+        #[cfg_attr(not(target_arch = "bpf"), derive(Debug, PartialOrd, Ord, Hash))]
+        #[repr(u8)]
+        pub enum Reason { $($(#[$doc])* $name = $number,)* }
+
+        impl Reason {
+            /// All of them, in order of their numbers.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The name under which it is shown.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// A fragment addressed to a service: passed to the stack.
+    Fragment = 0, "fragment";
+    /// A TCP segment that opens nothing and belongs to no flow: passed to the stack.
+    NoFlow = 1, "no-flow";
+    /// No real server is usable: dropped.
+    NoDestination = 2, "no-destination";
+    /// The flow's real server was removed: dropped.
+    DestinationGone = 3, "destination-gone";
+    /// TTL would reach zero: dropped.
+    TtlExceeded = 4, "ttl-exceeded";
+    /// No line could be had for a new flow: dropped.
+    TableFull = 5, "table-full";
+    /// Another CPU was busy in the same bucket for too long: dropped.
+    Contended = 6, "contended";
+    /// No source port was left under which replies could be told apart: dropped.
+    PortsExhausted = 7, "ports-exhausted";
+    /// A half-open flow gave its line to a new one.
+    Evicted = 8, "evicted";
+    /// The header is cut short or contradicts itself: passed to the stack.
+    Malformed = 9, "malformed";
+    /// XDP left the packet to the tc program: no trusted next hop.
+    Deferred = 10, "deferred";
+    /// The kernel was asked to find the neighbour.
+    Resolved = 11, "resolved";
+    /// No route towards the packet's destination: dropped.
+    NoRoute = 12, "no-route";
+    /// A new flow took another source port, so that its replies can be told apart.
+    PortChanged = 13, "port-changed";
+    /// A flow could not live in its home bucket and was given a place elsewhere.
+    Displaced = 14, "displaced";
+}

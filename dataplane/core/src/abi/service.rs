@@ -1,0 +1,21 @@
+//! A virtual service's line.
+
+/// Word: virtual endpoint, tag = IP protocol.
+pub const ENDPOINT: usize = 0;
+/// Word: bits 0..8 [`Scheduler`], bit 32 [`ACCEPTS`].
+pub const MODE: usize = 1;
+/// Word: see [`super::schedule::Span`].
+pub const SCHEDULE: usize = 2;
+
+/// Bit of [`MODE`]: the service exists and takes new flows. A deleted service keeps its line, without
+/// this bit, for as long as it has flows.
+pub const ACCEPTS: u64 = 1 << 32;
+
+/// How a service picks a real server for a new flow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+#[repr(u8)]
+pub enum Scheduler {
+    /// Round robin.
+    RoundRobin = 1,
+}

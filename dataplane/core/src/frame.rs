@@ -1,0 +1,38 @@
+//! What a packet is to the core: bounded reads and writes.
+//!
+//! Contract: offsets are counted from the first byte of the frame; an access that is not wholly inside
+//! the frame returns `None` and changes nothing. Integers are returned as the native integer whose
+//! memory bytes are the wire's.
+
+/// A change to a layer-4 checksum, as RFC 1624 differences: one's complement sums of (new - old), not
+/// folded further than 32 bits.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug, PartialEq, Eq))]
+pub struct ChecksumChange {
+    /// Of the addresses, which are part of the pseudo-header.
+    pub addresses: u32,
+    /// Of the ports, which are part of the segment itself.
+    pub ports: u32,
+    /// UDP: a checksum field of zero means "none" and stays zero, and a sum of zero is written as
+    /// 0xffff (RFC 768).
+    pub zero_is_none: bool,
+}
+
+/// The bytes of one packet.
+pub trait Frame {
+    /// Two bytes.
+    fn read_u16(&self, offset: usize) -> Option<u16>;
+    /// Four bytes.
+    fn read_u32(&self, offset: usize) -> Option<u32>;
+    /// Eight bytes.
+    fn read_u64(&self, offset: usize) -> Option<u64>;
+    /// Writes two bytes.
+    fn write_u16(&mut self, offset: usize, value: u16) -> Option<()>;
+    /// Writes four bytes.
+    fn write_u32(&mut self, offset: usize, value: u32) -> Option<()>;
+    /// Writes eight bytes.
+    fn write_u64(&mut self, offset: usize, value: u64) -> Option<()>;
+    /// Applies a change to the layer-4 checksum at `offset`. The last thing done to a frame: where the
+    /// kernel keeps the checksum half computed (CHECKSUM_PARTIAL), only the kernel can do it right.
+    fn change_checksum(&mut self, offset: usize, change: ChecksumChange) -> Option<()>;
+}

@@ -1,0 +1,78 @@
+//! What tables are to the core: arrays of lines, a few maps, a clock.
+//!
+//! Contract for implementers: `load` acquires and `store` releases, read-modify-write operations are
+//! sequentially consistent; a line stays valid while it is held; indices out of range give `None`.
+
+use crate::abi::pointer::{Pointer, PointerKey};
+
+/// Eight words of shared memory, each read and written whole. Word numbers are taken modulo 8.
+pub trait Line: Copy {
+    /// The word's value; later reads are not moved before this one.
+    fn load(self, word: usize) -> u64;
+    /// Sets the word; earlier writes are not moved behind this one.
+    fn store(self, word: usize, value: u64);
+    /// Sets the word to `new` if it is `current`; whether it was.
+    fn compare_exchange(self, word: usize, current: u64, new: u64) -> bool;
+    /// Adds to the word, wrapping; what it was before.
+    fn fetch_add(self, word: usize, value: u64) -> u64;
+    /// Adds to a word that only this CPU writes.
+    fn add_local(self, word: usize, value: u64) {
+        self.store(word, self.load(word).wrapping_add(value));
+    }
+}
+
+/// Where a packet to an address leaves, as the kernel's routing table says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+pub struct Route {
+    /// Index of the interface it leaves by.
+    pub interface: u32,
+    /// IPv4 address of the neighbour it is handed to: the gateway, or the destination itself.
+    /// Wire order.
+    pub neighbour: u32,
+}
+
+/// Everything outside the packet that a decision may depend on.
+pub trait Tables {
+    /// The lines this home provides.
+    type Line: Line;
+
+    /// Line of the configuration ([`crate::abi::config`]).
+    fn config(&self, line: u32) -> Option<Self::Line>;
+    /// Line of the flow table ([`crate::abi::bucket`], [`crate::abi::flow`]).
+    fn flow(&self, line: u32) -> Option<Self::Line>;
+    /// Line of the endpoint filter ([`crate::abi::filter`]).
+    fn filter(&self, line: u32) -> Option<Self::Line>;
+    /// Line of a service ([`crate::abi::service`]).
+    fn service(&self, number: u32) -> Option<Self::Line>;
+    /// Line of the schedules ([`crate::abi::schedule`]).
+    fn schedule(&self, line: u32) -> Option<Self::Line>;
+    /// Line of a destination ([`crate::abi::dest`]).
+    fn dest(&self, line: u32) -> Option<Self::Line>;
+    /// Line of this CPU's counters for a destination ([`crate::abi::dest`]).
+    fn dest_counters(&self, number: u32) -> Option<Self::Line>;
+    /// Line of this CPU's reason counters ([`crate::abi::reason`]).
+    fn reasons(&self, line: u32) -> Option<Self::Line>;
+    /// Line of a next hop ([`crate::abi::next_hop`]).
+    fn next_hop(&self, number: u32) -> Option<Self::Line>;
+    /// Line of the interfaces ([`crate::abi::interface`]).
+    fn interface(&self, line: u32) -> Option<Self::Line>;
+
+    /// The number of the next hop with this [key](crate::abi::next_hop::neighbour_key).
+    fn neighbour(&self, key: u64) -> Option<u32>;
+
+    /// The pointer stored under a key.
+    fn pointer(&self, key: &PointerKey) -> Option<Pointer>;
+    /// Stores a pointer under a key that has none; false if it has one or there is no room.
+    fn pointer_insert(&self, key: &PointerKey, pointer: Pointer) -> bool;
+    /// Forgets a key.
+    fn pointer_remove(&self, key: &PointerKey);
+
+    /// The route to an IPv4 address (wire order), for a packet that came in by `interface`.
+    fn route(&self, destination: u32, interface: u32) -> Option<Route>;
+
+    /// Monotonic time in ticks of [`crate::abi::config::TICK_SHIFT`].
+    fn now(&self) -> u32;
+    /// A random number.
+    fn random(&self) -> u32;
+}
