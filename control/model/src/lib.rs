@@ -1,1 +1,24 @@
-//! Wanted state: services, real servers, validation, numbering; no I/O.
+//! The wanted state of a director: virtual services, their real servers, and the timeouts.
+//!
+//! This is where a command stops being text and starts being true or refused. The command line and
+//! the API hand in a [`Change`]; [`Wanted::apply`] either makes it or says why not with a
+//! [`Refusal`], which has the meanings (and the wording) of the kernel's IPVS. What comes out is
+//! plain data: the daemon turns it into tables, and keeps its JSON so that it survives a restart.
+//!
+//! Nothing here does I/O, knows a runtime, or knows the grammar of a command line.
+
+mod change;
+mod destination;
+mod refusal;
+mod scheduler;
+mod service;
+mod timeouts;
+mod wanted;
+
+pub use change::Change;
+pub use destination::{Destination, Forwarding, MAX_WEIGHT};
+pub use refusal::Refusal;
+pub use scheduler::{Scheduler, schedulers};
+pub use service::{Protocol, Service, ServiceKey, ServiceSettings};
+pub use timeouts::{MAX_TIMEOUT, Timeouts};
+pub use wanted::{RefusedChange, Wanted};

@@ -1,0 +1,69 @@
+//! Why a change was refused.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a change was refused. The meanings are those of the kernel's IPVS, and where IPVS has such
+/// a refusal the text is the one that its tools print (libipvs, `ipvs_strerror`).
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Refusal {
+    /// IPv6 is not built yet (EAFNOSUPPORT).
+    #[error("IPv6 is not supported yet: only IPv4 addresses can be balanced")]
+    AddressFamilyNotSupported,
+    /// The service has a destination at that address already (EEXIST).
+    #[error("Destination already exists")]
+    DestinationExists,
+    /// Only masquerading is built so far (EOPNOTSUPP).
+    #[error("this forwarding method is not supported yet: only masquerading (-m) is")]
+    ForwardingNotSupported,
+    /// The change makes no sense, or a real server's address is not unicast (EINVAL).
+    #[error("Invalid operation.  Possibly wrong module version, address not unicast, ...")]
+    Invalid,
+    /// The service has no destination at that address (ENOENT).
+    #[error("No such destination")]
+    NoSuchDestination,
+    /// No service has that key (ESRCH).
+    #[error("No such service")]
+    NoSuchService,
+    /// A number is too large (ERANGE).
+    #[error("Numerical result out of range")]
+    OutOfRange,
+    /// The asker may not change anything (EPERM).
+    #[error("Permission denied (you must be root)")]
+    PermissionDenied,
+    /// The protocol cannot be balanced (ENOPROTOOPT).
+    #[error("Protocol not available")]
+    ProtocolNotAvailable,
+    /// No scheduler has that name (ENOENT).
+    #[error("Scheduler or persistence engine not found")]
+    SchedulerNotFound,
+    /// A service has that key already (EEXIST).
+    #[error("Service already exists")]
+    ServiceExists,
+    /// A destination was named of a service that does not exist (ESRCH).
+    #[error("Service not defined")]
+    ServiceNotDefined,
+    /// The data plane has no room for more services or destinations (ENOMEM).
+    #[error("Memory allocation problem")]
+    TableFull,
+}
+
+impl Refusal {
+    /// The name of the kernel's error number with this meaning, for logs and other tools.
+    #[must_use]
+    pub const fn errno(self) -> &'static str {
+        match self {
+            Self::AddressFamilyNotSupported => "EAFNOSUPPORT",
+            Self::DestinationExists | Self::ServiceExists => "EEXIST",
+            Self::ForwardingNotSupported => "EOPNOTSUPP",
+            Self::Invalid => "EINVAL",
+            Self::NoSuchDestination | Self::SchedulerNotFound => "ENOENT",
+            Self::NoSuchService | Self::ServiceNotDefined => "ESRCH",
+            Self::OutOfRange => "ERANGE",
+            Self::PermissionDenied => "EPERM",
+            Self::ProtocolNotAvailable => "ENOPROTOOPT",
+            Self::TableFull => "ENOMEM",
+        }
+    }
+}
