@@ -1,1 +1,84 @@
-//! The control socket: types, client and server of the HTTP API.
+//! The control socket of a director: what is said on it, and the side that asks.
+//!
+//! One daemon serves a network namespace. It listens on an abstract unix socket, which exists once
+//! per network namespace just as the kernel's IPVS does, and speaks HTTP/1.1 with JSON bodies:
+//!
+//! | route | question | answer |
+//! |---|---|---|
+//! | `GET` [`routes::STATUS`] | how is it? | [`Status`] |
+//! | `GET` [`routes::SERVICES`] | what is balanced, and how much? | [`Services`] |
+//! | `GET` [`routes::FLOWS`] | which flows are there? | one [`FlowView`] a line (NDJSON), streamed |
+//! | `POST` [`routes::CHANGES`] | a list of [`ferrovs_model::Change`] | `{}`; or 409 and [`Refused`], and then nothing of the list was done |
+//! | `POST` [`routes::DOWN`] | take everything away and end | `{}` once it is done |
+//!
+//! Any other failure is answered with its status code and a [`Failure`]: 400 when the body cannot be
+//! read, 403 when the asker may not, 500 when something broke.
+//!
+//! The answering side belongs to the daemon; [`client`] is the asking one.
+
+pub mod client;
+mod flow;
+mod services;
+mod status;
+
+use std::{io, os::linux::net::SocketAddrExt, os::unix::net::SocketAddr};
+
+use ferrovs_model::Refusal;
+use serde::{Deserialize, Serialize};
+
+pub use flow::FlowView;
+pub use services::{Counters, DestinationView, ServiceView, Services};
+pub use status::{HookView, Status};
+
+/// The name of the daemon's abstract unix socket.
+pub const SOCKET_NAME: &[u8] = b"ferrovs";
+
+/// The paths of the API.
+pub mod routes {
+    /// `GET`: [`crate::Status`].
+    pub const STATUS: &str = "/v1/status";
+    /// `GET`: [`crate::Services`].
+    pub const SERVICES: &str = "/v1/services";
+    /// `GET`: [`crate::FlowView`], one a line.
+    pub const FLOWS: &str = "/v1/flows";
+    /// `POST`: a list of [`ferrovs_model::Change`], made whole or not at all.
+    pub const CHANGES: &str = "/v1/changes";
+    /// `POST`: end, and take programs and tables away.
+    pub const DOWN: &str = "/v1/down";
+}
+
+/// The address the daemon listens on in this network namespace.
+///
+/// # Errors
+/// None in practice: the name is short enough for every abstract socket.
+pub fn socket_address() -> io::Result<SocketAddr> {
+    SocketAddr::from_abstract_name(SOCKET_NAME)
+}
+
+/// The body of a 409: the first change that could not be made. Nothing of the list was done.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Refused {
+    /// The place of the change in the list, from 0.
+    pub index: usize,
+    /// Why, for programs.
+    pub refusal: Refusal,
+    /// Why, for people.
+    pub message: String,
+}
+
+impl From<ferrovs_model::RefusedChange> for Refused {
+    fn from(refused: ferrovs_model::RefusedChange) -> Self {
+        Self {
+            index: refused.index,
+            refusal: refused.refusal,
+            message: refused.refusal.to_string(),
+        }
+    }
+}
+
+/// The body of every failure that is not a refusal.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Failure {
+    /// What went wrong, in one sentence for people.
+    pub message: String,
+}
