@@ -9,7 +9,7 @@
 //!
 //! Contract: no panics, no allocation, no floating point, no unbounded loop. Every loop's bound is a
 //! constant (see [`abi::bucket`] and [`flow::claim`]), because the kernel's verifier must see it.
-#![no_std]
+#![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![deny(
     clippy::indexing_slicing,
@@ -22,6 +22,7 @@ pub mod abi;
 pub mod director;
 pub mod flow;
 pub mod frame;
+pub mod hop;
 pub mod nat;
 pub mod sched;
 pub mod side;

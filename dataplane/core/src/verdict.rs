@@ -1,1 +1,45 @@
-//! To come.
+//! What becomes of a packet.
+
+/// Where the packet was met.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+pub enum Hook {
+    /// In the driver, before the kernel has made an skb of it.
+    Xdp,
+    /// At tc ingress. Whatever XDP leaves to the kernel comes by here once more.
+    Tc,
+}
+
+/// How a packet came in.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+pub struct Arrival {
+    /// Index of the interface.
+    pub interface: u32,
+    /// The hook that asks.
+    pub hook: Hook,
+}
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+pub enum Verdict {
+    /// Untouched, on to the kernel's stack.
+    Pass,
+    /// Untouched, on to the tc program of the same interface, which can ask the kernel for a
+    /// neighbour. Only from [`Hook::Xdp`].
+    Defer,
+    /// Gone.
+    Drop,
+    /// Rewritten down to the Ethernet header: out of this interface.
+    Transmit {
+        /// Index of the interface.
+        interface: u32,
+    },
+    /// Rewritten but for the Ethernet header: the kernel is to find the neighbour on this interface and
+    /// send it. Only from [`Hook::Tc`].
+    Resolve {
+        /// Index of the interface.
+        interface: u32,
+    },
+}

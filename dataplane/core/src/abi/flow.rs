@@ -20,13 +20,10 @@ pub const DEST: usize = 3;
 pub const LOCAL: usize = 4;
 /// Word: see [`Owner`].
 pub const OWNER: usize = 5;
-/// Word: see [`NextHops`].
-pub const NEXT_HOPS: usize = 6;
+/// Word: see [`WayBack`].
+pub const WAY_BACK: usize = 6;
 /// Word: see [`Handshake`].
 pub const HANDSHAKE: usize = 7;
-
-/// Bits of a generation that words other than [`CONTROL`] repeat.
-const GENERATION_ECHO: u32 = 16;
 
 /// How far a line is from being a flow.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -132,35 +129,36 @@ impl Owner {
     }
 }
 
-/// Next hop numbers towards the server (bits 0..24) and the client (24..48); bits 48..64 repeat the
-/// generation, so that a late write cannot land in the line's next flow.
+/// The way back to the client: bits 0..24 the next hop's number, 24..48 the interface the flow came in
+/// by; bits 48..64 repeat the generation, so that a late write cannot land in the line's next flow.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
-pub struct NextHops(pub u64);
+pub struct WayBack(pub u64);
 
-impl NextHops {
-    /// Of these numbers, for a flow of this generation.
-    pub const fn new(server: u32, client: u32, generation: u32) -> Self {
+impl WayBack {
+    /// By next hop `number` (0: not known yet), for a flow of this generation from `interface`.
+    pub const fn new(number: u32, interface: u32, generation: u32) -> Self {
         Self(
-            (server & 0x00ff_ffff) as u64
-                | ((client & 0x00ff_ffff) as u64) << 24
+            (number & 0x00ff_ffff) as u64
+                | ((interface & 0x00ff_ffff) as u64) << 24
                 | (generation as u64) << 48,
         )
     }
 
-    /// Number of the next hop towards the real server.
-    pub const fn server(self) -> u32 {
+    /// Number of the next hop towards the client.
+    pub const fn next_hop(self) -> u32 {
         bits(self.0, 0, 24) as u32
     }
 
-    /// Number of the next hop towards the client.
-    pub const fn client(self) -> u32 {
+    /// Index of the interface by which the flow's first packet came.
+    pub const fn interface(self) -> u32 {
         bits(self.0, 24, 24) as u32
     }
 
-    /// The generation, modulo 2^16.
-    pub const fn generation(self) -> u32 {
-        bits(self.0, 48, GENERATION_ECHO) as u32
+    /// The same with the next hop's number.
+    #[must_use]
+    pub const fn with_next_hop(self, number: u32) -> Self {
+        Self(self.0 & !0x00ff_ffff | (number & 0x00ff_ffff) as u64)
     }
 }
 

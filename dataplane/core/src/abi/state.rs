@@ -28,23 +28,12 @@ pub const UDP: u8 = 11;
 /// States there can be.
 pub const MAX: usize = 32;
 
-/// Default timeout of each state, seconds (`tcp_timeouts`, `udp_timeouts` of IPVS); 0: no such state.
-pub const DEFAULT_TIMEOUTS: [u32; MAX] = {
-    let mut seconds = [0; MAX];
-    seconds[NONE as usize] = 2;
-    seconds[ESTABLISHED as usize] = 900;
-    seconds[SYN_SENT as usize] = 120;
-    seconds[SYN_RECV as usize] = 60;
-    seconds[FIN_WAIT as usize] = 120;
-    seconds[TIME_WAIT as usize] = 120;
-    seconds[CLOSE as usize] = 10;
-    seconds[CLOSE_WAIT as usize] = 60;
-    seconds[LAST_ACK as usize] = 30;
-    seconds[LISTEN as usize] = 120;
-    seconds[SYNACK as usize] = 120;
-    seconds[UDP as usize] = 300;
-    seconds
-};
+/// Default timeout of each state, seconds (`tcp_timeouts`, `udp_timeouts` of IPVS), in
+/// the order of their numbers; 0: no such state.
+pub const DEFAULT_TIMEOUTS: [u32; MAX] = [
+    2, 900, 120, 60, 120, 120, 10, 60, 30, 120, 120, 300, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0,
+];
 
 /// Whether a flow in this state counts as active (`tcp_state_active_table`; UDP never does).
 pub const fn is_active(state: u8) -> bool {

@@ -1,0 +1,105 @@
+//! Flows: finding them, making them, keeping their state, ending them.
+//!
+//! The life of a line of the flow table, all changes by compare-and-exchange of its control word:
+//!
+//! ```text
+//!            claim                    publish
+//!   Free ─────────────► Claimed ─────────────────► Live ──┐ touch: state, protection, last seen
+//!    ▲                  (generation + 1)            │  ▲  │
+//!    │                      ▲                       │  └──┘
+//!    │      retire          └───────────────────────┤ claim of an expired or evicted line
+//!    └──────────────── Claimed ◄────────────────────┘
+//! ```
+//!
+//! * [`find`] reads, [`claim`] makes, [`touch`] keeps, [`retire`] ends, [`sweep`] does so for all.
+//! * A reader believes a line only if its control word says live before and after, with one
+//!   generation ([`read`]).
+//! * Whoever moves a line out of live has won the compare-and-exchange, and alone counts it down.
+//! * Flows whose home is one bucket are added under that bucket's lock, so one flow has one line.
+//!   Only programs take it, for a bounded time; the daemon never does and may die at any point.
+
+pub mod claim;
+pub mod find;
+pub mod place;
+pub mod retire;
+pub mod sweep;
+pub mod tcp;
+pub mod touch;
+
+use crate::abi::config;
+use crate::abi::flow::{
+    CLIENT, CONTROL, Control, DEST, HANDSHAKE, Handshake, LOCAL, OWNER, Owner, VIRTUAL, WAY_BACK,
+    WayBack,
+};
+use crate::tables::{Line, Tables};
+
+/// What a line says, all words of one generation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+pub struct Flow {
+    /// Number of the line in the flow table.
+    pub number: u32,
+    /// Phase, state, generation, last use.
+    pub control: Control,
+    /// Client endpoint, tag = IP protocol.
+    pub client: u64,
+    /// Virtual endpoint, tag = service number.
+    pub virtual_: u64,
+    /// Real server's endpoint.
+    pub dest: u64,
+    /// What the server sees as its peer, tag = IP protocol.
+    pub local: u64,
+    /// Destination number and pointer flags.
+    pub owner: Owner,
+    /// How to get back to the client.
+    pub way_back: WayBack,
+    /// What the server's SYN+ACK said.
+    pub handshake: Handshake,
+}
+
+/// The flow in `line`, whose number is `number`; `None` unless it is live and was all the while.
+#[inline(always)]
+pub fn read<L: Line>(line: L, number: u32) -> Option<Flow> {
+    let before = Control(line.load(CONTROL));
+    if !before.is_live() {
+        return None;
+    }
+    let flow = Flow {
+        number,
+        control: before,
+        client: line.load(CLIENT),
+        virtual_: line.load(VIRTUAL),
+        dest: line.load(DEST),
+        local: line.load(LOCAL),
+        owner: Owner(line.load(OWNER)),
+        way_back: WayBack(line.load(WAY_BACK)),
+        handshake: Handshake(line.load(HANDSHAKE)),
+    };
+    let after = Control(line.load(CONTROL));
+    if after.is_live() && after.generation() == before.generation() {
+        Some(Flow {
+            control: after,
+            ..flow
+        })
+    } else {
+        None
+    }
+}
+
+/// The timeout of a state, ticks.
+#[inline(always)]
+pub fn timeout<T: Tables>(tables: &T, state: u8) -> u32 {
+    let state = (state & 31) as u32;
+    match tables.config(config::TIMEOUTS + state / 8) {
+        Some(line) => line.load((state & 7) as usize) as u32,
+        None => 0,
+    }
+}
+
+/// Whether a flow with this control word has been idle for longer than its state allows. A last use
+/// after `now` (another CPU's clock read) is no idleness.
+#[inline(always)]
+pub fn is_expired<T: Tables>(tables: &T, control: Control, now: u32) -> bool {
+    let idle = now.wrapping_sub(control.last_seen()) as i32;
+    idle > 0 && idle as u32 > timeout(tables, control.state())
+}

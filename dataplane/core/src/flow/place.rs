@@ -1,0 +1,59 @@
+//! Where in the table a flow lives.
+//!
+//! Hashed, with secrets drawn at start, from client endpoint, protocol and service number: what both
+//! directions know. (`ip_vs_conn_hashkey` hashes the client's endpoint alone; the service is added so
+//! that a NAT gateway in front of many services does not pile its flows into one bucket.)
+
+use crate::abi::bucket::WAYS;
+use crate::abi::config;
+use crate::tables::Line;
+
+/// A flow's home, and where it may live when the home is full.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+pub struct Place {
+    /// Number of the home bucket.
+    pub bucket: u32,
+    /// The way tried first, 1..=7.
+    pub way: u32,
+    /// Never 0.
+    pub tag: u8,
+    hash: u64,
+    mask: u32,
+}
+
+/// Other buckets tried when the home is full.
+pub const ALTERNATIVES: u32 = 2;
+
+/// The place of the flow of this client (endpoint word with protocol tag) with this service. `config`
+/// is line 0.
+#[inline(always)]
+pub fn of<L: Line>(config: L, client: u64, service: u16) -> Place {
+    let secret = config.load(config::SECRET1) | 1;
+    let mut x = (client ^ config.load(config::SECRET0)).wrapping_mul(secret);
+    x ^= x >> 32;
+    x = x
+        .wrapping_add(service as u64)
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    x ^= x >> 29;
+    x = x.wrapping_mul(secret);
+    x ^= x >> 32;
+    let mask = config.load(config::BUCKET_MASK) as u32;
+    let tag = (x >> 56) as u8;
+    Place {
+        bucket: x as u32 & mask,
+        way: ((((x >> 32) & 0xffff) * WAYS as u64) >> 16) as u32 + 1,
+        tag: if tag == 0 { 1 } else { tag },
+        hash: x,
+        mask,
+    }
+}
+
+impl Place {
+    /// Number of the `n`th other bucket, `n` < [`ALTERNATIVES`].
+    #[inline(always)]
+    pub const fn alternative(&self, n: u32) -> u32 {
+        let step = (self.hash >> 40) as u32 | 1;
+        self.bucket.wrapping_add(step.wrapping_mul(n + 1)) & self.mask
+    }
+}

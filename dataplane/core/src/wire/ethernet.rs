@@ -1,0 +1,52 @@
+//! Ethernet II (IEEE 802.3) with at most one 802.1Q tag, or no link header at all.
+
+use crate::frame::Frame;
+
+const IPV4: u16 = u16::from_ne_bytes([0x08, 0x00]);
+const VLAN: u16 = u16::from_ne_bytes([0x81, 0x00]);
+/// Those bits of the first eight bytes that are the destination address.
+const DESTINATION: u64 = u64::from_ne_bytes([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0]);
+
+/// Offset of the 802.1Q tag control information.
+pub const TAG: usize = 14;
+
+/// What stands before the IP header.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+pub enum Link {
+    /// Nothing: a layer-3 device.
+    Bare,
+    /// An Ethernet header.
+    Ethernet,
+    /// An Ethernet header with an 802.1Q tag.
+    Tagged,
+}
+
+impl Link {
+    /// Bytes before the IP header.
+    #[inline(always)]
+    pub const fn length(self) -> usize {
+        match self {
+            Self::Bare => 0,
+            Self::Ethernet => 14,
+            Self::Tagged => 18,
+        }
+    }
+}
+
+/// The link header of an IPv4 frame addressed to `mac` (layout of
+/// [`crate::abi::interface::pack_mac`]); `None` for every other frame.
+#[inline(always)]
+pub fn parse<F: Frame>(frame: &F, mac: Option<u64>) -> Option<Link> {
+    let Some(mac) = mac else {
+        return Some(Link::Bare);
+    };
+    if (frame.read_u64(0)? ^ mac) & DESTINATION != 0 {
+        return None;
+    }
+    match frame.read_u16(12)? {
+        IPV4 => Some(Link::Ethernet),
+        VLAN if frame.read_u16(16)? == IPV4 => Some(Link::Tagged),
+        _ => None,
+    }
+}
