@@ -9,6 +9,7 @@
 
 mod change;
 mod destination;
+pub mod publish;
 mod refusal;
 mod scheduler;
 mod service;

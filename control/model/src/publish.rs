@@ -1,0 +1,125 @@
+//! From the wanted state to the tables that the programs read.
+//!
+//! The daemon hands in a [`Wanted`]; [`Publisher::plan`] works out numbers, lists and places without
+//! touching anything, and refuses what does not fit; [`Publisher::commit`] writes. Between the two
+//! the daemon stores the plan's [`Ledger`], so that a daemon which is killed at any moment leaves a
+//! ledger that knows every number the tables may hold.
+//!
+//! Programs run while this writes. What they need to find is written before what leads to it, and
+//! taken away after it; what they may still be reading is given to somebody else only after
+//! [`Plane::quiesce`].
+//!
+//! A removed server keeps its number and its place in the filter for as long as it has flows, and
+//! for [`TRASH_SECONDS`] more, as in the trash of IPVS (`ip_vs_dest_trash_expire`); a service does
+//! for as long as it has such servers. Whoever comes back meanwhile finds its flows again.
+
+mod figures;
+mod filter;
+mod ledger;
+mod numbers;
+mod plan;
+mod report;
+mod rotation;
+mod spans;
+mod writer;
+
+use ferrovs_core::{abi::config, tables::Tables};
+
+pub use figures::Figures;
+pub use filter::{Half, INITIAL_LOG2};
+pub use ledger::{DestRecord, Ledger, ServiceRecord};
+pub use plan::Plan;
+pub use report::{DestReport, ServiceReport};
+
+use crate::{Refusal, ServiceKey, Wanted};
+
+/// How long a removed server without flows is remembered (`IP_VS_DEST_TRASH_PERIOD`), seconds.
+pub const TRASH_SECONDS: u32 = 120;
+
+/// A data plane as the publisher sees it.
+pub trait Plane: Tables {
+    /// The counters of a destination, summed over all CPUs since the tables were made.
+    fn figures(&self, dest: u32) -> Figures;
+    /// How many flows count for a destination: active and inactive.
+    fn counts(&self, dest: u32) -> (u32, u32) {
+        use ferrovs_core::{abi::dest, tables::Line};
+        let Some(line) = self.dest(dest * dest::LINES + 1) else {
+            return (0, 0);
+        };
+        let counts = dest::Counts(line.load(dest::COUNTS));
+        (counts.active(), counts.inactive())
+    }
+    /// Lines of the filter table, both halves together.
+    fn filter_lines(&self) -> u32;
+    /// Returns when every program run that was under way at the call has ended.
+    fn quiesce(&self);
+}
+
+/// Keeps tables and wanted state together.
+#[derive(Debug, Default)]
+pub struct Publisher {
+    ledger: Ledger,
+    retired: numbers::Retired,
+}
+
+impl Publisher {
+    /// A publisher that goes on where `ledger` was left; [`Ledger::default`] for empty tables.
+    #[must_use]
+    pub fn new(ledger: Ledger) -> Self {
+        Self {
+            ledger,
+            // What an earlier publisher took out of use just before it ended is unknown.
+            retired: numbers::Retired::everything(),
+        }
+    }
+
+    /// What the tables hold.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Works out how to make the tables say `wanted`. Nothing is written.
+    ///
+    /// # Errors
+    /// [`Refusal::TableFull`] when there is no number, list space or filter place left.
+    pub fn plan<P: Plane>(&mut self, plane: &P, wanted: &Wanted) -> Result<Plan, Refusal> {
+        plan::plan(&self.ledger, &mut self.retired, plane, wanted)
+    }
+
+    /// Writes a plan. Any state the tables may have been left in by an unfinished commit is mended.
+    pub fn commit<P: Plane>(&mut self, plane: &P, plan: Plan) {
+        writer::write(plane, &plan, &mut self.retired);
+        self.ledger = plan.ledger;
+    }
+
+    /// Notes which removed servers have no flows left. Whether one of them has been idle for so long
+    /// that the next [`Publisher::plan`] will forget it.
+    pub fn observe<P: Plane>(&mut self, plane: &P) -> bool {
+        let now = plane.now();
+        let mut due = false;
+        for dest in self.ledger.dests.iter_mut().filter(|dest| !dest.present) {
+            if plane.counts(dest.number) == (0, 0) {
+                let since = *dest.idle_since.get_or_insert(now);
+                due |= now.wrapping_sub(since) >= config::ticks(TRASH_SECONDS);
+            } else {
+                dest.idle_since = None;
+            }
+        }
+        due
+    }
+
+    /// Sets the counters of one service and its servers, or of everything, to zero. Only the ledger
+    /// changes; store it afterwards.
+    pub fn zero<P: Plane>(&mut self, plane: &P, service: Option<&ServiceKey>) {
+        self.ledger.zero(plane, service);
+    }
+
+    /// Figures and flows of every wanted service, in their order.
+    pub fn report<P: Plane>(&self, plane: &P, wanted: &Wanted) -> Vec<ServiceReport> {
+        report::report(&self.ledger, plane, wanted)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,363 @@
+//! Working out what a new wanted state means for the tables, before anything is written.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use ferrovs_core::{
+    abi::{
+        self, config,
+        filter::{Entry, real_key, virtual_key},
+        schedule::{self, Span},
+        service,
+    },
+    tables::Line,
+};
+
+use super::{
+    Figures, Plane, TRASH_SECONDS, filter,
+    ledger::{DestRecord, Ledger, ServiceRecord, endpoint},
+    numbers::{FreeNumbers, Retired},
+    rotation::{self, Rotation},
+    spans::{Piece, Space},
+};
+use crate::{Refusal, Service, ServiceKey, Timeouts, Wanted};
+
+/// What [`super::Publisher::commit`] will write.
+#[derive(Debug)]
+pub struct Plan {
+    /// The ledger as it will be. To be stored before the commit.
+    pub ledger: Ledger,
+    /// New lists, by service number.
+    pub(super) lists: Vec<NewList>,
+    pub(super) filter: filter::Change,
+    pub(super) timeouts: Timeouts,
+    /// Numbers and pieces that nobody will own any more.
+    pub(super) freed: Retired,
+}
+
+/// A list to write and to switch a service over to.
+#[derive(Debug)]
+pub(super) struct NewList {
+    pub(super) service: u16,
+    pub(super) span: Span,
+    pub(super) start: u64,
+    pub(super) dests: Vec<u32>,
+}
+
+pub(super) fn plan<P: Plane>(
+    old: &Ledger,
+    retired: &mut Retired,
+    plane: &P,
+    wanted: &Wanted,
+) -> Result<Plan, Refusal> {
+    let patience = config::ticks(TRASH_SECONDS);
+    match draft(old, retired, plane, wanted, patience) {
+        // Waiting costs milliseconds and forgetting costs figures: only when something is short.
+        Err(Refusal::TableFull) => {
+            retired.release(plane);
+            draft(old, retired, plane, wanted, 0)
+        }
+        other => other,
+    }
+}
+
+fn draft<P: Plane>(
+    old: &Ledger,
+    retired: &mut Retired,
+    plane: &P,
+    wanted: &Wanted,
+    patience: u32,
+) -> Result<Plan, Refusal> {
+    let mut ledger = old.clone();
+    let mut freed = Retired::default();
+    remove_unwanted(&mut ledger, wanted);
+    forget_idle(&mut ledger, plane, patience, &mut freed);
+    add_services(&mut ledger, plane, retired, &freed, wanted)?;
+    add_dests(&mut ledger, plane, retired, &freed, wanted)?;
+    let lists = new_lists(&mut ledger, plane, retired, &mut freed, wanted)?;
+    let filter = filter::plan(plane, &endpoints(&mut ledger), retired)?;
+    Ok(Plan {
+        ledger,
+        lists,
+        filter,
+        timeouts: wanted.timeouts(),
+        freed,
+    })
+}
+
+/// Moves services and destinations that are wanted no longer to the trash.
+fn remove_unwanted(ledger: &mut Ledger, wanted: &Wanted) {
+    let mut addresses: HashMap<u16, BTreeSet<_>> = HashMap::new();
+    for record in ledger.services.iter_mut().filter(|record| record.present) {
+        if let Some(service) = wanted.service(&record.key) {
+            let of_service = service.destinations.iter().map(|dest| dest.address);
+            addresses.insert(record.number, of_service.collect());
+        } else {
+            record.present = false;
+        }
+    }
+    for dest in ledger.dests.iter_mut().filter(|dest| dest.present) {
+        let keeps = addresses
+            .get(&dest.service)
+            .is_some_and(|of_service| of_service.contains(&dest.address));
+        if !keeps {
+            dest.present = false;
+            // Not idle before it is out of the list: [`super::Publisher::observe`] will see.
+            dest.idle_since = None;
+        }
+    }
+}
+
+/// Drops from the trash what has been without flows for `patience` ticks, and services with nothing
+/// left.
+fn forget_idle<P: Plane>(ledger: &mut Ledger, plane: &P, patience: u32, freed: &mut Retired) {
+    let now = plane.now();
+    let due = |dest: &DestRecord| {
+        !dest.present
+            && dest
+                .idle_since
+                .is_some_and(|since| now.wrapping_sub(since) >= patience)
+            && plane.counts(dest.number) == (0, 0)
+    };
+    let mut departed: HashMap<u16, Figures> = HashMap::new();
+    ledger.dests.retain(|dest| {
+        let keep = !due(dest);
+        if !keep {
+            freed.dests.insert(dest.number);
+            let sum = departed.entry(dest.service).or_default();
+            *sum = *sum + (plane.figures(dest.number) - dest.zero);
+        }
+        keep
+    });
+    let populated: BTreeSet<u16> = ledger.dests.iter().map(|dest| dest.service).collect();
+    ledger.services.retain_mut(|record| {
+        if let Some(&figures) = departed.get(&record.number) {
+            record.departed = record.departed + figures;
+        }
+        let keep = record.present || populated.contains(&record.number);
+        if !keep {
+            freed.services.insert(u32::from(record.number));
+            freed.pieces.extend(Piece::of(Span(record.rotation.span)));
+        }
+        keep
+    });
+}
+
+/// Finds or makes a record for every wanted service.
+fn add_services<P: Plane>(
+    ledger: &mut Ledger,
+    plane: &P,
+    retired: &Retired,
+    freed: &Retired,
+    wanted: &Wanted,
+) -> Result<(), Refusal> {
+    let mut places: HashMap<ServiceKey, usize> = (0..)
+        .zip(&ledger.services)
+        .map(|(at, record)| (record.key, at))
+        .collect();
+    let taken = ledger
+        .services
+        .iter()
+        .map(|record| u32::from(record.number));
+    let taken = taken
+        .chain(retired.services.iter().chain(&freed.services).copied())
+        .collect();
+    let mut free = FreeNumbers::new(taken, abi::MAX_SERVICES);
+    for service in wanted.services() {
+        if let Some(&at) = places.get(&service.key) {
+            if !ledger.services[at].present {
+                revive(ledger, plane, at);
+            }
+            continue;
+        }
+        let number = free.next().ok_or(Refusal::TableFull)? as u16;
+        places.insert(service.key, ledger.services.len());
+        ledger.services.push(ServiceRecord {
+            number,
+            key: service.key,
+            present: true,
+            order: Vec::new(),
+            rotation: Rotation::default(),
+            departed: Figures::default(),
+        });
+    }
+    Ok(())
+}
+
+/// A service added again is a new one in IPVS: its statistics and its scheduler begin anew, only its
+/// old servers' flows are still there (`ip_vs_trash_get_dest`).
+fn revive<P: Plane>(ledger: &mut Ledger, plane: &P, at: usize) {
+    let record = &mut ledger.services[at];
+    record.present = true;
+    record.order.clear();
+    // The span stays noted until another replaces it, so that its words are not given away.
+    record.rotation.last = None;
+    record.departed = Figures::default();
+    let number = record.number;
+    for dest in ledger
+        .dests
+        .iter_mut()
+        .filter(|dest| dest.service == number)
+    {
+        dest.zero = plane.figures(dest.number);
+    }
+}
+
+/// Finds or makes a record for every wanted destination.
+fn add_dests<P: Plane>(
+    ledger: &mut Ledger,
+    plane: &P,
+    retired: &Retired,
+    freed: &Retired,
+    wanted: &Wanted,
+) -> Result<(), Refusal> {
+    let numbers = numbers_by_key(ledger);
+    let mut places: HashMap<_, usize> = (0..)
+        .zip(&ledger.dests)
+        .map(|(at, dest)| ((dest.service, dest.address), at))
+        .collect();
+    let taken = ledger.dests.iter().map(|dest| dest.number);
+    let taken = taken
+        .chain(retired.dests.iter().chain(&freed.dests).copied())
+        .collect();
+    let mut free = FreeNumbers::new(taken, abi::MAX_DESTS);
+    for service in wanted.services() {
+        let number = numbers[&service.key];
+        for dest in &service.destinations {
+            if let Some(&at) = places.get(&(number, dest.address)) {
+                let record = &mut ledger.dests[at];
+                record.present = true;
+                record.idle_since = None;
+                continue;
+            }
+            let dest_number = free.next().ok_or(Refusal::TableFull)?;
+            places.insert((number, dest.address), ledger.dests.len());
+            ledger.dests.push(DestRecord {
+                number: dest_number,
+                service: number,
+                address: dest.address,
+                present: true,
+                idle_since: None,
+                // Whoever had the number before counted on the same line.
+                zero: plane.figures(dest_number),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The lists that must be written, because the order, the weights or the table differ from before.
+fn new_lists<P: Plane>(
+    ledger: &mut Ledger,
+    plane: &P,
+    retired: &Retired,
+    freed: &mut Retired,
+    wanted: &Wanted,
+) -> Result<Vec<NewList>, Refusal> {
+    let pieces = ledger
+        .services
+        .iter()
+        .filter_map(|record| Piece::of(Span(record.rotation.span)));
+    let taken = pieces
+        .chain(retired.pieces.iter().copied())
+        .chain(freed.pieces.iter().copied())
+        .collect();
+    let mut space = Space::new(taken, schedule::WORDS_TOTAL);
+    let numbers: HashMap<_, u32> = ledger
+        .dests
+        .iter()
+        .map(|dest| ((dest.service, dest.address), dest.number))
+        .collect();
+    let mut lists = Vec::new();
+    for record in &mut ledger.services {
+        let service = wanted.service(&record.key);
+        let (order, eligible) = orders(record, service, &numbers);
+        let current = plane
+            .service(u32::from(record.number))
+            .map_or(Span(0), |line| Span(line.load(service::SCHEDULE)));
+        let picked = record.rotation.last_picked(plane, current);
+        let last = rotation::step_back(picked, &record.order, &order);
+        let unchanged = current.0 == record.rotation.span
+            && rotation::list(plane, current).eq(eligible.iter().copied());
+        if unchanged && last == picked {
+            record.order = order;
+            continue;
+        }
+        let start = rotation::follower(last, &order, &eligible);
+        let span = if eligible.is_empty() {
+            Span::new(0, 0)
+        } else {
+            let dests = eligible.len() as u32;
+            space.take(dests).ok_or(Refusal::TableFull)?
+        };
+        freed.pieces.extend(Piece::of(Span(record.rotation.span)));
+        record.order = order;
+        record.rotation = Rotation {
+            span: span.0,
+            start,
+            last,
+        };
+        lists.push(NewList {
+            service: record.number,
+            span,
+            start,
+            dests: eligible,
+        });
+    }
+    Ok(lists)
+}
+
+/// Numbers of a service's destinations in list order: all, and those that may get new flows.
+fn orders(
+    record: &ServiceRecord,
+    service: Option<&Service>,
+    numbers: &HashMap<(u16, std::net::SocketAddr), u32>,
+) -> (Vec<u32>, Vec<u32>) {
+    let dests = service.map_or(&[][..], |service| &service.destinations);
+    let number = |address| numbers[&(record.number, address)];
+    let order = dests.iter().map(|dest| number(dest.address)).collect();
+    let weighty = dests.iter().filter(|dest| dest.weight > 0);
+    let eligible = weighty.map(|dest| number(dest.address)).collect();
+    (order, eligible)
+}
+
+/// What the filter has to hold. Removed services and destinations stay in it: their flows' packets
+/// must still be recognised.
+fn endpoints(ledger: &mut Ledger) -> BTreeMap<u64, u64> {
+    let mut entries = BTreeMap::new();
+    let mut ages = HashMap::new();
+    for (age, record) in ledger.services.iter().enumerate() {
+        let ServiceKey::Address { protocol, address } = record.key;
+        ages.insert(record.number, (age, protocol.number()));
+        if let Some(endpoint) = endpoint(address) {
+            let key = virtual_key(endpoint, protocol.number());
+            entries.insert(key, Entry::new(record.number, false).0);
+        }
+    }
+    let mut owners: BTreeMap<u64, BTreeSet<(usize, u16)>> = BTreeMap::new();
+    for dest in &ledger.dests {
+        let (age, protocol) = ages[&dest.service];
+        if let Some(endpoint) = endpoint(dest.address) {
+            let key = real_key(endpoint, protocol);
+            owners.entry(key).or_default().insert((age, dest.service));
+        }
+    }
+    ledger.shared.retain(|key| owners.contains_key(key));
+    for (key, services) in owners {
+        if services.len() > 1 {
+            ledger.shared.insert(key);
+        }
+        if let Some(&(_, oldest)) = services.first() {
+            let shared = ledger.shared.contains(&key);
+            entries.insert(key, Entry::new(oldest, shared).0);
+        }
+    }
+    entries
+}
+
+fn numbers_by_key(ledger: &Ledger) -> HashMap<ServiceKey, u16> {
+    ledger
+        .services
+        .iter()
+        .map(|record| (record.key, record.number))
+        .collect()
+}

@@ -1,0 +1,226 @@
+//! Tables on plain memory, with what a scheduler does to them.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
+
+use ferrovs_core::abi::{
+    self, config, dest,
+    filter::{ENTRIES, Geometry, PROBES},
+    interface,
+    pointer::{Pointer, PointerKey},
+    schedule::{self, Span},
+    service,
+};
+use ferrovs_core::tables::{Line, Route, Tables};
+
+use crate::publish::{Figures, INITIAL_LOG2, Plane, rotation};
+
+type Words = [AtomicU64; abi::WORDS];
+
+#[derive(Clone, Copy)]
+pub(super) struct PlainLine(&'static Words);
+
+impl Line for PlainLine {
+    fn load(self, word: usize) -> u64 {
+        self.0[word % abi::WORDS].load(SeqCst)
+    }
+
+    fn store(self, word: usize, value: u64) {
+        self.0[word % abi::WORDS].store(value, SeqCst);
+    }
+
+    fn compare_exchange(self, word: usize, current: u64, new: u64) -> bool {
+        self.0[word % abi::WORDS]
+            .compare_exchange(current, new, SeqCst, SeqCst)
+            .is_ok()
+    }
+
+    fn fetch_add(self, word: usize, value: u64) -> u64 {
+        self.0[word % abi::WORDS].fetch_add(value, SeqCst)
+    }
+}
+
+/// The tables that a publisher writes.
+pub(super) struct Plain {
+    config: Vec<Words>,
+    filter: Vec<Words>,
+    services: Vec<Words>,
+    schedules: Vec<Words>,
+    dests: Vec<Words>,
+    counters: Vec<Words>,
+    now: AtomicU32,
+    random: AtomicU32,
+}
+
+fn lines(count: u32) -> Vec<Words> {
+    (0..count).map(|_| Words::default()).collect()
+}
+
+fn line(table: &'static [Words], number: u32) -> Option<PlainLine> {
+    table.get(number as usize).map(PlainLine)
+}
+
+impl Plain {
+    /// Empty tables with a filter of so many lines.
+    pub(super) fn leak(filter_lines: u32) -> &'static Self {
+        let plain: &'static Self = Box::leak(Box::new(Self {
+            config: lines(config::LINES),
+            filter: lines(filter_lines),
+            services: lines(abi::MAX_SERVICES),
+            schedules: lines(schedule::LINES),
+            dests: lines(abi::MAX_DESTS * dest::LINES),
+            counters: lines(abi::MAX_DESTS),
+            now: AtomicU32::new(1000),
+            random: AtomicU32::new(1),
+        }));
+        let geometry = Geometry::new(0, INITIAL_LOG2, 7);
+        line(&plain.config, 0)
+            .unwrap()
+            .store(config::FILTER, geometry.0);
+        plain
+    }
+
+    pub(super) fn advance(&self, ticks: u32) {
+        self.now.fetch_add(ticks, SeqCst);
+    }
+
+    /// Counts scheduled flows.
+    pub(super) fn count(&'static self, dest: u32, conns: u64) {
+        line(&self.counters, dest)
+            .unwrap()
+            .fetch_add(dest::CONNS, conns);
+    }
+
+    /// As the programs look an endpoint up.
+    pub(super) fn look_up(&'static self, key: u64) -> Option<u64> {
+        let geometry = Geometry(line(&self.config, 0)?.load(config::FILTER));
+        (0..PROBES).find_map(|probe| {
+            let line = line(&self.filter, geometry.line(key, probe))?;
+            let cell = (0..ENTRIES).find(|&cell| line.load(cell) == key)?;
+            Some(line.load(ENTRIES + cell))
+        })
+    }
+
+    fn span(&'static self, service: u32) -> Span {
+        Span(
+            line(&self.services, service)
+                .unwrap()
+                .load(service::SCHEDULE),
+        )
+    }
+
+    pub(super) fn list_length(&'static self, service: u32) -> u32 {
+        self.span(service).dests()
+    }
+
+    /// As the programs pick a server: a ticket from the cursor, modulo the list's length.
+    pub(super) fn schedule_one(&'static self, service: u32) -> u32 {
+        let span = self.span(service);
+        let cursor = span.first() as usize;
+        let ticket = line(&self.schedules, span.first() / 8)
+            .unwrap()
+            .fetch_add(cursor % 8, 1);
+        let index = (ticket % u64::from(span.dests())) as u32;
+        rotation::word(&self, span.first() + 1 + index) as u32
+    }
+
+    /// All that a publisher may write.
+    pub(super) fn snapshot(&self) -> Vec<u64> {
+        [
+            &self.config,
+            &self.filter,
+            &self.services,
+            &self.schedules,
+            &self.dests,
+        ]
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|word| word.load(SeqCst))
+        .collect()
+    }
+}
+
+impl Tables for &'static Plain {
+    type Line = PlainLine;
+
+    fn config(&self, number: u32) -> Option<PlainLine> {
+        line(&self.config, number)
+    }
+
+    fn flow(&self, _: u32) -> Option<PlainLine> {
+        None
+    }
+
+    fn filter(&self, number: u32) -> Option<PlainLine> {
+        line(&self.filter, number)
+    }
+
+    fn service(&self, number: u32) -> Option<PlainLine> {
+        line(&self.services, number)
+    }
+
+    fn schedule(&self, number: u32) -> Option<PlainLine> {
+        line(&self.schedules, number)
+    }
+
+    fn dest(&self, number: u32) -> Option<PlainLine> {
+        line(&self.dests, number)
+    }
+
+    fn dest_counters(&self, number: u32) -> Option<PlainLine> {
+        line(&self.counters, number)
+    }
+
+    fn reasons(&self, _: u32) -> Option<PlainLine> {
+        None
+    }
+
+    fn next_hop(&self, _: u32) -> Option<PlainLine> {
+        None
+    }
+
+    fn interface(&self, number: u32) -> Option<PlainLine> {
+        debug_assert!(number < interface::LINES);
+        None
+    }
+
+    fn neighbour(&self, _: u64) -> Option<u32> {
+        None
+    }
+
+    fn pointer(&self, _: &PointerKey) -> Option<Pointer> {
+        None
+    }
+
+    fn pointer_insert(&self, _: &PointerKey, _: Pointer) -> bool {
+        false
+    }
+
+    fn pointer_remove(&self, _: &PointerKey) {}
+
+    fn route(&self, _: u32, _: u32) -> Option<Route> {
+        None
+    }
+
+    fn now(&self) -> u32 {
+        self.now.load(SeqCst)
+    }
+
+    fn random(&self) -> u32 {
+        self.random
+            .fetch_add(0x9e37_79b9, SeqCst)
+            .wrapping_mul(0x85eb_ca6b)
+    }
+}
+
+impl Plane for &'static Plain {
+    fn figures(&self, dest: u32) -> Figures {
+        line(&self.counters, dest).map_or_else(Figures::default, Figures::of_line)
+    }
+
+    fn filter_lines(&self) -> u32 {
+        self.filter.len() as u32
+    }
+
+    fn quiesce(&self) {}
+}

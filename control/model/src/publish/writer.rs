@@ -1,0 +1,106 @@
+//! Writing a plan into the tables, in an order that no running program can trip over.
+
+use ferrovs_core::{
+    abi::{
+        WORDS,
+        config::{self, ticks},
+        dest, service, state,
+    },
+    tables::Line,
+};
+
+use super::{
+    Plan, Plane, filter,
+    ledger::{Ledger, endpoint},
+    numbers::Retired,
+    rotation,
+};
+use crate::{ServiceKey, Timeouts};
+
+/// Writes everything that differs, so that it also mends what an unfinished commit left.
+pub(super) fn write<P: Plane>(plane: &P, plan: &Plan, retired: &mut Retired) {
+    write_dests(plane, &plan.ledger, true);
+    write_services(plane, &plan.ledger, true);
+    for list in &plan.lists {
+        rotation::write_list(plane, list.span, list.start, &list.dests);
+        if let Some(line) = plane.service(u32::from(list.service)) {
+            line.store(service::SCHEDULE, list.span.0);
+        }
+    }
+    if filter::write(plane, &plan.filter) {
+        retired.filter = true;
+    }
+    write_services(plane, &plan.ledger, false);
+    write_dests(plane, &plan.ledger, false);
+    write_timeouts(plane, plan.timeouts);
+    retired.services.extend(&plan.freed.services);
+    retired.dests.extend(&plan.freed.dests);
+    retired.pieces.extend(&plan.freed.pieces);
+}
+
+/// The lines of the present destinations, or of the removed ones.
+fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
+    for record in ledger.dests.iter().filter(|r| r.present == present) {
+        let (Some(line), Some(endpoint)) = (
+            plane.dest(record.number * dest::LINES),
+            endpoint(record.address),
+        ) else {
+            continue;
+        };
+        let forwards = if present { dest::FORWARDS } else { 0 };
+        let mode = u64::from(record.service) | forwards;
+        if line.load(dest::ENDPOINT) != endpoint.pack(0) {
+            // The number was somebody else's: the way there is not known yet.
+            line.store(dest::MODE, 0);
+            line.store(dest::NEXT_HOP, 0);
+            line.store(dest::ENDPOINT, endpoint.pack(0));
+        }
+        store_if_other(line, dest::MODE, mode);
+    }
+}
+
+/// The lines of the present services, or of the removed ones, but for their lists.
+fn write_services<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
+    for record in ledger.services.iter().filter(|r| r.present == present) {
+        let ServiceKey::Address { protocol, address } = record.key;
+        let (Some(line), Some(endpoint)) =
+            (plane.service(u32::from(record.number)), endpoint(address))
+        else {
+            continue;
+        };
+        let endpoint = endpoint.pack(u16::from(protocol.number()));
+        if line.load(service::ENDPOINT) != endpoint {
+            // Nothing leads here yet, but the line may hold a list that is no longer its own.
+            line.store(service::MODE, 0);
+            line.store(service::SCHEDULE, 0);
+            line.store(service::ENDPOINT, endpoint);
+        }
+        let accepts = if present { service::ACCEPTS } else { 0 };
+        // The one scheduler that a wanted service can have so far.
+        let mode = service::Scheduler::RoundRobin as u64 | accepts;
+        store_if_other(line, service::MODE, mode);
+    }
+}
+
+fn write_timeouts<P: Plane>(plane: &P, timeouts: Timeouts) {
+    for (state, &default) in (0_u8..).zip(&state::DEFAULT_TIMEOUTS) {
+        let seconds = match state {
+            state::ESTABLISHED => timeouts.tcp,
+            state::FIN_WAIT => timeouts.tcp_fin,
+            state::UDP => timeouts.udp,
+            _ => default,
+        };
+        let place = usize::from(state);
+        if let Some(line) = plane.config(config::TIMEOUTS + (place / WORDS) as u32) {
+            store_if_other(line, place % WORDS, u64::from(ticks(seconds)));
+        }
+    }
+}
+
+/// Programs on other CPUs read these lines all the time: a store that changes nothing would still take
+/// the cache line away from them.
+fn store_if_other(line: impl Line, word: usize, value: u64) {
+    if line.load(word) != value {
+        line.store(word, value);
+    }
+}
