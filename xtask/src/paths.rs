@@ -4,8 +4,12 @@ use std::path::{Path, PathBuf};
 
 /// The repository's root: the folder above this crate.
 pub(crate) fn root() -> PathBuf {
-    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    crate_folder.parent().unwrap_or(crate_folder).to_owned()
+    // Cargo's word of this run first: a target folder may be shared by several checkouts.
+    let crate_folder = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    crate_folder
+        .parent()
+        .map_or(crate_folder.clone(), Path::to_owned)
 }
 
 /// The workspace of the eBPF programs.
