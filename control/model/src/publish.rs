@@ -23,7 +23,10 @@ mod rotation;
 mod spans;
 mod writer;
 
-use ferrovs_core::{abi::config, tables::Tables};
+use ferrovs_core::{
+    abi::{config, dest},
+    tables::{Line, Tables},
+};
 
 pub use figures::Figures;
 pub use filter::{Half, INITIAL_LOG2};
@@ -37,22 +40,22 @@ use crate::{Refusal, ServiceKey, Wanted};
 pub const TRASH_SECONDS: u32 = 120;
 
 /// A data plane as the publisher sees it.
-pub trait Plane: Tables {
+pub trait Plane {
+    /// Its tables.
+    type Tables: Tables;
+    /// The tables.
+    fn tables(&self) -> &Self::Tables;
     /// The counters of a destination, summed over all CPUs since the tables were made.
     fn figures(&self, dest: u32) -> Figures;
-    /// How many flows count for a destination: active and inactive.
-    fn counts(&self, dest: u32) -> (u32, u32) {
-        use ferrovs_core::{abi::dest, tables::Line};
-        let Some(line) = self.dest(dest * dest::LINES + 1) else {
-            return (0, 0);
-        };
-        let counts = dest::Counts(line.load(dest::COUNTS));
-        (counts.active(), counts.inactive())
-    }
     /// Lines of the filter table, both halves together.
     fn filter_lines(&self) -> u32;
     /// Returns when every program run that was under way at the call has ended.
     fn quiesce(&self);
+    /// How many flows count for a destination.
+    fn counts(&self, number: u32) -> dest::Counts {
+        let line = self.tables().dest(number * dest::LINES + 1);
+        dest::Counts(line.map_or(0, |line| line.load(dest::COUNTS)))
+    }
 }
 
 /// Keeps tables and wanted state together.
@@ -96,10 +99,10 @@ impl Publisher {
     /// Notes which removed servers have no flows left. Whether one of them has been idle for so long
     /// that the next [`Publisher::plan`] will forget it.
     pub fn observe<P: Plane>(&mut self, plane: &P) -> bool {
-        let now = plane.now();
+        let now = plane.tables().now();
         let mut due = false;
         for dest in self.ledger.dests.iter_mut().filter(|dest| !dest.present) {
-            if plane.counts(dest.number) == (0, 0) {
+            if plane.counts(dest.number).0 == 0 {
                 let since = *dest.idle_since.get_or_insert(now);
                 due |= now.wrapping_sub(since) >= config::ticks(TRASH_SECONDS);
             } else {

@@ -88,8 +88,8 @@ pub(super) fn plan<P: Plane>(
     wanted: &BTreeMap<u64, u64>,
     retired: &mut Retired,
 ) -> Result<Change, Refusal> {
-    let geometry = in_use(plane);
-    let mut table = read(plane, geometry);
+    let geometry = in_use(plane.tables());
+    let mut table = read(plane.tables(), geometry);
     let mut missing = wanted.clone();
     let mut edits = Vec::new();
     for (at, cells) in table.iter_mut().enumerate() {
@@ -138,13 +138,13 @@ pub(super) fn write<P: Plane>(plane: &P, change: &Change) -> bool {
     match change {
         Change::Edits(edits) => {
             for &edit in edits {
-                write_edit(plane, edit);
+                write_edit(plane.tables(), edit);
             }
             edits.iter().any(|edit| matches!(edit, Edit::Remove { .. }))
         }
         Change::Rebuild { geometry, lines } => {
             for (line, cells) in (geometry.first()..).zip(lines) {
-                let Some(line) = plane.filter(line) else {
+                let Some(line) = plane.tables().filter(line) else {
                     continue;
                 };
                 for (cell, &(key, value)) in cells.iter().enumerate() {
@@ -152,7 +152,7 @@ pub(super) fn write<P: Plane>(plane: &P, change: &Change) -> bool {
                     line.store(cell, key);
                 }
             }
-            if let Some(config) = plane.config(0) {
+            if let Some(config) = plane.tables().config(0) {
                 config.store(config::FILTER, geometry.0);
             }
             true
@@ -179,7 +179,7 @@ fn write_edit<T: Tables>(tables: &T, edit: Edit) {
 
 /// Lays everything out in the half that is not in use.
 fn rebuild<P: Plane>(plane: &P, wanted: &BTreeMap<u64, u64>) -> Result<Change, Refusal> {
-    let current = in_use(plane).first();
+    let current = in_use(plane.tables()).first();
     let [one, other] = Half::both(plane.filter_lines());
     let half = if current == one.first { other } else { one };
     let largest = half.lines.ilog2();
@@ -193,7 +193,7 @@ fn rebuild<P: Plane>(plane: &P, wanted: &BTreeMap<u64, u64>) -> Result<Change, R
             SEEDS
         };
         for _ in 0..seeds {
-            let geometry = Geometry::new(half.first, log2, plane.random());
+            let geometry = Geometry::new(half.first, log2, plane.tables().random());
             if let Some(lines) = lay_out(geometry, wanted) {
                 return Ok(Change::Rebuild { geometry, lines });
             }

@@ -9,7 +9,7 @@ use ferrovs_core::{
         schedule::{self, Span},
         service,
     },
-    tables::Line,
+    tables::{Line, Tables},
 };
 
 use super::{
@@ -110,13 +110,13 @@ fn remove_unwanted(ledger: &mut Ledger, wanted: &Wanted) {
 /// Drops from the trash what has been without flows for `patience` ticks, and services with nothing
 /// left.
 fn forget_idle<P: Plane>(ledger: &mut Ledger, plane: &P, patience: u32, freed: &mut Retired) {
-    let now = plane.now();
+    let now = plane.tables().now();
     let due = |dest: &DestRecord| {
         !dest.present
             && dest
                 .idle_since
                 .is_some_and(|since| now.wrapping_sub(since) >= patience)
-            && plane.counts(dest.number) == (0, 0)
+            && plane.counts(dest.number).0 == 0
     };
     let mut departed: HashMap<u16, Figures> = HashMap::new();
     ledger.dests.retain(|dest| {
@@ -272,12 +272,13 @@ fn new_lists<P: Plane>(
         let service = wanted.service(&record.key);
         let (order, eligible) = orders(record, service, &numbers);
         let current = plane
+            .tables()
             .service(u32::from(record.number))
             .map_or(Span(0), |line| Span(line.load(service::SCHEDULE)));
-        let picked = record.rotation.last_picked(plane, current);
+        let picked = record.rotation.last_picked(plane.tables(), current);
         let last = rotation::step_back(picked, &record.order, &order);
         let unchanged = current.0 == record.rotation.span
-            && rotation::list(plane, current).eq(eligible.iter().copied());
+            && rotation::list(plane.tables(), current).eq(eligible.iter().copied());
         if unchanged && last == picked {
             record.order = order;
             continue;

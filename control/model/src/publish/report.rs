@@ -61,10 +61,10 @@ pub(super) fn report<P: Plane>(ledger: &Ledger, plane: &P, wanted: &Wanted) -> V
 }
 
 fn report_dest<P: Plane>(plane: &P, record: &DestRecord) -> DestReport {
-    let (active, inactive) = plane.counts(record.number);
+    let counts = plane.counts(record.number);
     DestReport {
         figures: plane.figures(record.number) - record.zero,
-        active,
-        inactive,
+        active: counts.active(),
+        inactive: counts.inactive(),
     }
 }

@@ -6,7 +6,7 @@ use ferrovs_core::{
         config::{self, ticks},
         dest, service, state,
     },
-    tables::Line,
+    tables::{Line, Tables},
 };
 
 use super::{
@@ -22,8 +22,8 @@ pub(super) fn write<P: Plane>(plane: &P, plan: &Plan, retired: &mut Retired) {
     write_dests(plane, &plan.ledger, true);
     write_services(plane, &plan.ledger, true);
     for list in &plan.lists {
-        rotation::write_list(plane, list.span, list.start, &list.dests);
-        if let Some(line) = plane.service(u32::from(list.service)) {
+        rotation::write_list(plane.tables(), list.span, list.start, &list.dests);
+        if let Some(line) = plane.tables().service(u32::from(list.service)) {
             line.store(service::SCHEDULE, list.span.0);
         }
     }
@@ -42,7 +42,7 @@ pub(super) fn write<P: Plane>(plane: &P, plan: &Plan, retired: &mut Retired) {
 fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
     for record in ledger.dests.iter().filter(|r| r.present == present) {
         let (Some(line), Some(endpoint)) = (
-            plane.dest(record.number * dest::LINES),
+            plane.tables().dest(record.number * dest::LINES),
             endpoint(record.address),
         ) else {
             continue;
@@ -63,9 +63,10 @@ fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
 fn write_services<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
     for record in ledger.services.iter().filter(|r| r.present == present) {
         let ServiceKey::Address { protocol, address } = record.key;
-        let (Some(line), Some(endpoint)) =
-            (plane.service(u32::from(record.number)), endpoint(address))
-        else {
+        let (Some(line), Some(endpoint)) = (
+            plane.tables().service(u32::from(record.number)),
+            endpoint(address),
+        ) else {
             continue;
         };
         let endpoint = endpoint.pack(u16::from(protocol.number()));
@@ -91,7 +92,10 @@ fn write_timeouts<P: Plane>(plane: &P, timeouts: Timeouts) {
             _ => default,
         };
         let place = usize::from(state);
-        if let Some(line) = plane.config(config::TIMEOUTS + (place / WORDS) as u32) {
+        if let Some(line) = plane
+            .tables()
+            .config(config::TIMEOUTS + (place / WORDS) as u32)
+        {
             store_if_other(line, place % WORDS, u64::from(ticks(seconds)));
         }
     }

@@ -214,6 +214,12 @@ impl Tables for &'static Plain {
 }
 
 impl Plane for &'static Plain {
+    type Tables = Self;
+
+    fn tables(&self) -> &Self {
+        self
+    }
+
     fn figures(&self, dest: u32) -> Figures {
         line(&self.counters, dest).map_or_else(Figures::default, Figures::of_line)
     }
