@@ -25,10 +25,10 @@ pub(crate) fn install(dry_run: bool) -> Result<()> {
         Ok(toolchain) => toolchain,
         Err(_) if dry_run => {
             // What comes after depends on the LLVM that this brings.
-            return step(&mut compiler()?, dry_run);
+            return steps(compiler()?, dry_run);
         }
         Err(_) => {
-            step(&mut compiler()?, dry_run)?;
+            steps(compiler()?, dry_run)?;
             toolchain::find()?
         }
     };
@@ -40,13 +40,13 @@ pub(crate) fn install(dry_run: bool) -> Result<()> {
     let linker = linker::find(&toolchain);
     let linker_needs_llvm = linker.is_err() && !Path::new(&config).exists();
     if tools.is_err() || linker_needs_llvm {
-        step(&mut llvm(major)?, dry_run)?;
+        steps(llvm(major)?, dry_run)?;
     }
     match linker {
         Ok(linker) => eprintln!("{linker}"),
         Err(reason) => {
             eprintln!("{reason:#}");
-            step(&mut bpf_linker(major), dry_run)?;
+            steps(vec![bpf_linker(major)], dry_run)?;
             if !dry_run {
                 eprintln!("{}", linker::find(&toolchain)?);
             }
@@ -68,7 +68,7 @@ fn complete(toolchain: &Toolchain) -> Result<()> {
     Ok(())
 }
 
-fn compiler() -> Result<Command> {
+fn compiler() -> Result<Vec<Command>> {
     if on_debian() {
         return apt_get(&["rustc-web".into(), "libstd-rust-web-dev-bpf".into()]);
     }
@@ -79,10 +79,10 @@ fn compiler() -> Result<Command> {
     let mut command = Command::new(rustup);
     command.args(["toolchain", "install", "nightly"]);
     command.args(["--profile", "minimal", "--component", "rust-src,llvm-tools"]);
-    Ok(command)
+    Ok(vec![command])
 }
 
-fn llvm(major: u32) -> Result<Command> {
+fn llvm(major: u32) -> Result<Vec<Command>> {
     if on_debian() {
         return apt_get(&[format!("llvm-{major}"), format!("llvm-{major}-dev")]);
     }
@@ -119,18 +119,22 @@ fn on_debian() -> bool {
     debian && which("apt-get").is_some()
 }
 
-fn apt_get(packages: &[String]) -> Result<Command> {
-    let arguments = ["install", "--yes", "--no-install-recommends"];
-    let mut command = if is_root()? {
-        Command::new("apt-get")
+fn apt_get(packages: &[String]) -> Result<Vec<Command>> {
+    let (program, prefix) = if is_root()? {
+        ("apt-get", None)
     } else {
-        let mut sudo = Command::new("sudo");
-        sudo.arg("apt-get");
-        sudo
+        ("sudo", Some("apt-get"))
     };
-    command.args(arguments).args(packages);
-    command.env("DEBIAN_FRONTEND", "noninteractive");
-    Ok(command)
+    let command = || {
+        let mut command = Command::new(program);
+        command.args(prefix);
+        command
+    };
+    let (mut update, mut install) = (command(), command());
+    update.arg("update");
+    install.args(["install", "--yes", "--no-install-recommends"]);
+    install.args(packages);
+    Ok(vec![update, install])
 }
 
 fn is_root() -> Result<bool> {
@@ -138,7 +142,13 @@ fn is_root() -> Result<bool> {
     Ok(fs::metadata("/proc/self").context("read /proc/self")?.uid() == 0)
 }
 
-fn step(command: &mut Command, dry_run: bool) -> Result<()> {
-    println!("{}", spelled(command));
-    if dry_run { Ok(()) } else { run(command) }
+/// Prints each command, and runs it unless this is a dry run; ends at the first that fails.
+fn steps(commands: Vec<Command>, dry_run: bool) -> Result<()> {
+    for mut command in commands {
+        println!("{}", spelled(&command));
+        if !dry_run {
+            run(&mut command)?;
+        }
+    }
+    Ok(())
 }
