@@ -1,0 +1,156 @@
+//! What a lab's namespaces are called, and finding those that nobody takes care of any more.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use crate::{
+    error::{Doing, Error, Result},
+    namespace::{Namespace, names},
+};
+
+const PREFIX: &str = "ferrovs-lab";
+
+/// Distinguishes labs that stand side by side.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Id {
+    /// The process and a number, or nothing for the lab that is kept.
+    unique: Option<(u32, u32)>,
+}
+
+impl Id {
+    /// Names that no other lab uses: `ferrovs-lab-PROCESS-NUMBER-MACHINE`.
+    pub fn unique() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        Self { unique: Some((std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))) }
+    }
+
+    /// Short names for a lab that is left standing, of which there is one: `ferrovs-lab-MACHINE`.
+    pub fn kept() -> Self {
+        Self { unique: None }
+    }
+
+    /// Whether this is the lab that is left standing.
+    pub fn is_kept(&self) -> bool {
+        self.unique.is_none()
+    }
+
+    /// The name of a machine's namespace.
+    pub fn namespace(&self, machine: &str) -> String {
+        format!("{}-{machine}", self.base())
+    }
+
+    /// The lab's directory.
+    pub(super) fn directory(&self) -> PathBuf {
+        Path::new("/run").join(self.base())
+    }
+
+    fn base(&self) -> String {
+        match self.unique {
+            Some((process, number)) => format!("{PREFIX}-{process}-{number}"),
+            None => PREFIX.to_owned(),
+        }
+    }
+
+    /// Reads the name of a namespace or a directory of a lab.
+    fn parse(name: &str) -> Option<Self> {
+        let rest = name.strip_prefix(PREFIX)?;
+        if rest.is_empty() {
+            return Some(Self::kept());
+        }
+        let mut parts = rest.strip_prefix('-')?.split('-');
+        let first = parts.next()?;
+        let Ok(process) = first.parse() else { return Some(Self::kept()) };
+        let number = parts.next()?.parse().ok()?;
+        Some(Self { unique: Some((process, number)) })
+    }
+
+    /// Whether nobody takes care of this lab: it was left standing, or its process has gone.
+    fn is_left(&self) -> bool {
+        self.unique.is_none_or(|(process, _)| !Path::new(&format!("/proc/{process}")).exists())
+    }
+}
+
+/// The namespaces of labs that nobody takes care of: of the one left standing, and of those whose
+/// process was killed.
+///
+/// # Errors
+/// When `/run/netns` cannot be read.
+pub fn leftovers() -> Result<Vec<String>> {
+    let mut names = names()?;
+    names.retain(|name| Id::parse(name).is_some_and(|id| id.is_left()));
+    Ok(names)
+}
+
+/// Removes the [`leftovers`], the processes in them and their directories; gives the removed
+/// namespaces with the processes, by number and name, that were ended in each.
+///
+/// # Errors
+/// All that could not be removed; the rest was.
+pub fn remove_leftovers() -> Result<Vec<(String, Vec<(u32, String)>)>> {
+    let mut removed = Vec::new();
+    let mut errors = Vec::new();
+    for name in leftovers()?.into_iter().rev() {
+        match remove(&name) {
+            Ok(ended) => removed.push((name, ended)),
+            Err(error) => errors.push(error),
+        }
+    }
+    errors.extend(remove_directories().err());
+    Error::collect(errors).map(|()| removed)
+}
+
+fn remove(name: &str) -> Result<Vec<(u32, String)>> {
+    let ended = match Namespace::open(name) {
+        Ok(namespace) => namespace.end_processes()?,
+        // The name alone, left by somebody who was killed half-way.
+        Err(_) => Vec::new(),
+    };
+    Namespace::remove_name(name)?;
+    Ok(ended)
+}
+
+fn remove_directories() -> Result<()> {
+    let mut errors = Vec::new();
+    for entry in fs::read_dir("/run").doing(|| "read /run")?.flatten() {
+        let left = entry.file_name().to_str().and_then(Id::parse).is_some_and(|id| id.is_left());
+        if !left {
+            continue;
+        }
+        match fs::remove_dir_all(entry.path()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => errors.push(Error::Refused {
+                action: format!("remove {}", entry.path().display()),
+                source: error,
+            }),
+            _ => {}
+        }
+    }
+    Error::collect(errors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back() {
+        let unique = Id::unique();
+        assert_eq!(Id::parse(&unique.namespace("rs141")), Some(unique.clone()));
+        assert_eq!(Id::parse(&unique.base()), Some(unique.clone()));
+        assert!(!unique.is_left(), "this process lives");
+        assert_eq!(Id::parse("ferrovs-lab-client"), Some(Id::kept()));
+        assert_eq!(Id::parse("ferrovs-lab"), Some(Id::kept()));
+        assert_eq!(Id::parse("ferrovs-laboratory"), None);
+        assert_eq!(Id::parse("somebody-else"), None);
+    }
+
+    #[test]
+    fn a_lab_whose_process_has_gone_is_left() {
+        // Larger than any process number Linux gives.
+        assert!(Id { unique: Some((1 << 30, 0)) }.is_left());
+        assert!(Id::kept().is_left());
+        assert_ne!(Id::unique(), Id::unique());
+    }
+}
