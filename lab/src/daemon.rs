@@ -73,7 +73,14 @@ impl Daemon {
         arguments: &[&str],
         log: &Path,
     ) -> Result<Self> {
-        Self::launch(director, director.command(binary), binary, hook, arguments, log)
+        Self::launch(
+            director,
+            director.command(binary),
+            binary,
+            hook,
+            arguments,
+            log,
+        )
     }
 
     /// As [`start`](Self::start), but it goes on when this process ends, if it is
@@ -88,7 +95,14 @@ impl Daemon {
         arguments: &[&str],
         log: &Path,
     ) -> Result<Self> {
-        Self::launch(director, director.lasting_command(binary), binary, hook, arguments, log)
+        Self::launch(
+            director,
+            director.lasting_command(binary),
+            binary,
+            hook,
+            arguments,
+            log,
+        )
     }
 
     fn launch(
@@ -99,10 +113,17 @@ impl Daemon {
         arguments: &[&str],
         log: &Path,
     ) -> Result<Self> {
-        command.arg("run").arg("--hook").arg(hook.to_string()).args(arguments);
+        command
+            .arg("run")
+            .arg("--hook")
+            .arg(hook.to_string())
+            .args(arguments);
         let name = format!("the daemon in {}", director.name());
         let service = Service::start(&name, command, log)?;
-        let mut daemon = Self { binary: binary.to_owned(), service };
+        let mut daemon = Self {
+            binary: binary.to_owned(),
+            service,
+        };
         daemon.await_answer(director)?;
         Ok(daemon)
     }
@@ -119,7 +140,9 @@ impl Daemon {
             }
             if begin.elapsed() > PATIENCE {
                 let said = String::from_utf8_lossy(&answer.stderr);
-                return Err(self.service.failure(format!("does not answer ({})", said.trim())));
+                return Err(self
+                    .service
+                    .failure(format!("does not answer ({})", said.trim())));
             }
             thread::sleep(Duration::from_millis(20));
         }

@@ -67,6 +67,9 @@ pub(crate) trait Doing<T> {
 
 impl<T, E: Into<io::Error>> Doing<T> for std::result::Result<T, E> {
     fn doing<S: Into<String>>(self, action: impl FnOnce() -> S) -> Result<T> {
-        self.map_err(|error| Error::Refused { action: action().into(), source: error.into() })
+        self.map_err(|error| Error::Refused {
+            action: action().into(),
+            source: error.into(),
+        })
     }
 }

@@ -36,8 +36,8 @@ pub use namespace::Namespace;
 pub use nginx::nginx;
 pub use process::Service;
 pub use topology::{
-    CLIENT, DIP, Id, Options, PREFIX, Progress, RealServer, Topology, VIP, WebServers, leftovers, remove_leftovers,
-    server_address,
+    CLIENT, DIP, Id, Options, PREFIX, Progress, RealServer, Removed, Topology, VIP, WebServers,
+    leftovers, remove_leftovers, server_address,
 };
 
 /// Whether this process may make network namespaces, which everything in this crate needs.

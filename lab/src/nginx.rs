@@ -27,18 +27,23 @@ pub fn nginx() -> Option<PathBuf> {
 ///
 /// # Errors
 /// When nginx is not installed or the directory cannot be written.
-pub(crate) fn prepare(directory: &Path, server: Ipv4Addr) -> Result<impl FnOnce(&mut Command) + use<>> {
+pub(crate) fn prepare(
+    directory: &Path,
+    server: Ipv4Addr,
+) -> Result<impl FnOnce(&mut Command) + use<>> {
     let write = |name: &str, text: &str| {
         fs::write(directory.join(name), text)
             .doing(|| format!("write {}", directory.join(name).display()))
     };
-    fs::create_dir_all(directory.join("html"))
-        .doing(|| format!("make {}", directory.display()))?;
+    fs::create_dir_all(directory.join("html")).doing(|| format!("make {}", directory.display()))?;
     write("html/index.html", &page(server))?;
     write("nginx.conf", &configuration(server))?;
     let directory = directory.to_owned();
     Ok(move |command: &mut Command| {
-        command.arg("-p").arg(&directory).args(["-e", "stderr", "-c", "nginx.conf"]);
+        command
+            .arg("-p")
+            .arg(&directory)
+            .args(["-e", "stderr", "-c", "nginx.conf"]);
     })
 }
 

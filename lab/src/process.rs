@@ -37,14 +37,20 @@ impl Service {
             .append(true)
             .open(log)
             .doing(|| format!("write {}", log.display()))?;
-        let copy = file.try_clone().doing(|| format!("write {}", log.display()))?;
+        let copy = file
+            .try_clone()
+            .doing(|| format!("write {}", log.display()))?;
         let child = command
             .stdin(Stdio::null())
             .stdout(file)
             .stderr(copy)
             .spawn()
             .doing(|| format!("start {name}"))?;
-        Ok(Self { name: name.to_owned(), child: Some(child), log: log.to_owned() })
+        Ok(Self {
+            name: name.to_owned(),
+            child: Some(child),
+            log: log.to_owned(),
+        })
     }
 
     /// The number of the process, while it runs.
@@ -65,7 +71,9 @@ impl Service {
 
     /// What the program has written.
     pub fn log(&self) -> String {
-        fs::read(&self.log).map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default()
+        fs::read(&self.log)
+            .map(|text| String::from_utf8_lossy(&text).into_owned())
+            .unwrap_or_default()
     }
 
     /// An error about this program, with the end of its log.
@@ -73,7 +81,11 @@ impl Service {
         let log = self.log();
         let lines: Vec<_> = log.lines().collect();
         let end = &lines[lines.len().saturating_sub(30)..];
-        Error::NotRunning { program: self.name.clone(), what: what.into(), log: end.join("\n") }
+        Error::NotRunning {
+            program: self.name.clone(),
+            what: what.into(),
+            log: end.join("\n"),
+        }
     }
 
     /// Kills the program at once (SIGKILL).
@@ -82,7 +94,10 @@ impl Service {
     /// When it cannot be killed.
     pub fn kill(&mut self) -> Result<()> {
         if let Some(mut child) = self.child.take() {
-            child.kill().and_then(|()| child.wait()).doing(|| format!("kill {}", self.name))?;
+            child
+                .kill()
+                .and_then(|()| child.wait())
+                .doing(|| format!("kill {}", self.name))?;
         }
         Ok(())
     }
@@ -93,7 +108,9 @@ impl Service {
     /// # Errors
     /// When it had to be killed, or cannot be ended.
     pub fn stop(&mut self) -> Result<Option<ExitStatus>> {
-        let Some(child) = &mut self.child else { return Ok(None) };
+        let Some(child) = &mut self.child else {
+            return Ok(None);
+        };
         if let Ok(Some(status)) = child.try_wait() {
             self.child = None;
             return Ok(Some(status));
@@ -102,7 +119,10 @@ impl Service {
             .doing(|| format!("end {}", self.name))?;
         let begin = Instant::now();
         while begin.elapsed() < PATIENCE {
-            if let Some(status) = child.try_wait().doing(|| format!("wait for {}", self.name))? {
+            if let Some(status) = child
+                .try_wait()
+                .doing(|| format!("wait for {}", self.name))?
+            {
                 self.child = None;
                 return Ok(Some(status));
             }

@@ -24,10 +24,15 @@ impl Namespace {
 
 /// Each group is a line of names and, below it, a line of values.
 fn find(text: &str, group: &str, name: &str) -> Option<u64> {
-    let mut lines =
-        text.lines().filter_map(|line| line.split_once(": ")).filter(|(found, _)| *found == group);
+    let mut lines = text
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .filter(|(found, _)| *found == group);
     let (names, values) = (lines.next()?.1, lines.next()?.1);
-    let (_, value) = names.split(' ').zip(values.split(' ')).find(|(found, _)| *found == name)?;
+    let (_, value) = names
+        .split(' ')
+        .zip(values.split(' '))
+        .find(|(found, _)| *found == name)?;
     value.parse().ok()
 }
 

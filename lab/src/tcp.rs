@@ -31,7 +31,10 @@ pub(crate) fn connect(
     )?;
     if source_port != 0 {
         setsockopt(&socket, sockopt::ReuseAddr, &true)?;
-        bind(socket.as_raw_fd(), &SockaddrIn::new(0, 0, 0, 0, source_port))?;
+        bind(
+            socket.as_raw_fd(),
+            &SockaddrIn::new(0, 0, 0, 0, source_port),
+        )?;
     }
     match start_connect(socket.as_raw_fd(), &SockaddrIn::from(target)) {
         Ok(()) | Err(Errno::EINPROGRESS) => {}

@@ -76,12 +76,19 @@ impl Capture {
             .name(format!("capture {interface}"))
             .spawn(move || read_on(socket, &writes, &stopped, file.as_mut()))
             .doing(|| "start a capturing thread")?;
-        Ok(Self { record, stop, thread: Some(thread) })
+        Ok(Self {
+            record,
+            stop,
+            thread: Some(thread),
+        })
     }
 
     /// What has been seen up to now.
     pub fn so_far(&self) -> Record {
-        self.record.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.record
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Waits until no packet that `of_interest` accepts has passed for `quiet`, at most for `limit`;
@@ -118,12 +125,18 @@ impl Capture {
 
     fn count(&self, of_interest: &impl Fn(&Packet) -> bool) -> usize {
         let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
-        record.packets.iter().filter(|packet| of_interest(packet)).count()
+        record
+            .packets
+            .iter()
+            .filter(|packet| of_interest(packet))
+            .count()
     }
 
     fn end(&mut self) -> Result<()> {
         self.stop.store(true, Ordering::Relaxed);
-        let Some(thread) = self.thread.take() else { return Ok(()) };
+        let Some(thread) = self.thread.take() else {
+            return Ok(());
+        };
         thread
             .join()
             .map_err(|_| Error::Unexpected("the capturing thread panicked".into()))?
@@ -149,7 +162,11 @@ fn read_on(
     let mut stopped = None;
     loop {
         if stopped.is_none() && stop.load(Ordering::Relaxed) {
-            stopped = Some(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+            stopped = Some(
+                SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default(),
+            );
         }
         let Some(frame) = socket.receive()? else {
             if stopped.is_some() {
@@ -165,10 +182,17 @@ fn read_on(
             file.write(frame.time, frame.bytes)?;
         }
         if let Some(packet) = Packet::parse(&frame) {
-            record.lock().unwrap_or_else(PoisonError::into_inner).packets.push(packet);
+            record
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .packets
+                .push(packet);
         }
     }
-    record.lock().unwrap_or_else(PoisonError::into_inner).dropped = socket.dropped()?;
+    record
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .dropped = socket.dropped()?;
     if let Some(file) = file {
         file.finish()?;
     }

@@ -75,15 +75,16 @@ impl Packet {
         let bytes = u32::from(u16::from_be_bytes([header[2], header[3]]));
         let later_fragment = u16::from_be_bytes([header[6], header[7]]) & 0x1fff != 0;
         let protocol = header[9];
-        let address = |at: usize| {
-            Ipv4Addr::new(header[at], header[at + 1], header[at + 2], header[at + 3])
-        };
+        let address =
+            |at: usize| Ipv4Addr::new(header[at], header[at + 1], header[at + 2], header[at + 3]);
         let transport = match protocol {
             Self::TCP | Self::UDP if !later_fragment => ip.get(header_length..)?,
             _ => &[],
         };
         let port = |at: usize| {
-            transport.get(at..at + 2).map_or(0, |port| u16::from_be_bytes([port[0], port[1]]))
+            transport
+                .get(at..at + 2)
+                .map_or(0, |port| u16::from_be_bytes([port[0], port[1]]))
         };
         let transport_length = match (protocol, transport.get(12)) {
             (Self::TCP, Some(offset)) => usize::from(offset >> 4) * 4,
@@ -133,13 +134,20 @@ mod tests {
     }
 
     fn parse(bytes: &[u8], segment_size: u16) -> Option<Packet> {
-        Packet::parse(&Frame { time: Duration::ZERO, bytes, segment_size })
+        Packet::parse(&Frame {
+            time: Duration::ZERO,
+            bytes,
+            segment_size,
+        })
     }
 
     #[test]
     fn a_tcp_packet_is_read() {
         let packet = parse(&tcp_frame(5), 0).unwrap();
-        assert_eq!(packet.direction.to_string(), "TCP 10.0.0.1:12345 -> 10.0.0.2:80");
+        assert_eq!(
+            packet.direction.to_string(),
+            "TCP 10.0.0.1:12345 -> 10.0.0.2:80"
+        );
         assert_eq!((packet.bytes, packet.payload, packet.segments), (45, 5, 1));
         assert_eq!((packet.segment_bytes, packet.tcp_flags), (45, Packet::SYN));
     }
@@ -147,7 +155,10 @@ mod tests {
     #[test]
     fn joined_packets_are_counted_apart() {
         let packet = parse(&tcp_frame(3000), 1448).unwrap();
-        assert_eq!((packet.bytes, packet.segments, packet.segment_bytes), (3040, 3, 3120));
+        assert_eq!(
+            (packet.bytes, packet.segments, packet.segment_bytes),
+            (3040, 3, 3120)
+        );
     }
 
     #[test]

@@ -27,7 +27,10 @@ impl Add for Tally {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        Self { packets: self.packets + other.packets, bytes: self.bytes + other.bytes }
+        Self {
+            packets: self.packets + other.packets,
+            bytes: self.bytes + other.bytes,
+        }
     }
 }
 
@@ -40,22 +43,27 @@ impl Sum for Tally {
 impl Packet {
     /// This packet as the kernel had it, joined ones as one: how a director at tc sees it.
     pub fn as_joined(&self) -> Tally {
-        Tally { packets: 1, bytes: u64::from(self.bytes) }
+        Tally {
+            packets: 1,
+            bytes: u64::from(self.bytes),
+        }
     }
 
     /// This packet as a wire has it, joined ones apart: how a director at XDP sees it.
     pub fn as_segments(&self) -> Tally {
-        Tally { packets: u64::from(self.segments), bytes: u64::from(self.segment_bytes) }
+        Tally {
+            packets: u64::from(self.segments),
+            bytes: u64::from(self.segment_bytes),
+        }
     }
 }
 
 impl Record {
     /// The packets that `of_interest` accepts.
-    pub fn matching(
-        &self,
-        of_interest: impl Fn(&Packet) -> bool,
-    ) -> impl Iterator<Item = &Packet> {
-        self.packets.iter().filter(move |packet| of_interest(packet))
+    pub fn matching(&self, of_interest: impl Fn(&Packet) -> bool) -> impl Iterator<Item = &Packet> {
+        self.packets
+            .iter()
+            .filter(move |packet| of_interest(packet))
     }
 
     /// Counts the packets that `of_interest` accepts, joined ones as one.
@@ -75,8 +83,14 @@ impl Record {
 
     /// The longest time between two packets that `of_interest` accepts; `None` with less than two.
     pub fn longest_gap(&self, of_interest: impl Fn(&Packet) -> bool) -> Option<Duration> {
-        let times: Vec<_> = self.matching(of_interest).map(|packet| packet.time).collect();
-        times.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max()
+        let times: Vec<_> = self
+            .matching(of_interest)
+            .map(|packet| packet.time)
+            .collect();
+        times
+            .windows(2)
+            .map(|pair| pair[1].saturating_sub(pair[0]))
+            .max()
     }
 }
 
@@ -90,7 +104,11 @@ mod tests {
         let end = |port| SocketAddrV4::new([10, 0, 0, 1].into(), port);
         Packet {
             time: Duration::from_millis(milliseconds),
-            direction: Direction { protocol: 6, source: end(port), destination: end(80) },
+            direction: Direction {
+                protocol: 6,
+                source: end(port),
+                destination: end(80),
+            },
             bytes,
             segments: 2,
             segment_bytes: bytes + 40,
@@ -106,11 +124,35 @@ mod tests {
             dropped: 0,
         };
         let tallies: Vec<_> = record.directions().into_values().collect();
-        assert_eq!(tallies[0], Tally { packets: 2, bytes: 160 });
-        assert_eq!(tallies[1], Tally { packets: 1, bytes: 50 });
-        assert_eq!(record.tally(|_| true), Tally { packets: 3, bytes: 210 });
+        assert_eq!(
+            tallies[0],
+            Tally {
+                packets: 2,
+                bytes: 160
+            }
+        );
+        assert_eq!(
+            tallies[1],
+            Tally {
+                packets: 1,
+                bytes: 50
+            }
+        );
+        assert_eq!(
+            record.tally(|_| true),
+            Tally {
+                packets: 3,
+                bytes: 210
+            }
+        );
         let apart: Tally = record.packets.iter().map(Packet::as_segments).sum();
-        assert_eq!(apart, Tally { packets: 6, bytes: 330 });
+        assert_eq!(
+            apart,
+            Tally {
+                packets: 6,
+                bytes: 330
+            }
+        );
     }
 
     #[test]
@@ -119,7 +161,13 @@ mod tests {
             packets: vec![packet(1, 0, 1), packet(1, 100, 1), packet(1, 400, 1)],
             dropped: 0,
         };
-        assert_eq!(record.longest_gap(|_| true), Some(Duration::from_millis(300)));
-        assert_eq!(record.longest_gap(|packet| packet.direction.source.port() == 2), None);
+        assert_eq!(
+            record.longest_gap(|_| true),
+            Some(Duration::from_millis(300))
+        );
+        assert_eq!(
+            record.longest_gap(|packet| packet.direction.source.port() == 2),
+            None
+        );
     }
 }

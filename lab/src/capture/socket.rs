@@ -10,7 +10,10 @@ use std::{
 /// How much the kernel may queue for us.
 const QUEUE: libc::c_int = 128 << 20;
 /// How long a read waits before it looks whether the capture is to end.
-const WAIT: libc::timeval = libc::timeval { tv_sec: 0, tv_usec: 20_000 };
+const WAIT: libc::timeval = libc::timeval {
+    tv_sec: 0,
+    tv_usec: 20_000,
+};
 /// `struct virtio_net_hdr`, which precedes each frame with `PACKET_VNET_HDR`.
 const VNET_HEADER: usize = 10;
 /// Larger than any packet the kernel joins without BIG TCP.
@@ -39,15 +42,17 @@ impl PacketSocket {
     pub(super) fn open(interface: u32) -> io::Result<Self> {
         // Protocol 0: nothing is queued until the socket is bound to its interface.
         // SAFETY: no memory is passed.
-        let socket = unsafe {
-            libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0)
-        };
+        let socket =
+            unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
         if socket < 0 {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: the descriptor is new and nobody else's.
         let socket = unsafe { OwnedFd::from_raw_fd(socket) };
-        let opened = Self { socket, buffer: vec![0; LARGEST] };
+        let opened = Self {
+            socket,
+            buffer: vec![0; LARGEST],
+        };
         opened.set(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &QUEUE)?;
         opened.set(libc::SOL_SOCKET, libc::SO_RCVTIMEO, &WAIT)?;
         opened.set(libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &1)?;
@@ -70,7 +75,11 @@ impl PacketSocket {
                 size_of::<libc::sockaddr_ll>() as libc::socklen_t,
             )
         };
-        if outcome < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        if outcome < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        }
     }
 
     fn set<T>(&self, level: libc::c_int, option: libc::c_int, value: &T) -> io::Result<()> {
@@ -84,7 +93,11 @@ impl PacketSocket {
                 size_of::<T>() as libc::socklen_t,
             )
         };
-        if outcome < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        if outcome < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        }
     }
 
     /// The next frame, or `None` when none has come for a while.
@@ -121,7 +134,11 @@ impl PacketSocket {
             0 => 0,
             _ => u16::from_ne_bytes([header[4], header[5]]),
         };
-        Ok(Some(Frame { time, bytes, segment_size }))
+        Ok(Some(Frame {
+            time,
+            bytes,
+            segment_size,
+        }))
     }
 
     /// How many frames did not fit into the queue since the last time this was asked.
@@ -156,8 +173,11 @@ fn timestamp(message: &libc::msghdr) -> Duration {
         let header = unsafe { control.read_unaligned() };
         if header.cmsg_level == libc::SOL_SOCKET && header.cmsg_type == libc::SCM_TIMESTAMPNS {
             // SAFETY: the data of this type of message is a timespec.
-            let time: libc::timespec =
-                unsafe { libc::CMSG_DATA(control).cast::<libc::timespec>().read_unaligned() };
+            let time: libc::timespec = unsafe {
+                libc::CMSG_DATA(control)
+                    .cast::<libc::timespec>()
+                    .read_unaligned()
+            };
             return Duration::new(time.tv_sec.cast_unsigned(), time.tv_nsec as u32);
         }
         // SAFETY: both pointers are valid as above.

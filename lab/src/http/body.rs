@@ -17,7 +17,11 @@ pub struct Body {
 impl Body {
     /// A body of `length` bytes.
     pub fn new(length: u64) -> Self {
-        Self { next: 0, length, block: Vec::new() }
+        Self {
+            next: 0,
+            length,
+            block: Vec::new(),
+        }
     }
 
     fn available(&mut self) -> &[u8] {

@@ -56,7 +56,12 @@ pub fn fetch(namespace: &Namespace, target: SocketAddrV4, path: &str) -> Result<
 impl<'a> Get<'a> {
     /// A request for `path` at `target`, with five seconds' patience.
     pub fn new(target: SocketAddrV4, path: &'a str) -> Self {
-        Self { target, path, source_port: 0, limit: Duration::from_secs(5) }
+        Self {
+            target,
+            path,
+            source_port: 0,
+            limit: Duration::from_secs(5),
+        }
     }
 
     /// Comes from this port.
@@ -77,7 +82,12 @@ impl<'a> Get<'a> {
     /// When there is no connection or no proper answer.
     pub fn send(&self, namespace: &Namespace) -> Result<Response> {
         namespace.run(|| self.send_from_here())?.doing(|| {
-            format!("load http://{}{} from {}", self.target, self.path, namespace.name())
+            format!(
+                "load http://{}{} from {}",
+                self.target,
+                self.path,
+                namespace.name()
+            )
         })
     }
 
@@ -90,10 +100,21 @@ impl<'a> Get<'a> {
         let (local, mut answer) = self.open()?;
         let mut body = Vec::new();
         answer.reader.read_to_end(&mut body)?;
-        if answer.length.is_some_and(|length| length != body.len() as u64) {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the page was cut off"));
+        if answer
+            .length
+            .is_some_and(|length| length != body.len() as u64)
+        {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the page was cut off",
+            ));
         }
-        Ok(Response { status: answer.status, body, local, elapsed: begin.elapsed() })
+        Ok(Response {
+            status: answer.status,
+            body,
+            local,
+            elapsed: begin.elapsed(),
+        })
     }
 
     fn open(&self) -> io::Result<(SocketAddrV4, Answer)> {
@@ -134,7 +155,10 @@ pub fn download(namespace: &Namespace, target: SocketAddrV4, bytes: u64) -> Resu
         }
     })?;
     let bytes = compared.doing(|| format!("download {bytes} bytes from {target}"))?;
-    Ok(Transfer { bytes, elapsed: begin.elapsed() })
+    Ok(Transfer {
+        bytes,
+        elapsed: begin.elapsed(),
+    })
 }
 
 /// Sends `bytes` bytes and compares what the server says it received.
@@ -146,7 +170,10 @@ pub fn upload(namespace: &Namespace, target: SocketAddrV4, bytes: u64) -> Result
     namespace
         .run(|| put(target, bytes))?
         .doing(|| format!("upload {bytes} bytes to {target}"))?;
-    Ok(Transfer { bytes, elapsed: begin.elapsed() })
+    Ok(Transfer {
+        bytes,
+        elapsed: begin.elapsed(),
+    })
 }
 
 fn put(target: SocketAddrV4, bytes: u64) -> io::Result<()> {
@@ -173,7 +200,10 @@ fn put(target: SocketAddrV4, bytes: u64) -> io::Result<()> {
     if answer == expected {
         return Ok(());
     }
-    Err(bad(&format!("sent {}, but the server says {answer:?}", expected.trim_end())))
+    Err(bad(&format!(
+        "sent {}, but the server says {answer:?}",
+        expected.trim_end()
+    )))
 }
 
 /// The head of an answer; its body is still to be read.
@@ -193,8 +223,14 @@ impl Answer {
             .nth(1)
             .and_then(|status| status.parse().ok())
             .ok_or_else(|| bad("an answer without a status"))?;
-        let length = head.field("Content-Length").and_then(|length| length.parse().ok());
-        Ok(Self { status, length, reader })
+        let length = head
+            .field("Content-Length")
+            .and_then(|length| length.parse().ok());
+        Ok(Self {
+            status,
+            length,
+            reader,
+        })
     }
 }
 

@@ -31,7 +31,9 @@ impl Head {
             if field.is_empty() {
                 return Ok(Some(Self { first, fields }));
             }
-            let (name, value) = field.split_once(':').ok_or_else(|| bad("a field without a colon"))?;
+            let (name, value) = field
+                .split_once(':')
+                .ok_or_else(|| bad("a field without a colon"))?;
             fields.push((name.to_owned(), value.trim().to_owned()));
         }
     }

@@ -61,7 +61,11 @@ impl Server {
             .name(format!("http {address}"))
             .spawn(move || accept(&listener, *address.ip(), &shared))
             .doing(|| "start a thread")?;
-        Ok(Self { address, open, thread: Some(thread) })
+        Ok(Self {
+            address,
+            open,
+            thread: Some(thread),
+        })
     }
 }
 
@@ -106,11 +110,13 @@ fn accept(listener: &TcpListener, server: Ipv4Addr, open: &Arc<Connections>) -> 
         stream.set_nonblocking(false)?;
         open.streams().insert(number, stream.try_clone()?);
         let shared = Arc::clone(open);
-        thread::Builder::new().stack_size(256 * 1024).spawn(move || {
-            // What goes wrong with a client is seen by the client.
-            let _ = answer(stream, server);
-            shared.streams().remove(&number);
-        })?;
+        thread::Builder::new()
+            .stack_size(256 * 1024)
+            .spawn(move || {
+                // What goes wrong with a client is seen by the client.
+                let _ = answer(stream, server);
+                shared.streams().remove(&number);
+            })?;
     }
     Ok(())
 }
@@ -145,7 +151,9 @@ fn answer(stream: TcpStream, server: Ipv4Addr) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut writer = stream;
-    let Some(head) = Head::read(&mut reader)? else { return Ok(()) };
+    let Some(head) = Head::read(&mut reader)? else {
+        return Ok(());
+    };
     let mut words = head.first.split(' ');
     let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -156,11 +164,23 @@ fn answer(stream: TcpStream, server: Ipv4Addr) -> io::Result<()> {
             send(&mut writer, "200 OK", "text/html", page.len() as u64, text)
         }
         ("GET", "/big") => {
-            let length = query.strip_prefix("bytes=").and_then(|number| number.parse().ok());
+            let length = query
+                .strip_prefix("bytes=")
+                .and_then(|number| number.parse().ok());
             let Some(length) = length else {
-                return send_text(&mut writer, "400 Bad Request", "ask for /big?bytes=NUMBER\n");
+                return send_text(
+                    &mut writer,
+                    "400 Bad Request",
+                    "ask for /big?bytes=NUMBER\n",
+                );
             };
-            send(&mut writer, "200 OK", "application/octet-stream", length, "")?;
+            send(
+                &mut writer,
+                "200 OK",
+                "application/octet-stream",
+                length,
+                "",
+            )?;
             io::copy(&mut Body::new(length), &mut writer).map(drop)
         }
         ("GET", "/echo") => {
@@ -175,18 +195,25 @@ fn answer(stream: TcpStream, server: Ipv4Addr) -> io::Result<()> {
 
 /// Takes an upload and answers what has come.
 fn receive(head: &Head, reader: &mut impl Read, writer: &mut TcpStream) -> io::Result<()> {
-    let length = head.field("Content-Length").and_then(|length| length.parse::<u64>().ok());
+    let length = head
+        .field("Content-Length")
+        .and_then(|length| length.parse::<u64>().ok());
     let Some(length) = length else {
         return send_text(writer, "411 Length Required", "say how long the body is\n");
     };
-    if head.field("Expect").is_some_and(|expect| expect.eq_ignore_ascii_case("100-continue")) {
+    if head
+        .field("Expect")
+        .is_some_and(|expect| expect.eq_ignore_ascii_case("100-continue"))
+    {
         writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
     let mut digest = crc32fast::Hasher::new();
     let mut buffer = vec![0; 64 * 1024];
     let mut left = length;
     while left > 0 {
-        let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let most = buffer
+            .len()
+            .min(usize::try_from(left).unwrap_or(usize::MAX));
         let read = reader.read(&mut buffer[..most])?;
         if read == 0 {
             return Err(bad("an upload that ends too early"));
@@ -194,7 +221,11 @@ fn receive(head: &Head, reader: &mut impl Read, writer: &mut TcpStream) -> io::R
         digest.update(&buffer[..read]);
         left -= read as u64;
     }
-    send_text(writer, "200 OK", &format!("{length} bytes, CRC-32 {:08x}\n", digest.finalize()))
+    send_text(
+        writer,
+        "200 OK",
+        &format!("{length} bytes, CRC-32 {:08x}\n", digest.finalize()),
+    )
 }
 
 fn send_text(writer: &mut TcpStream, status: &str, text: &str) -> io::Result<()> {

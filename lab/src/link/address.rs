@@ -36,7 +36,10 @@ impl Link<'_> {
         ];
         self.namespace
             .route()
-            .request(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_EXCL)
+            .request(
+                RouteNetlinkMessage::NewAddress(message),
+                NLM_F_CREATE | NLM_F_EXCL,
+            )
             .map(drop)
             .doing(|| self.describe(&format!("add the address {address}/{prefix} to")))
     }
@@ -62,12 +65,15 @@ impl Link<'_> {
                 _ => None,
             })
             .filter_map(|found| {
-                found.attributes.iter().find_map(|attribute| match attribute {
-                    AddressAttribute::Local(IpAddr::V4(address)) => {
-                        Some((*address, found.header.prefix_len))
-                    }
-                    _ => None,
-                })
+                found
+                    .attributes
+                    .iter()
+                    .find_map(|attribute| match attribute {
+                        AddressAttribute::Local(IpAddr::V4(address)) => {
+                            Some((*address, found.header.prefix_len))
+                        }
+                        _ => None,
+                    })
             })
             .collect())
     }
@@ -88,12 +94,22 @@ impl Namespace {
         route.header.kind = RouteType::Unicast;
         route.attributes = vec![RouteAttribute::Gateway(RouteAddress::Inet(gateway))];
         if prefix > 0 {
-            route.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(network)));
+            route
+                .attributes
+                .push(RouteAttribute::Destination(RouteAddress::Inet(network)));
         }
         self.route()
-            .request(RouteNetlinkMessage::NewRoute(route), NLM_F_CREATE | NLM_F_EXCL)
+            .request(
+                RouteNetlinkMessage::NewRoute(route),
+                NLM_F_CREATE | NLM_F_EXCL,
+            )
             .map(drop)
-            .doing(|| format!("route {network}/{prefix} through {gateway} in {}", self.name()))
+            .doing(|| {
+                format!(
+                    "route {network}/{prefix} through {gateway} in {}",
+                    self.name()
+                )
+            })
     }
 
     /// Sets the default gateway.
@@ -126,10 +142,13 @@ impl Namespace {
                 _ => None,
             })
             .find_map(|route| {
-                route.attributes.iter().find_map(|attribute| match attribute {
-                    RouteAttribute::Gateway(RouteAddress::Inet(gateway)) => Some(*gateway),
-                    _ => None,
-                })
+                route
+                    .attributes
+                    .iter()
+                    .find_map(|attribute| match attribute {
+                        RouteAttribute::Gateway(RouteAddress::Inet(gateway)) => Some(*gateway),
+                        _ => None,
+                    })
             }))
     }
 
@@ -147,8 +166,13 @@ impl Namespace {
             .doing(|| format!("list the neighbours of {}", self.name()))?;
         let mut flushed = 0;
         for answer in answers {
-            let RouteNetlinkMessage::NewNeighbour(found) = answer else { continue };
-            if matches!(found.header.state, NeighbourState::Permanent | NeighbourState::Noarp) {
+            let RouteNetlinkMessage::NewNeighbour(found) = answer else {
+                continue;
+            };
+            if matches!(
+                found.header.state,
+                NeighbourState::Permanent | NeighbourState::Noarp
+            ) {
                 continue;
             }
             match socket.request(RouteNetlinkMessage::DelNeighbour(found), 0) {

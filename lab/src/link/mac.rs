@@ -39,7 +39,10 @@ impl Link<'_> {
     /// # Errors
     /// When the kernel refuses, for instance a multicast address.
     pub fn set_mac(&self, mac: Mac) -> Result<()> {
-        self.set("set the Ethernet address of", vec![LinkAttribute::Address(mac.0.to_vec())])
+        self.set(
+            "set the Ethernet address of",
+            vec![LinkAttribute::Address(mac.0.to_vec())],
+        )
     }
 }
 
@@ -49,6 +52,9 @@ mod tests {
 
     #[test]
     fn a_mac_prints_as_six_pairs() {
-        assert_eq!(Mac([0x02, 0, 0xab, 0xcd, 0xef, 0x01]).to_string(), "02:00:ab:cd:ef:01");
+        assert_eq!(
+            Mac([0x02, 0, 0xab, 0xcd, 0xef, 0x01]).to_string(),
+            "02:00:ab:cd:ef:01"
+        );
     }
 }

@@ -49,11 +49,16 @@ pub fn veth<'a>(
 
 fn add(namespace: &Namespace, name: &str, kind: Vec<LinkInfo>) -> Result<()> {
     let mut link = LinkMessage::default();
-    link.attributes =
-        vec![LinkAttribute::IfName(name.to_owned()), LinkAttribute::LinkInfo(kind)];
+    link.attributes = vec![
+        LinkAttribute::IfName(name.to_owned()),
+        LinkAttribute::LinkInfo(kind),
+    ];
     namespace
         .route()
-        .request(RouteNetlinkMessage::NewLink(link), NLM_F_CREATE | NLM_F_EXCL)
+        .request(
+            RouteNetlinkMessage::NewLink(link),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
         .map(drop)
         .doing(|| format!("make the interface {name} in {}", namespace.name()))
 }
@@ -66,7 +71,12 @@ impl Namespace {
     pub fn link(&self, name: &str) -> Result<Link<'_>> {
         self.links()?
             .into_iter()
-            .find_map(|(index, found)| (found == name).then_some(Link { namespace: self, index }))
+            .find_map(|(index, found)| {
+                (found == name).then_some(Link {
+                    namespace: self,
+                    index,
+                })
+            })
             .ok_or_else(|| Error::NoInterface {
                 namespace: self.name().to_owned(),
                 interface: name.to_owned(),
@@ -116,7 +126,8 @@ impl<'a> Link<'a> {
     /// When the interface has gone.
     pub fn name(&self) -> Result<String> {
         let link = self.read()?;
-        name_of(&link.attributes).ok_or_else(|| Error::Unexpected("an interface without a name".into()))
+        name_of(&link.attributes)
+            .ok_or_else(|| Error::Unexpected("an interface without a name".into()))
     }
 
     /// Turns the interface on.
@@ -184,7 +195,10 @@ impl<'a> Link<'a> {
     fn read(&self) -> Result<LinkMessage> {
         let mut wanted = LinkMessage::default();
         wanted.header.index = self.index;
-        let answers = self.namespace.route().request(RouteNetlinkMessage::GetLink(wanted), 0);
+        let answers = self
+            .namespace
+            .route()
+            .request(RouteNetlinkMessage::GetLink(wanted), 0);
         answers
             .doing(|| self.describe("look at"))?
             .into_iter()
@@ -196,7 +210,11 @@ impl<'a> Link<'a> {
     }
 
     fn describe(&self, action: &str) -> String {
-        format!("{action} interface {} of {}", self.index, self.namespace.name())
+        format!(
+            "{action} interface {} of {}",
+            self.index,
+            self.namespace.name()
+        )
     }
 }
 

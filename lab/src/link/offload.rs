@@ -46,7 +46,10 @@ impl Link<'_> {
     /// # Errors
     /// When the kernel does not tell.
     pub fn offload(&self, offload: Offload) -> Result<bool> {
-        Ok(self.ethtool(offload.commands().0, 0).doing(|| self.describe("ask"))? != 0)
+        Ok(self
+            .ethtool(offload.commands().0, 0)
+            .doing(|| self.describe("ask"))?
+            != 0)
     }
 
     /// Lets the interface do this work, or not, and checks that it obeys.
@@ -59,14 +62,21 @@ impl Link<'_> {
         if self.offload(offload)? == on {
             return Ok(());
         }
-        Err(Error::Unexpected(self.describe(&format!("cannot turn {offload:?} {on} on"))))
+        Err(Error::Unexpected(
+            self.describe(&format!("cannot turn {offload:?} {on} on")),
+        ))
     }
 
     /// One command; the value that comes back.
     fn ethtool(&self, command: u32, data: u32) -> io::Result<u32> {
         let name = self.name().map_err(io::Error::other)?;
         let ask = || {
-            let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+            let socket = socket(
+                AddressFamily::Inet,
+                SockType::Datagram,
+                SockFlag::SOCK_CLOEXEC,
+                None,
+            )?;
             let mut value = EthtoolValue { command, data };
             // SAFETY: an ifreq of zeroes is a valid one: integers, bytes and null pointers.
             let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
@@ -77,9 +87,14 @@ impl Link<'_> {
             request.ifr_ifru.ifru_data = (&raw mut value).cast();
             // SAFETY: the socket is open, and SIOCETHTOOL with these commands reads and writes one
             // ethtool_value where ifru_data points; both live to the end of this block.
-            let outcome =
-                unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut request) };
-            if outcome < 0 { Err(io::Error::last_os_error()) } else { Ok(value.data) }
+            let outcome = unsafe {
+                libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut request)
+            };
+            if outcome < 0 {
+                Err(io::Error::last_os_error())
+            } else {
+                Ok(value.data)
+            }
         };
         self.namespace.run(ask).map_err(io::Error::other)?
     }

@@ -90,7 +90,12 @@ impl Held {
         let alive = Arc::new(AtomicUsize::new(count));
         let (stopped, living) = (Arc::clone(&stop), Arc::clone(&alive));
         let thread = namespace.spawn(move || keep(streams, interval, &stopped, &living))?;
-        Ok(Self { stop, alive, thread: Some(thread), sources })
+        Ok(Self {
+            stop,
+            alive,
+            thread: Some(thread),
+            sources,
+        })
     }
 
     /// How many are still open.
@@ -116,7 +121,9 @@ impl Held {
         let ended = self.thread.take()?.join();
         Some(match ended {
             Ok(report) => report.doing(|| "hold connections"),
-            Err(_) => Err(Error::Unexpected("the thread that holds connections panicked".into())),
+            Err(_) => Err(Error::Unexpected(
+                "the thread that holds connections panicked".into(),
+            )),
         })
     }
 }
@@ -152,7 +159,10 @@ fn keep(
 ) -> io::Result<HeldReport> {
     let begin = Instant::now();
     let count = u32::try_from(streams.len()).unwrap_or(u32::MAX).max(1);
-    let mut report = HeldReport { opened: streams.len(), ..HeldReport::default() };
+    let mut report = HeldReport {
+        opened: streams.len(),
+        ..HeldReport::default()
+    };
     let mut connections: Vec<_> = (0u32..)
         .zip(streams)
         .map(|(turn, stream)| Connection {
@@ -177,7 +187,9 @@ fn keep(
         connections.retain_mut(|held| {
             let outcome = held.turn(ready[position], interval, last_call.is_none(), &mut report);
             position += 1;
-            outcome.map_err(|error| report.cut.push(error.to_string())).is_ok()
+            outcome
+                .map_err(|error| report.cut.push(error.to_string()))
+                .is_ok()
         });
         alive.store(connections.len(), Ordering::Relaxed);
     }

@@ -71,7 +71,10 @@ impl Storm {
             stop: AtomicBool::new(false),
             report: Mutex::default(),
         });
-        let mut storm = Self { shared, workers: Vec::new() };
+        let mut storm = Self {
+            shared,
+            workers: Vec::new(),
+        };
         for _ in 0..WORKERS {
             let shared = Arc::clone(&storm.shared);
             storm.workers.push(namespace.spawn(move || shared.work())?);
@@ -81,7 +84,11 @@ impl Storm {
 
     /// What has become of the page loads up to now.
     pub fn so_far(&self) -> StormReport {
-        self.shared.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared
+            .report
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Waits for the pages under way, and reports.
@@ -95,11 +102,17 @@ impl Storm {
 
     fn end(&mut self) -> Result<()> {
         self.shared.stop.store(true, Ordering::Relaxed);
-        let panics =
-            self.workers.drain(..).map(JoinHandle::join).filter(std::result::Result::is_err).count();
+        let panics = self
+            .workers
+            .drain(..)
+            .map(JoinHandle::join)
+            .filter(std::result::Result::is_err)
+            .count();
         match panics {
             0 => Ok(()),
-            _ => Err(Error::Unexpected(format!("{panics} threads that load pages panicked"))),
+            _ => Err(Error::Unexpected(format!(
+                "{panics} threads that load pages panicked"
+            ))),
         }
     }
 }

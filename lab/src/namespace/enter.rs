@@ -69,7 +69,11 @@ pub(super) fn command(program: &OsStr, namespace: &Arc<OwnedFd>, lifetime: Lifet
 /// Asks the kernel to kill this process when the thread that made it ends.
 fn die_with(parent: Pid) -> io::Result<()> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-    if getppid() == parent { Ok(()) } else { Err(Errno::ESRCH.into()) }
+    if getppid() == parent {
+        Ok(())
+    } else {
+        Err(Errno::ESRCH.into())
+    }
 }
 
 /// What `ip netns exec` does: `/sys` shows the devices of the namespace it was mounted in, so the
@@ -86,5 +90,11 @@ fn enter_like_iproute2(namespace: BorrowedFd<'_>) -> nix::Result<()> {
     )?;
     // Where nothing is mounted on /sys there is nothing to take away.
     let _ = umount2("/sys", MntFlags::MNT_DETACH);
-    mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), None::<&str>)
+    mount(
+        Some("sysfs"),
+        "/sys",
+        Some("sysfs"),
+        MsFlags::empty(),
+        None::<&str>,
+    )
 }

@@ -49,8 +49,11 @@ impl Namespace {
     /// # Errors
     /// When one does not end.
     pub fn end_processes(&self) -> Result<Vec<(u32, String)>> {
-        let found: Vec<_> =
-            self.processes()?.into_iter().map(|process| (process, name_of(process))).collect();
+        let found: Vec<_> = self
+            .processes()?
+            .into_iter()
+            .map(|process| (process, name_of(process)))
+            .collect();
         for signal in [Signal::SIGTERM, Signal::SIGKILL] {
             if self.signal_all(signal)? {
                 return Ok(found);
@@ -73,7 +76,11 @@ impl Namespace {
                 return Ok(true);
             }
             // A process told to end may have started another meanwhile.
-            for process in processes.into_iter().filter(|process| !told.contains(process)).collect::<Vec<_>>() {
+            for process in processes
+                .into_iter()
+                .filter(|process| !told.contains(process))
+                .collect::<Vec<_>>()
+            {
                 let pid = Pid::from_raw(process.cast_signed());
                 match kill(pid, signal) {
                     Ok(()) | Err(Errno::ESRCH) => told.push(process),
@@ -89,5 +96,8 @@ impl Namespace {
 }
 
 fn name_of(process: u32) -> String {
-    fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default().trim().to_owned()
+    fs::read_to_string(format!("/proc/{process}/comm"))
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }

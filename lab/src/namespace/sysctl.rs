@@ -33,6 +33,10 @@ impl Namespace {
 }
 
 fn file(key: &str) -> PathBuf {
-    let relative = if key.contains('/') { key.to_owned() } else { key.replace('.', "/") };
+    let relative = if key.contains('/') {
+        key.to_owned()
+    } else {
+        key.replace('.', "/")
+    };
     PathBuf::from("/proc/sys").join(relative)
 }

@@ -24,7 +24,9 @@ impl Id {
     /// Names that no other lab uses: `ferrovs-lab-PROCESS-NUMBER-MACHINE`.
     pub fn unique() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        Self { unique: Some((std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))) }
+        Self {
+            unique: Some((std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))),
+        }
     }
 
     /// Short names for a lab that is left standing, of which there is one: `ferrovs-lab-MACHINE`.
@@ -62,14 +64,19 @@ impl Id {
         }
         let mut parts = rest.strip_prefix('-')?.split('-');
         let first = parts.next()?;
-        let Ok(process) = first.parse() else { return Some(Self::kept()) };
+        let Ok(process) = first.parse() else {
+            return Some(Self::kept());
+        };
         let number = parts.next()?.parse().ok()?;
-        Some(Self { unique: Some((process, number)) })
+        Some(Self {
+            unique: Some((process, number)),
+        })
     }
 
     /// Whether nobody takes care of this lab: it was left standing, or its process has gone.
     fn is_left(&self) -> bool {
-        self.unique.is_none_or(|(process, _)| !Path::new(&format!("/proc/{process}")).exists())
+        self.unique
+            .is_none_or(|(process, _)| !Path::new(&format!("/proc/{process}")).exists())
     }
 }
 
@@ -84,17 +91,28 @@ pub fn leftovers() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Removes the [`leftovers`], the processes in them and their directories; gives the removed
-/// namespaces with the processes, by number and name, that were ended in each.
+/// A namespace that [`remove_leftovers`] has removed.
+#[derive(Clone, Debug)]
+pub struct Removed {
+    /// Its name.
+    pub namespace: String,
+    /// The processes that were in it, by number and name. They have been ended.
+    pub ended: Vec<(u32, String)>,
+}
+
+/// Removes the [`leftovers`], the processes in them and their directories.
 ///
 /// # Errors
 /// All that could not be removed; the rest was.
-pub fn remove_leftovers() -> Result<Vec<(String, Vec<(u32, String)>)>> {
+pub fn remove_leftovers() -> Result<Vec<Removed>> {
     let mut removed = Vec::new();
     let mut errors = Vec::new();
     for name in leftovers()?.into_iter().rev() {
         match remove(&name) {
-            Ok(ended) => removed.push((name, ended)),
+            Ok(ended) => removed.push(Removed {
+                namespace: name,
+                ended,
+            }),
             Err(error) => errors.push(error),
         }
     }
@@ -115,7 +133,11 @@ fn remove(name: &str) -> Result<Vec<(u32, String)>> {
 fn remove_directories() -> Result<()> {
     let mut errors = Vec::new();
     for entry in fs::read_dir("/run").doing(|| "read /run")?.flatten() {
-        let left = entry.file_name().to_str().and_then(Id::parse).is_some_and(|id| id.is_left());
+        let left = entry
+            .file_name()
+            .to_str()
+            .and_then(Id::parse)
+            .is_some_and(|id| id.is_left());
         if !left {
             continue;
         }
@@ -149,7 +171,12 @@ mod tests {
     #[test]
     fn a_lab_whose_process_has_gone_is_left() {
         // Larger than any process number Linux gives.
-        assert!(Id { unique: Some((1 << 30, 0)) }.is_left());
+        assert!(
+            Id {
+                unique: Some((1 << 30, 0))
+            }
+            .is_left()
+        );
         assert!(Id::kept().is_left());
         assert_ne!(Id::unique(), Id::unique());
     }

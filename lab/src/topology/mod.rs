@@ -18,7 +18,7 @@ use std::{
 };
 
 pub use self::{
-    id::{Id, leftovers, remove_leftovers},
+    id::{Id, Removed, leftovers, remove_leftovers},
     servers::{RealServer, WebServers, server_address},
 };
 use crate::{
@@ -53,7 +53,11 @@ pub struct Options {
 impl Default for Options {
     /// Two servers, the hook left to the daemon, names that nobody else uses.
     fn default() -> Self {
-        Self { servers: 2, hook: Hook::Auto, id: Id::unique() }
+        Self {
+            servers: 2,
+            hook: Hook::Auto,
+            id: Id::unique(),
+        }
     }
 }
 
@@ -103,7 +107,10 @@ impl Topology {
     /// What the kernel refused, or [`Error::Interrupted`]; nothing is left behind then.
     pub fn cable(options: Options, progress: Progress<'_>) -> Result<Self> {
         if !(1..=200).contains(&options.servers) {
-            let message = format!("{} real servers: between 1 and 200 are possible", options.servers);
+            let message = format!(
+                "{} real servers: between 1 and 200 are possible",
+                options.servers
+            );
             return Err(Error::Unexpected(message));
         }
         let directory = Directory::make(&options.id)?;
@@ -114,8 +121,14 @@ impl Topology {
         let for_xdp = options.hook == Hook::Xdp;
         plug(veth((&client, "eth0"), (&director, "outer"))?, for_xdp)?;
         switch.add_bridge("lan")?.up()?;
-        let mut topology =
-            Self { client, director, switch, servers: Vec::new(), directory, options };
+        let mut topology = Self {
+            client,
+            director,
+            switch,
+            servers: Vec::new(),
+            directory,
+            options,
+        };
         topology.connect(veth(
             (&topology.switch, "director"),
             (&topology.director, "inner"),
@@ -141,7 +154,10 @@ impl Topology {
         self.director.link("inner")?.add_address(DIP, PREFIX)?;
         for (number, server) in self.servers.iter().enumerate() {
             check(progress(number))?;
-            server.namespace.link("eth0")?.add_address(server.address, PREFIX)?;
+            server
+                .namespace
+                .link("eth0")?
+                .add_address(server.address, PREFIX)?;
         }
         Ok(())
     }
@@ -169,7 +185,9 @@ impl Topology {
             check(progress(number))?;
             server.start(kind, &self.directory.path, lasting)?;
         }
-        self.servers.iter_mut().try_for_each(RealServer::await_answer)
+        self.servers
+            .iter_mut()
+            .try_for_each(RealServer::await_answer)
     }
 
     /// Where the service is: the VIP, port 80.
@@ -221,7 +239,11 @@ impl Topology {
 
     /// All namespaces, the latest first.
     fn namespaces(&mut self) -> impl Iterator<Item = &mut Namespace> {
-        let servers = self.servers.iter_mut().rev().map(|server| &mut server.namespace);
+        let servers = self
+            .servers
+            .iter_mut()
+            .rev()
+            .map(|server| &mut server.namespace);
         servers.chain([&mut self.switch, &mut self.director, &mut self.client])
     }
 
@@ -255,7 +277,11 @@ fn plug((far, near): (Link<'_>, Link<'_>), for_xdp: bool) -> Result<()> {
 }
 
 fn check(flow: ControlFlow<()>) -> Result<()> {
-    if flow.is_break() { Err(Error::Interrupted) } else { Ok(()) }
+    if flow.is_break() {
+        Err(Error::Interrupted)
+    } else {
+        Ok(())
+    }
 }
 
 impl Directory {

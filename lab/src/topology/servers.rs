@@ -57,7 +57,11 @@ pub fn server_address(number: usize) -> Ipv4Addr {
 
 impl RealServer {
     pub(super) fn new(namespace: Namespace, address: Ipv4Addr) -> Self {
-        Self { namespace, address, web: None }
+        Self {
+            namespace,
+            address,
+            web: None,
+        }
     }
 
     /// Where its pages are.
@@ -66,7 +70,12 @@ impl RealServer {
     }
 
     /// Starts its web server; logs and configuration go below `directory`.
-    pub(super) fn start(&mut self, kind: &WebServers, directory: &Path, lasting: bool) -> Result<()> {
+    pub(super) fn start(
+        &mut self,
+        kind: &WebServers,
+        directory: &Path,
+        lasting: bool,
+    ) -> Result<()> {
         let directory = directory.join(self.address.to_string());
         let command = |program: &Path| {
             if lasting {
