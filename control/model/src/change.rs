@@ -9,7 +9,6 @@ use crate::{Destination, ServiceKey, ServiceSettings};
 /// One change. A list of them, in JSON, is what the API accepts.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(tag = "change", rename_all = "snake_case", deny_unknown_fields)]
-#[non_exhaustive]
 pub enum Change {
     /// A new service without destinations (`ipvsadm -A`).
     AddService {

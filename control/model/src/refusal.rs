@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 /// a refusal the text is the one that its tools print (libipvs, `ipvs_strerror`).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Refusal {
     /// IPv6 is not built yet (EAFNOSUPPORT).
     #[error("IPv6 is not supported yet: only IPv4 addresses can be balanced")]

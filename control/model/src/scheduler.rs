@@ -2,7 +2,6 @@
 
 /// A way of choosing the destination of a new flow.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
 pub enum Scheduler {
     /// `rr`: each destination in turn (`ip_vs_rr.c`).
     RoundRobin,

@@ -11,7 +11,6 @@ use crate::Destination;
 /// The order is the one in which `ipvsadm` lists services (libipvs, `ipvs_cmp_services`).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Protocol {
     /// TCP, IP protocol 6.
     Tcp,
@@ -51,7 +50,6 @@ impl fmt::Display for Protocol {
 /// port.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum ServiceKey {
     /// Packets to one address and port of one protocol.
     Address {

@@ -1,12 +1,12 @@
 //! The wanted state, and the one way to change it.
 
-use std::fmt;
+use std::{fmt, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Change, Destination, MAX_TIMEOUT, Refusal, Scheduler, Service, ServiceKey, ServiceSettings,
-    Timeouts,
+    Change, Destination, MAX_TIMEOUT, MAX_WEIGHT, Refusal, Scheduler, Service, ServiceKey,
+    ServiceSettings, Timeouts,
 };
 
 /// All that an administrator asked for and was granted.
@@ -138,21 +138,23 @@ impl Wanted {
 
     fn add_destination(&mut self, key: &ServiceKey, new: Destination) -> Result<(), Refusal> {
         let destinations = self.destinations(key)?;
-        new.check()?;
+        check_weight(new.weight)?;
         if position(destinations, new.address).is_some() {
             return Err(Refusal::DestinationExists);
         }
         if !new.is_unicast() {
             return Err(Refusal::Invalid);
         }
+        new.check_supported()?;
         destinations.insert(0, new);
         Ok(())
     }
 
     fn edit_destination(&mut self, key: &ServiceKey, new: Destination) -> Result<(), Refusal> {
         let destinations = self.destinations(key)?;
+        check_weight(new.weight)?;
         let at = position(destinations, new.address).ok_or(Refusal::NoSuchDestination)?;
-        new.check()?;
+        new.check_supported()?;
         destinations[at] = new;
         Ok(())
     }
@@ -189,7 +191,7 @@ impl Wanted {
     }
 }
 
-fn position(destinations: &[Destination], address: std::net::SocketAddr) -> Option<usize> {
+fn position(destinations: &[Destination], address: SocketAddr) -> Option<usize> {
     destinations.iter().position(|d| d.address == address)
 }
 
@@ -202,6 +204,13 @@ fn check_key(key: &ServiceKey) -> Result<(), Refusal> {
     }
     if address.port() == 0 {
         return Err(Refusal::Invalid);
+    }
+    Ok(())
+}
+
+const fn check_weight(weight: u32) -> Result<(), Refusal> {
+    if weight > MAX_WEIGHT {
+        return Err(Refusal::OutOfRange);
     }
     Ok(())
 }

@@ -174,6 +174,34 @@ fn refusals_mean_what_they_mean_in_the_kernel() {
             Refusal::Invalid,
         ),
         (
+            Change::AddDestination {
+                service: vip(80),
+                destination: rip(143, MAX_WEIGHT + 1),
+            },
+            Refusal::OutOfRange,
+        ),
+        // A destination that is there is noticed before what is not built.
+        (
+            Change::AddDestination {
+                service: vip(80),
+                destination: Destination {
+                    forwarding: Forwarding::Route,
+                    ..rip(141, 1)
+                },
+            },
+            Refusal::DestinationExists,
+        ),
+        (
+            Change::AddDestination {
+                service: vip(80),
+                destination: Destination {
+                    forwarding: Forwarding::Route,
+                    ..rip(143, 1)
+                },
+            },
+            Refusal::ForwardingNotSupported,
+        ),
+        (
             Change::EditDestination {
                 service: vip(80),
                 destination: Destination {
