@@ -20,7 +20,7 @@ pub use build_info::BuildInfo;
 /// to 8 bytes, as readers of ELF structures in place want it.
 pub static OBJECT: &[u8] = &ALIGNED.0;
 
-/// The text that describes how [`OBJECT`] was built; read it with [`build_info`].
+/// The text that describes how [`OBJECT`] was built; read it with [`build_info()`].
 pub static BUILDINFO: &str = include_str!(env!("FERROVS_EMBEDDED_BUILDINFO"));
 
 /// What [`BUILDINFO`] says, in fields.
