@@ -44,6 +44,15 @@ impl Id {
         format!("{}-{machine}", self.base())
     }
 
+    /// Whether something of this lab stands: a namespace or its directory.
+    ///
+    /// # Errors
+    /// When `/run/netns` cannot be read.
+    pub fn stands(&self) -> Result<bool> {
+        let named = names()?.iter().any(|name| Self::parse(name).as_ref() == Some(self));
+        Ok(named || self.directory().exists())
+    }
+
     /// The lab's directory.
     pub(super) fn directory(&self) -> PathBuf {
         Path::new("/run").join(self.base())

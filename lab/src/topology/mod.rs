@@ -230,11 +230,29 @@ impl Topology {
         for server in self.servers.iter_mut().rev() {
             errors.extend(server.stop().err());
         }
+        if self.director.is_owned() {
+            errors.extend(self.unplug_director().err());
+        }
         for namespace in self.namespaces().filter(|namespace| namespace.is_owned()) {
             errors.extend(namespace.take_down().err());
         }
         errors.extend(self.directory.remove().err());
         Error::collect(errors)
+    }
+
+    /// Removes the director's interfaces, and with them the programs attached there. The kernel
+    /// would do so some time after the namespace has lost its name; nobody should have to wait.
+    fn unplug_director(&self) -> Result<()> {
+        self.director.end_processes()?;
+        for interface in ["inner", "outer"] {
+            match self.director.link(interface) {
+                Ok(link) => link.remove()?,
+                // Half a topology may not have it yet.
+                Err(Error::NoInterface { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// All namespaces, the latest first.
