@@ -49,7 +49,9 @@ impl Id {
     /// # Errors
     /// When `/run/netns` cannot be read.
     pub fn stands(&self) -> Result<bool> {
-        let named = names()?.iter().any(|name| Self::parse(name).as_ref() == Some(self));
+        let named = names()?
+            .iter()
+            .any(|name| Self::parse(name).as_ref() == Some(self));
         Ok(named || self.directory().exists())
     }
 
