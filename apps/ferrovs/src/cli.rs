@@ -1,0 +1,64 @@
+//! The command line of `ferrovs` itself.
+
+mod status;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::ipvsadm;
+
+/// An LVS-NAT director in eBPF, driven by the ipvsadm command line.
+#[derive(Debug, Parser)]
+#[command(name = "ferrovs", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// To add one: a line here, and one in [`run`].
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say how the director of this network namespace is
+    Status,
+    /// List and change virtual services, as ipvsadm does
+    #[command(disable_help_flag = true)]
+    Ipvsadm {
+        /// See `ferrovs ipvsadm -h`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+/// Runs with `args`, the program's name included. Errors are printed in one line, and the exit
+/// status is 1; clap's own, for a command line that makes no sense, is 2.
+#[must_use]
+pub fn run(args: &[OsString]) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let done = match cli.command {
+        Command::Status => status::run(),
+        Command::Ipvsadm { args } => return ipvsadm::run("ferrovs ipvsadm", &args).into(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ferrovs: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,90 @@
+//! The listing of flows (`-L -c`), of which there may be millions: each is printed as it comes.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+};
+
+use ferrovs_api::FlowView;
+
+use super::{list::endpoint, names::Names};
+
+/// Prints flows one by one, below a title that comes with the first, so that what fails before it
+/// prints nothing.
+pub(super) struct FlowPrinter<'a> {
+    numeric: bool,
+    names: &'a dyn Names,
+    out: &'a mut dyn Write,
+    titled: bool,
+    /// The line being written and a cell of it, kept so that no row allocates.
+    line: String,
+    cell: String,
+}
+
+impl<'a> FlowPrinter<'a> {
+    pub(super) const fn new(numeric: bool, names: &'a dyn Names, out: &'a mut dyn Write) -> Self {
+        Self {
+            numeric,
+            names,
+            out,
+            titled: false,
+            line: String::new(),
+            cell: String::new(),
+        }
+    }
+
+    /// After the last flow, also when there was none.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        self.print_title()
+    }
+
+    fn print_title(&mut self) -> io::Result<()> {
+        if std::mem::replace(&mut self.titled, true) {
+            return Ok(());
+        }
+        writeln!(
+            self.out,
+            "IPVS connection entries\n\
+             pro expire state       source             virtual            destination"
+        )
+    }
+
+    pub(super) fn print(&mut self, flow: &FlowView<'_>) -> io::Result<()> {
+        self.print_title()?;
+        let FlowView {
+            protocol,
+            expires,
+            state,
+            client,
+            virtual_,
+            destination,
+        } = flow;
+        self.line.clear();
+        let (minutes, seconds) = (expires / 60, expires % 60);
+        self.push(3, format_args!("{}", protocol.name()));
+        self.push(6, format_args!("{minutes:02}:{seconds:02}"));
+        self.push(11, format_args!("{state}"));
+        for (width, address) in [(18, client), (18, virtual_), (0, destination)] {
+            if self.numeric {
+                self.push(width, format_args!("{address}"));
+            } else {
+                let name = endpoint(*address, *protocol, false, self.names);
+                self.push(width, format_args!("{name}"));
+            }
+        }
+        // Every cell ends in a blank; the last one's becomes the end of the line.
+        self.line.pop();
+        self.line.push('\n');
+        self.out.write_all(self.line.as_bytes())
+    }
+
+    /// Adds a cell of at least `width` and a blank.
+    fn push(&mut self, width: usize, cell: std::fmt::Arguments<'_>) {
+        self.cell.clear();
+        // Writing to a string cannot fail.
+        let _ = self.cell.write_fmt(cell);
+        self.line.push_str(&self.cell);
+        let padding = width.saturating_sub(self.cell.chars().count()) + 1;
+        self.line.extend(std::iter::repeat_n(' ', padding));
+    }
+}

@@ -1,0 +1,50 @@
+//! The help, made from the table of options, and the version.
+
+use std::io::{self, Write};
+
+use super::{
+    popt::{Spelling, Takes},
+    table::{COMMANDS, OPTIONS},
+};
+
+/// The column where explanations begin.
+const EXPLANATION: usize = 46;
+
+/// Prints all commands and options.
+pub(super) fn print_help(program: &str, out: &mut dyn Write) -> io::Result<()> {
+    print_version(out)?;
+    writeln!(out, "Usage:\n  {program} COMMAND [OPTION]...\nCommands:")?;
+    for row in COMMANDS {
+        print_row(&row.spelling, row.help, out)?;
+    }
+    writeln!(out, "Options:")?;
+    for row in OPTIONS {
+        print_row(&row.spelling, row.help, out)?;
+    }
+    Ok(())
+}
+
+/// Prints the version that is kept to, and who keeps to it.
+pub(super) fn print_version(out: &mut dyn Write) -> io::Result<()> {
+    let version = env!("CARGO_PKG_VERSION");
+    writeln!(
+        out,
+        "ipvsadm v1.31 (by ferrovs v{version}, compatible with IPVS v1.2.1)"
+    )
+}
+
+fn print_row(
+    spelling: &Spelling,
+    (value, explanation): (&str, &str),
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut names = String::new();
+    for letter in spelling.shorts.chars() {
+        names += &format!("-{letter}, ");
+    }
+    names += &format!("--{} {value}", spelling.long);
+    if spelling.takes != Takes::Nothing && value.is_empty() {
+        names += "VALUE";
+    }
+    writeln!(out, "  {names:<EXPLANATION$}{explanation}")
+}

@@ -1,0 +1,210 @@
+//! The `ipvsadm` personality: ipvsadm 1.31's command line, messages, columns and exit statuses.
+//!
+//! A command line goes through these rooms: [`popt`] takes words apart, [`line`] reads them with
+//! the [`table`] of options, [`check`] holds the rules across options, [`action`] says what it
+//! means. Then it is done through a [`Backend`], the daemon, and what that answers is printed by
+//! [`list`] and [`flows`].
+//!
+//! Nothing is asked of the daemon before the whole line is understood, so that a mistake changes
+//! nothing and starts nothing.
+
+mod action;
+mod check;
+mod daemon;
+mod failure;
+mod flows;
+mod help;
+mod line;
+mod list;
+mod names;
+mod options;
+mod popt;
+mod table;
+mod values;
+
+use std::{
+    ffi::OsString,
+    io::{self, BufWriter, ErrorKind, Write},
+    ops::ControlFlow,
+};
+
+use ferrovs_api::{FlowView, Services};
+use ferrovs_model::{Change, Refusal, ServiceKey};
+
+use self::{action::Action, failure::Failure, flows::FlowPrinter, line::Line, list::Listing};
+pub use self::{
+    daemon::Daemon,
+    names::{Names, System, Transport},
+};
+
+/// Who does what a command asks for.
+pub trait Backend {
+    /// Makes all of `changes`, or none.
+    ///
+    /// # Errors
+    /// When they were not made.
+    fn apply(&mut self, changes: &[Change]) -> Result<(), BackendError>;
+
+    /// All services and timeouts.
+    ///
+    /// # Errors
+    /// When they cannot be had.
+    fn services(&mut self) -> Result<Services, BackendError>;
+
+    /// Hands every flow to `each`, as they arrive, until it breaks.
+    ///
+    /// # Errors
+    /// When not all could be had.
+    fn flows(
+        &mut self,
+        each: &mut dyn FnMut(FlowView<'_>) -> ControlFlow<()>,
+    ) -> Result<(), BackendError>;
+}
+
+/// Why a [`Backend`] did not do it.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum BackendError {
+    /// A change cannot be made.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// This user may not ask.
+    #[error("Permission denied (you must be root)")]
+    Denied,
+    /// It cannot be reached, or broke; in one sentence.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<BackendError> for Failure {
+    fn from(error: BackendError) -> Self {
+        match error {
+            BackendError::Refused(refusal) => refusal.into(),
+            // In the words of ipvsadm, which asks the kernel before it reads its command line.
+            BackendError::Denied => Self::usage(format!(
+                "Can't initialize ipvs: {error}\n\
+                 Are you sure that IP Virtual Server is built in the kernel or as module?"
+            )),
+            BackendError::Failed(message) => Self::usage(message),
+        }
+    }
+}
+
+/// Where a command runs.
+pub struct Session<'a> {
+    /// How the program was called, for messages that name it.
+    pub program: &'a str,
+    /// Who does what is asked.
+    pub backend: &'a mut dyn Backend,
+    /// Who knows the names of hosts and ports.
+    pub names: &'a dyn Names,
+    /// Standard output.
+    pub out: &'a mut dyn Write,
+    /// Standard error.
+    pub err: &'a mut dyn Write,
+}
+
+/// Runs as `program` with `args`, the words after its name, against this network namespace's
+/// daemon. Gives the exit status.
+#[must_use]
+pub fn run(program: &str, args: &[OsString]) -> u8 {
+    let args: Vec<String> = args
+        .iter()
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
+    let stdout = io::stdout().lock();
+    let stderr = io::stderr().lock();
+    let session = Session {
+        program,
+        backend: &mut Daemon::default(),
+        names: &System::default(),
+        out: &mut BufWriter::with_capacity(1 << 16, stdout),
+        err: &mut { stderr },
+    };
+    main(&args, session)
+}
+
+/// Runs one command with `args`, the words after the program's name. Gives the exit status: 0 when
+/// it was done, 2 when the line makes no sense or the backend cannot be reached, 255 when it was
+/// refused or is no command, 1 when what should be listed is not there.
+#[must_use]
+pub fn main(args: &[String], mut session: Session<'_>) -> u8 {
+    let done = execute(args, &mut session).and_then(|()| Ok(session.out.flush()?));
+    let failure = match done {
+        Ok(()) => return 0,
+        // Who reads the output has seen enough.
+        Err(Stop::Output(error)) if error.kind() == ErrorKind::BrokenPipe => return 0,
+        Err(Stop::Output(error)) => Failure::usage(format!("cannot write the output: {error}")),
+        Err(Stop::Failure(failure)) => failure,
+    };
+    // Without a standard error there is nobody left to tell.
+    let _ = writeln!(session.err, "{}", failure.message);
+    failure.status
+}
+
+/// Why a command ended before its end.
+enum Stop {
+    Failure(Failure),
+    Output(io::Error),
+}
+
+impl<T: Into<Failure>> From<T> for Stop {
+    fn from(failure: T) -> Self {
+        Self::Failure(failure.into())
+    }
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+fn execute(args: &[String], session: &mut Session<'_>) -> Result<(), Stop> {
+    let line = Line::read(session.program, args, session.names)?;
+    check::check(&line)?;
+    match Action::of(&line)? {
+        Action::Help => help::print_help(session.program, session.out)?,
+        Action::Version => help::print_version(session.out)?,
+        Action::Change(change) => session.backend.apply(&[change])?,
+        Action::ListServices(listing, only) => list_services(listing, only, session)?,
+        Action::ListFlows { numeric } => list_flows(numeric, session)?,
+        Action::ListTimeouts => {
+            let timeouts = session.backend.services()?.timeouts;
+            list::print_timeouts(timeouts, session.out)?;
+        }
+        Action::ListDaemons => {}
+    }
+    Ok(())
+}
+
+fn list_services(
+    listing: Listing,
+    only: Option<ServiceKey>,
+    session: &mut Session<'_>,
+) -> Result<(), Stop> {
+    let mut services = session.backend.services()?.services;
+    if let Some(key) = only {
+        services.retain(|service| service.key == key);
+        if services.is_empty() {
+            return Err(Failure::not_there().into());
+        }
+    }
+    listing.print(&services, only.is_none(), session.names, session.out)?;
+    Ok(())
+}
+
+fn list_flows(numeric: bool, session: &mut Session<'_>) -> Result<(), Stop> {
+    let mut printer = FlowPrinter::new(numeric, session.names, session.out);
+    let mut printed = Ok(());
+    let asked = session.backend.flows(&mut |flow| {
+        printed = printer.print(&flow);
+        match printed {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    });
+    printed?;
+    asked?;
+    printer.finish()?;
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! The `ferrovs` program as a library: one module per face it shows, so that tests can run each
+//! without starting a process.
+
+pub mod cli;
+pub mod ipvsadm;
