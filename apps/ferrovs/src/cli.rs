@@ -6,7 +6,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::ipvsadm;
+use crate::{ipvsadm, lab};
 
 /// An LVS-NAT director in eBPF, driven by the ipvsadm command line.
 #[derive(Debug, Parser)]
@@ -21,6 +21,8 @@ struct Cli {
 enum Command {
     /// Say how the director of this network namespace is
     Status,
+    /// Walk through the LVS-NAT demonstration, on this machine and with real packets
+    Lab(lab::Options),
     /// List and change virtual services, as ipvsadm does
     #[command(disable_help_flag = true)]
     Ipvsadm {
@@ -40,6 +42,7 @@ pub fn run(args: &[OsString]) -> ExitCode {
     };
     let done = match cli.command {
         Command::Status => status::run(),
+        Command::Lab(options) => return lab::run(&options),
         Command::Ipvsadm { args } => return ipvsadm::run("ferrovs ipvsadm", &args).into(),
     };
     match done {

@@ -88,3 +88,65 @@ impl<'a> FlowPrinter<'a> {
         self.line.extend(std::iter::repeat_n(' ', padding));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use ferrovs_model::Protocol;
+
+    use super::*;
+    use crate::ipvsadm::names::tests::Table;
+
+    fn printed(numeric: bool, flows: &[FlowView<'_>]) -> String {
+        let mut out = Vec::new();
+        let mut printer = FlowPrinter::new(numeric, &Table, &mut out);
+        for flow in flows {
+            printer.print(flow).unwrap();
+        }
+        printer.finish().unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn flow(protocol: Protocol, expires: u32, state: &'static str) -> FlowView<'static> {
+        let port = if protocol == Protocol::Udp { 53 } else { 80 };
+        FlowView {
+            protocol,
+            expires,
+            state: Cow::Borrowed(state),
+            client: "10.11.12.13:43494".parse().unwrap(),
+            virtual_: ([10, 11, 12, 13], port).into(),
+            destination: ([192, 168, 2, 141], port).into(),
+        }
+    }
+
+    const TITLE: &str = "IPVS connection entries\n\
+        pro expire state       source             virtual            destination\n";
+
+    #[test]
+    fn rows_are_as_recorded_from_the_real_one() {
+        let flows = [
+            flow(Protocol::Tcp, 59, "SYN_RECV"),
+            flow(Protocol::Tcp, 899, "ESTABLISHED"),
+            flow(Protocol::Udp, 2_678_399, "UDP"),
+        ];
+        let rows = "\
+            TCP 00:59  SYN_RECV    10.11.12.13:43494  10.11.12.13:80     192.168.2.141:80\n\
+            TCP 14:59  ESTABLISHED 10.11.12.13:43494  10.11.12.13:80     192.168.2.141:80\n\
+            UDP 44639:59 UDP         10.11.12.13:43494  10.11.12.13:53     192.168.2.141:53\n";
+        assert_eq!(printed(true, &flows), format!("{TITLE}{rows}"));
+    }
+
+    #[test]
+    fn names_are_not_cut() {
+        let flows = [flow(Protocol::Udp, 299, "UDP")];
+        let long = "a-very-long-host-name-for-a-virtual-service.example.test";
+        let row = format!("UDP 04:59  UDP         {long}:43494 {long}:domain rs1:domain\n");
+        assert_eq!(printed(false, &flows), format!("{TITLE}{row}"));
+    }
+
+    #[test]
+    fn without_flows_there_is_a_title() {
+        assert_eq!(printed(true, &[]), TITLE);
+    }
+}

@@ -200,4 +200,72 @@ mod tests {
             assert_eq!(short(number), expected);
         }
     }
+
+    #[test]
+    fn long_names_are_cut_to_their_column() {
+        use ferrovs_model::{Destination, ServiceSettings};
+
+        use crate::ipvsadm::names::tests::Table;
+
+        let address = "10.11.12.13:80".parse().unwrap();
+        let services = [ServiceView {
+            key: ServiceKey::address(Protocol::Tcp, address),
+            settings: ServiceSettings {
+                scheduler: "rr".to_owned(),
+            },
+            counters: Counters {
+                conns: 1,
+                in_packets: 100_000_000,
+                ..Counters::default()
+            },
+            destinations: vec![DestinationView {
+                destination: Destination {
+                    address,
+                    forwarding: Forwarding::Masq,
+                    weight: 1,
+                },
+                counters: Counters {
+                    conns: 1,
+                    out_bytes: 123_456_789_012,
+                    ..Counters::default()
+                },
+                active: 3,
+                inactive: 4,
+            }],
+        }];
+        let print = |stats, exact| {
+            let listing = Listing {
+                numeric: false,
+                stats,
+                exact,
+                sorted: true,
+            };
+            let mut out = Vec::new();
+            listing.print(&services, false, &Table, &mut out).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            let rows: Vec<String> = text.lines().skip(2).map(str::to_owned).collect();
+            rows
+        };
+        assert_eq!(
+            print(false, false),
+            [
+                "TCP  a-very-long-host-name-for-a- rr",
+                "  -> a-very-long-host-name-for-a- Masq    1      3          4         ",
+            ]
+        );
+        assert_eq!(
+            print(true, false),
+            [
+                "TCP  a-very-long-host-name-for-a-        1  100000K        0        0        0",
+                "  -> a-very-long-host-name-for-a-        1        0        0        0     123G",
+            ]
+        );
+        assert_eq!(
+            print(true, true),
+            [
+                "TCP  a-very-long-host-name-for-a-        1 100000000        0        0        0",
+                "  -> a-very-long-host-name-for-a-        1        0        0        0 123456789012",
+            ]
+        );
+    }
 }

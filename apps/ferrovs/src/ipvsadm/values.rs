@@ -38,7 +38,8 @@ pub(super) struct Place {
 }
 
 /// Reads `HOST[:PORT]`, `[IPv6][:PORT]` or a bare IPv6 address. Ports may have the names of
-/// `transport`, so that none is known before the transport is.
+/// `transport`, so that none is known before the transport is. A number alone would be a port, which
+/// is no place.
 pub(super) fn place(text: &str, transport: Option<Transport>, names: &dyn Names) -> Option<Place> {
     if let Some(bracketed) = text.strip_prefix('[') {
         let (ip, rest) = bracketed.split_once(']')?;
@@ -57,6 +58,7 @@ pub(super) fn place(text: &str, transport: Option<Transport>, names: &dyn Names)
     }
     let (host, port) = match text.split_once(':') {
         Some((host, text)) => (host, Some(port(text, transport, names)?)),
+        None if number(text, 0..=u16::MAX.into()).is_some() => return None,
         None => (text, None),
     };
     let ip = names.find_host(host)?.into();
@@ -126,6 +128,7 @@ mod tests {
             ("10.0.0.1:", None),
             ("10.0.0.1:80:80", None),
             (":80", None),
+            ("80", None),
             ("", None),
             ("nosuchhost:80", None),
             ("2001:db8::1", v6(None)),
