@@ -33,10 +33,18 @@ pub(super) fn requested() -> bool {
 
 /// Ends a step half-way.
 pub(super) fn check() -> Result<(), Interrupted> {
-    if requested() { Err(Interrupted) } else { Ok(()) }
+    if requested() {
+        Err(Interrupted)
+    } else {
+        Ok(())
+    }
 }
 
 /// The same for the loops of the stage.
 pub(super) fn flow() -> ControlFlow<()> {
-    if requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    if requested() {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
+    }
 }

@@ -31,8 +31,13 @@ const INTERRUPTED: u8 = 130;
 #[must_use]
 pub fn run(options: &Options) -> ExitCode {
     let done = match options {
-        Options { serve: Some(address), .. } => serve(*address).map(|()| true),
-        Options { remove: true, .. } => privilege::acquire().and_then(|()| remove::run()).map(|()| true),
+        Options {
+            serve: Some(address),
+            ..
+        } => serve(*address).map(|()| true),
+        Options { remove: true, .. } => privilege::acquire()
+            .and_then(|()| remove::run())
+            .map(|()| true),
         options => privilege::acquire().and_then(|()| demonstrate(options)),
     };
     match done {

@@ -11,7 +11,9 @@ pub(super) fn acquire() -> Result<()> {
         return Ok(());
     }
     if !is_installed("sudo") {
-        bail!("the lab makes network namespaces, which takes root: run it as root, or install sudo");
+        bail!(
+            "the lab makes network namespaces, which takes root: run it as root, or install sudo"
+        );
     }
     eprintln!("The lab makes network namespaces, which takes root: running it through sudo.");
     let program = env::current_exe().context("cannot find this program again")?;

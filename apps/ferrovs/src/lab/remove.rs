@@ -12,11 +12,19 @@ pub(super) fn run() -> Result<()> {
         writeln!(out, "There is no lab to remove.")?;
     }
     for gone in removed {
-        let ended: Vec<_> =
-            gone.ended.iter().map(|(process, name)| format!("{name} ({process})")).collect();
+        let ended: Vec<_> = gone
+            .ended
+            .iter()
+            .map(|(process, name)| format!("{name} ({process})"))
+            .collect();
         match ended.as_slice() {
             [] => writeln!(out, "Removed {}.", gone.namespace)?,
-            ended => writeln!(out, "Removed {}; ended {}.", gone.namespace, ended.join(", "))?,
+            ended => writeln!(
+                out,
+                "Removed {}; ended {}.",
+                gone.namespace,
+                ended.join(", ")
+            )?,
         }
     }
     Ok(())

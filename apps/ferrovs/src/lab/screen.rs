@@ -22,7 +22,10 @@ pub(super) struct Screen {
 
 impl Screen {
     pub(super) fn new() -> Self {
-        Self { step: Cell::new(0), bar: RefCell::new(None) }
+        Self {
+            step: Cell::new(0),
+            bar: RefCell::new(None),
+        }
     }
 
     /// The next step begins.
@@ -46,7 +49,11 @@ impl Screen {
 
     /// A command as a person would type it, on this host.
     pub(super) fn command(&self, host: &str, command: impl Display) -> Result<()> {
-        self.line(format_args!("   {} {}", style(format!("{host} #")).green(), style(command).bold()))
+        self.line(format_args!(
+            "   {} {}",
+            style(format!("{host} #")).green(),
+            style(command).bold()
+        ))
     }
 
     /// What a command printed, as it came.
@@ -57,18 +64,27 @@ impl Screen {
 
     /// What something printed.
     pub(super) fn text(&self, text: &str) -> Result<()> {
-        text.lines().try_for_each(|line| self.line(format_args!("   {line}")))
+        text.lines()
+            .try_for_each(|line| self.line(format_args!("   {line}")))
     }
 
     /// A check that was done: whether it holds, and what was found.
     pub(super) fn check(&self, holds: bool, text: &str) -> Result<()> {
-        let mark = if holds { style("ok  ").green() } else { style("FAIL").red().bold() };
+        let mark = if holds {
+            style("ok  ").green()
+        } else {
+            style("FAIL").red().bold()
+        };
         self.line(format_args!("   {mark} {text}"))
     }
 
     /// The last line of all.
     pub(super) fn conclude(&self, well: bool, text: &str) -> Result<()> {
-        let text = if well { style(text).green().bold() } else { style(text).red().bold() };
+        let text = if well {
+            style(text).green().bold()
+        } else {
+            style(text).red().bold()
+        };
         self.line("")?;
         self.line(format_args!("   {text}"))
     }

@@ -35,17 +35,19 @@ impl Stats {
         for line in listing.lines() {
             // The titles have no endpoint, so the words tell them apart.
             match line.split_whitespace().collect::<Vec<_>>().as_slice() {
-                ["TCP", endpoint, numbers @ ..] => {
-                    if service.replace(self::line(endpoint, numbers)?).is_some() {
-                        bail!("the listing has more than one service");
-                    }
+                ["TCP", _, ..] if service.is_some() => {
+                    bail!("the listing has more than one service")
                 }
+                ["TCP", endpoint, numbers @ ..] => service = Some(self::line(endpoint, numbers)?),
                 ["->", "RemoteAddress:Port", ..] => {}
                 ["->", endpoint, numbers @ ..] => servers.push(self::line(endpoint, numbers)?),
                 _ => {}
             }
         }
-        Ok(Self { service: service.context("the listing has no TCP service")?, servers })
+        Ok(Self {
+            service: service.context("the listing has no TCP service")?,
+            servers,
+        })
     }
 
     /// The line of one server.
@@ -58,16 +60,31 @@ fn line(endpoint: &str, numbers: &[&str]) -> Result<Line> {
     let numbers: Vec<u64> = numbers
         .iter()
         // 100 million and more are printed in thousands (K), and then a comparison is not exact.
-        .map(|number| number.parse().with_context(|| format!("{number} is not an exact number")))
+        .map(|number| {
+            number
+                .parse()
+                .with_context(|| format!("{number} is not an exact number"))
+        })
         .collect::<Result<_>>()?;
     let [connections, in_packets, out_packets, in_bytes, out_bytes] = numbers[..] else {
-        bail!("the line of {endpoint} has {} numbers, not 5", numbers.len());
+        bail!(
+            "the line of {endpoint} has {} numbers, not 5",
+            numbers.len()
+        );
     };
     Ok(Line {
-        endpoint: endpoint.parse().with_context(|| format!("{endpoint} is not an endpoint"))?,
+        endpoint: endpoint
+            .parse()
+            .with_context(|| format!("{endpoint} is not an endpoint"))?,
         connections,
-        inbound: Tally { packets: in_packets, bytes: in_bytes },
-        outbound: Tally { packets: out_packets, bytes: out_bytes },
+        inbound: Tally {
+            packets: in_packets,
+            bytes: in_bytes,
+        },
+        outbound: Tally {
+            packets: out_packets,
+            bytes: out_bytes,
+        },
     })
 }
 
@@ -76,12 +93,16 @@ pub(super) fn listed_clients(listing: &str, service: SocketAddrV4) -> Vec<Socket
     let service = service.to_string();
     listing
         .lines()
-        .filter_map(|line| match line.split_whitespace().collect::<Vec<_>>().as_slice() {
-            ["TCP", _expire, _state, source, virtual_, _destination] if *virtual_ == service => {
-                source.parse().ok()
-            }
-            _ => None,
-        })
+        .filter_map(
+            |line| match line.split_whitespace().collect::<Vec<_>>().as_slice() {
+                ["TCP", _expire, _state, source, virtual_, _destination]
+                    if *virtual_ == service =>
+                {
+                    source.parse().ok()
+                }
+                _ => None,
+            },
+        )
         .collect()
 }
 
@@ -101,10 +122,28 @@ TCP  169.254.179.1:80                   10       60       50     4080     5450
     fn a_listing_is_read() {
         let stats = Stats::parse(LISTING).unwrap();
         assert_eq!(stats.service.connections, 10);
-        assert_eq!(stats.service.inbound, Tally { packets: 60, bytes: 4080 });
-        assert_eq!(stats.service.outbound, Tally { packets: 50, bytes: 5450 });
+        assert_eq!(
+            stats.service.inbound,
+            Tally {
+                packets: 60,
+                bytes: 4080
+            }
+        );
+        assert_eq!(
+            stats.service.outbound,
+            Tally {
+                packets: 50,
+                bytes: 5450
+            }
+        );
         let server = stats.server("192.168.2.143:80".parse().unwrap()).unwrap();
-        assert_eq!(server.outbound, Tally { packets: 25, bytes: 2725 });
+        assert_eq!(
+            server.outbound,
+            Tally {
+                packets: 25,
+                bytes: 2725
+            }
+        );
         assert!(stats.server("192.168.2.145:80".parse().unwrap()).is_none());
     }
 
@@ -124,6 +163,9 @@ TCP 01:55  TIME_WAIT   169.254.179.60:40000 169.254.179.1:80   192.168.2.143:80
 TCP 01:55  TIME_WAIT   169.254.179.60:40001 169.254.179.1:81   192.168.2.143:80
 ";
         let service = "169.254.179.1:80".parse().unwrap();
-        assert_eq!(listed_clients(listing, service), ["169.254.179.60:40000".parse().unwrap()]);
+        assert_eq!(
+            listed_clients(listing, service),
+            ["169.254.179.60:40000".parse().unwrap()]
+        );
     }
 }

@@ -48,11 +48,11 @@ impl Evidence {
     pub(super) fn judge(&self) -> Vec<Check> {
         let mut checks = vec![self.pages(), self.captures()];
         match &self.stats {
-            Ok(stats) => checks.extend([
-                self.service_counts(stats),
-                self.server_counts(stats),
-            ]),
-            Err(why) => checks.push(Check { holds: false, text: format!("--stats: {why}") }),
+            Ok(stats) => checks.extend([self.service_counts(stats), self.server_counts(stats)]),
+            Err(why) => checks.push(Check {
+                holds: false,
+                text: format!("--stats: {why}"),
+            }),
         }
         checks.extend([self.connections(), self.sources(), self.kernel()]);
         checks
@@ -63,7 +63,10 @@ impl Evidence {
         let failed = self.pages.iter().filter(|page| page.is_err()).count();
         let total = self.pages.len();
         if failed > 0 {
-            return Check { holds: false, text: format!("{failed} of {total} pages did not come") };
+            return Check {
+                holds: false,
+                text: format!("{failed} of {total} pages did not come"),
+            };
         }
         let came: Vec<_> = self.pages.iter().flatten().copied().collect();
         let known = |page: &Ipv4Addr| self.servers.iter().any(|(server, _)| server.ip() == page);
@@ -73,12 +76,19 @@ impl Evidence {
                 text: if came == expected {
                     format!("the {total} pages came in turn: {}", short(&came))
                 } else {
-                    format!("the pages came {}; expected {}", short(&came), short(&expected))
+                    format!(
+                        "the pages came {}; expected {}",
+                        short(&came),
+                        short(&expected)
+                    )
                 },
             },
             None => Check {
                 holds: came.iter().all(known),
-                text: format!("the {total} pages came from the real servers: {}", short(&came)),
+                text: format!(
+                    "the {total} pages came from the real servers: {}",
+                    short(&came)
+                ),
             },
         }
     }
@@ -91,7 +101,11 @@ impl Evidence {
 
     /// The captures saw everything.
     fn captures(&self) -> Check {
-        let records = self.servers.iter().map(|(_, record)| record).chain([&self.client]);
+        let records = self
+            .servers
+            .iter()
+            .map(|(_, record)| record)
+            .chain([&self.client]);
         let dropped: u64 = records.map(|record| u64::from(record.dropped)).sum();
         Check {
             holds: dropped == 0,
@@ -104,21 +118,41 @@ impl Evidence {
 
     /// The service's line against the client's wire.
     fn service_counts(&self, stats: &Stats) -> Check {
-        compare("--stats", &stats.service, &self.wire(&self.client, self.service), "the client's wire")
+        compare(
+            "--stats",
+            &stats.service,
+            &self.wire(&self.client, self.service),
+            "the client's wire",
+        )
     }
 
     /// Each server's line against that server's wire.
     fn server_counts(&self, stats: &Stats) -> Check {
-        let compared = self.servers.iter().map(|(server, record)| match stats.server(*server) {
-            Some(line) => {
-                compare(&format!("--stats of {server}"), line, &self.wire(record, *server), "its wire")
-            }
-            None => Check { holds: false, text: format!("--stats does not list {server}") },
-        });
-        compared.into_iter().find(|check| !check.holds).unwrap_or_else(|| Check {
-            holds: true,
-            text: format!("--stats of each of {} real servers equals its wire", self.servers.len()),
-        })
+        let compared = self
+            .servers
+            .iter()
+            .map(|(server, record)| match stats.server(*server) {
+                Some(line) => compare(
+                    &format!("--stats of {server}"),
+                    line,
+                    &self.wire(record, *server),
+                    "its wire",
+                ),
+                None => Check {
+                    holds: false,
+                    text: format!("--stats does not list {server}"),
+                },
+            });
+        compared
+            .into_iter()
+            .find(|check| !check.holds)
+            .unwrap_or_else(|| Check {
+                holds: true,
+                text: format!(
+                    "--stats of each of {} real servers equals its wire",
+                    self.servers.len()
+                ),
+            })
     }
 
     /// What passed on a wire to and from this endpoint, the way the director counts.
@@ -176,7 +210,9 @@ impl Evidence {
             text: match (seen, strangers.is_empty()) {
                 (false, _) => "the servers' wires saw no packets at all".to_owned(),
                 (true, true) => format!("the servers' wires show the client's address, {CLIENT}"),
-                (true, false) => format!("the servers' wires show {strangers:?}, not only {CLIENT}"),
+                (true, false) => {
+                    format!("the servers' wires show {strangers:?}, not only {CLIENT}")
+                }
             },
         }
     }
@@ -219,9 +255,16 @@ fn compare(what: &str, line: &Line, wire: &Line, wire_name: &str) -> Check {
 
 /// The last numbers of addresses, the first dozen of them.
 fn short(servers: &[Ipv4Addr]) -> String {
-    let numbers: Vec<_> =
-        servers.iter().take(12).map(|server| format!(".{}", server.octets()[3])).collect();
-    let more = if servers.len() > numbers.len() { ", ..." } else { "" };
+    let numbers: Vec<_> = servers
+        .iter()
+        .take(12)
+        .map(|server| format!(".{}", server.octets()[3]))
+        .collect();
+    let more = if servers.len() > numbers.len() {
+        ", ..."
+    } else {
+        ""
+    };
     format!("{}{more}", numbers.join(", "))
 }
 

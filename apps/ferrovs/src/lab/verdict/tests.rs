@@ -15,7 +15,11 @@ fn server(last: u8) -> SocketAddrV4 {
 fn packet(source: SocketAddrV4, destination: SocketAddrV4, tcp_flags: u8, bytes: u32) -> Packet {
     Packet {
         time: Duration::ZERO,
-        direction: Direction { protocol: Packet::TCP, source, destination },
+        direction: Direction {
+            protocol: Packet::TCP,
+            source,
+            destination,
+        },
         bytes,
         segments: 1,
         segment_bytes: bytes,
@@ -35,16 +39,28 @@ fn connection(client_port: u16, endpoint: SocketAddrV4) -> Vec<Packet> {
 }
 
 fn record(connections: &[(u16, SocketAddrV4)]) -> Record {
-    let packets = connections.iter().flat_map(|(port, end)| connection(*port, *end)).collect();
-    Record { packets, dropped: 0 }
+    let packets = connections
+        .iter()
+        .flat_map(|(port, end)| connection(*port, *end))
+        .collect();
+    Record {
+        packets,
+        dropped: 0,
+    }
 }
 
 fn line(endpoint: SocketAddrV4, connections: u64) -> Line {
     Line {
         endpoint,
         connections,
-        inbound: Tally { packets: 2 * connections, bytes: 112 * connections },
-        outbound: Tally { packets: connections, bytes: 60 * connections },
+        inbound: Tally {
+            packets: 2 * connections,
+            bytes: 112 * connections,
+        },
+        outbound: Tally {
+            packets: connections,
+            bytes: 60 * connections,
+        },
     }
 }
 
@@ -59,8 +75,13 @@ fn good() -> Evidence {
             (one, record(&[(1002, one)])),
             (three, record(&[(1001, three), (1003, three)])),
         ],
-        stats: Ok(Stats { service: line(VIP, 3), servers: vec![line(one, 1), line(three, 2)] }),
-        listed: [1001, 1002, 1003].map(|port| SocketAddrV4::new(CLIENT, port)).into(),
+        stats: Ok(Stats {
+            service: line(VIP, 3),
+            servers: vec![line(one, 1), line(three, 2)],
+        }),
+        listed: [1001, 1002, 1003]
+            .map(|port| SocketAddrV4::new(CLIENT, port))
+            .into(),
         forwarded: (7, 7),
         count: Packet::as_joined,
     }
@@ -68,7 +89,12 @@ fn good() -> Evidence {
 
 /// The texts of the checks that do not hold.
 fn failures(evidence: &Evidence) -> Vec<String> {
-    evidence.judge().into_iter().filter(|check| !check.holds).map(|check| check.text).collect()
+    evidence
+        .judge()
+        .into_iter()
+        .filter(|check| !check.holds)
+        .map(|check| check.text)
+        .collect()
 }
 
 #[test]
@@ -80,7 +106,10 @@ fn all_holds_when_all_went_well() {
 fn pages_in_another_order_fail() {
     let mut evidence = good();
     evidence.pages.swap(0, 1);
-    assert_eq!(failures(&evidence), ["the pages came .141, .143, .143; expected .143, .141, .143"]);
+    assert_eq!(
+        failures(&evidence),
+        ["the pages came .141, .143, .143; expected .143, .141, .143"]
+    );
     evidence.scheduler = "wlc".to_owned();
     assert_eq!(failures(&evidence), [""; 0]);
 }
@@ -114,7 +143,10 @@ fn a_lost_packet_fails_both_counts() {
 fn an_unreadable_or_unknown_line_fails() {
     let mut evidence = good();
     evidence.stats.as_mut().unwrap().servers.remove(0);
-    assert_eq!(failures(&evidence), ["--stats does not list 192.168.2.141:80"]);
+    assert_eq!(
+        failures(&evidence),
+        ["--stats does not list 192.168.2.141:80"]
+    );
     evidence.stats = Err("nonsense".to_owned());
     assert_eq!(failures(&evidence), ["--stats: nonsense"]);
 }
@@ -141,7 +173,10 @@ fn the_kernel_may_forward_nothing() {
 fn a_connection_that_is_not_listed_fails() {
     let mut evidence = good();
     evidence.listed.pop();
-    assert_eq!(failures(&evidence), ["-c lists 2 of the 3 connections on the client's wire"]);
+    assert_eq!(
+        failures(&evidence),
+        ["-c lists 2 of the 3 connections on the client's wire"]
+    );
 }
 
 #[test]
@@ -156,7 +191,10 @@ fn nothing_at_all_fails() {
     let mut evidence = good();
     evidence.pages = vec![Err("no answer".to_owned())];
     evidence.client.packets.clear();
-    evidence.servers.iter_mut().for_each(|(_, record)| record.packets.clear());
+    evidence
+        .servers
+        .iter_mut()
+        .for_each(|(_, record)| record.packets.clear());
     evidence.stats = Ok(Stats {
         service: line(VIP, 0),
         servers: vec![line(server(141), 0), line(server(143), 0)],

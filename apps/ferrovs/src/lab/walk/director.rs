@@ -13,15 +13,26 @@ impl Walk<'_> {
         let screen = self.screen;
         interrupt::check()?;
         screen.step("Forwarding")?;
-        screen.say("The kernel's own forwarding stays as it is (off in a new namespace, unless this")?;
-        screen.say("machine's settings say otherwise): our programs send the packets on themselves.")?;
+        screen.say(
+            "The kernel's own forwarding stays as it is (off in a new namespace, unless this",
+        )?;
+        screen.say(
+            "machine's settings say otherwise): our programs send the packets on themselves.",
+        )?;
         screen.command("director", format_args!("sysctl net.ipv4.ip_forward"))?;
         let forwarding = topology.director.sysctl("net.ipv4.ip_forward")?;
         screen.text(&format!("net.ipv4.ip_forward = {forwarding}"))?;
         let hook = self.options.hook;
-        screen.command("director", format_args!("{} run --hook {hook}", typed_name()))?;
+        screen.command(
+            "director",
+            format_args!("{} run --hook {hook}", typed_name()),
+        )?;
         let bar = screen.progress("loading the programs", 1);
-        let start = if self.options.keep { Daemon::start_lasting } else { Daemon::start };
+        let start = if self.options.keep {
+            Daemon::start_lasting
+        } else {
+            Daemon::start
+        };
         let log = topology.directory().join("daemon.log");
         let daemon = start(&topology.director, &self.program, hook, &[], &log)?;
         bar.finish();
@@ -31,9 +42,15 @@ impl Walk<'_> {
 
     pub(super) fn add_service(&self, topology: &Topology) -> Result<()> {
         self.screen.step("The virtual service")?;
-        self.screen.say("Whoever asks for the virtual address is to be served by one of the real servers.")?;
+        self.screen.say(
+            "Whoever asks for the virtual address is to be served by one of the real servers.",
+        )?;
         let service = topology.service().to_string();
-        self.change(topology, &["-A", "-t", &service, "-s", &self.options.scheduler], true)
+        self.change(
+            topology,
+            &["-A", "-t", &service, "-s", &self.options.scheduler],
+            true,
+        )
     }
 
     pub(super) fn add_servers(&self, topology: &Topology) -> Result<()> {
@@ -44,7 +61,11 @@ impl Walk<'_> {
             interrupt::check()?;
             let server = server.web_address().to_string();
             let shown = number < SHOWN;
-            self.change(topology, &["-a", "-t", &service, "-r", &server, "-m"], shown)?;
+            self.change(
+                topology,
+                &["-a", "-t", &service, "-r", &server, "-m"],
+                shown,
+            )?;
         }
         self.say_more("commands", topology.servers.len())
     }

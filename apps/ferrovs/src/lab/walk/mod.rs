@@ -33,7 +33,11 @@ struct Walk<'a> {
 /// unless that was asked for and all steps were taken.
 pub(super) fn walk(options: &Options, screen: &Screen) -> Result<bool> {
     let program = env::current_exe().context("cannot find this program again")?;
-    let walk = Walk { options, screen, program };
+    let walk = Walk {
+        options,
+        screen,
+        program,
+    };
     walk.check_before()?;
     let mut topology = walk.build_network()?;
     walk.start_web_servers(&mut topology)?;
@@ -108,10 +112,18 @@ impl Walk<'_> {
         let (client, director) = (topology.client.name(), topology.director.name());
         let ferrovs = typed_name();
         screen.say("For instance, load a page, list the connections, take the programs away:")?;
-        screen.say(format_args!("  ip netns exec {client} curl http://{}/", ferrovs_lab::VIP))?;
-        screen.say(format_args!("  ip netns exec {director} {ferrovs} ipvsadm -L -n -c"))?;
+        screen.say(format_args!(
+            "  ip netns exec {client} curl http://{}/",
+            ferrovs_lab::VIP
+        ))?;
+        screen.say(format_args!(
+            "  ip netns exec {director} {ferrovs} ipvsadm -L -n -c"
+        ))?;
         screen.say(format_args!("  ip netns exec {director} {ferrovs} down"))?;
-        screen.say(format_args!("Logs are in {}.", topology.directory().display()))?;
+        screen.say(format_args!(
+            "Logs are in {}.",
+            topology.directory().display()
+        ))?;
         screen.say("Remove all of it with:")?;
         screen.say(format_args!("  {ferrovs} lab --remove"))
     }
@@ -120,7 +132,9 @@ impl Walk<'_> {
     fn say_more(&self, what: &str, total: usize) -> Result<()> {
         match total.saturating_sub(SHOWN) {
             0 => Ok(()),
-            more => self.screen.say(format_args!("... and {more} more {what} like these")),
+            more => self
+                .screen
+                .say(format_args!("... and {more} more {what} like these")),
         }
     }
 }

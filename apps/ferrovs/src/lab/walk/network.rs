@@ -7,10 +7,7 @@ use ferrovs_lab::{
 };
 
 use super::{SHOWN, Walk};
-use crate::lab::{
-    interrupt,
-    options::Servers,
-};
+use crate::lab::{interrupt, options::Servers};
 
 impl Walk<'_> {
     pub(super) fn build_network(&self) -> Result<Topology> {
@@ -31,21 +28,31 @@ impl Walk<'_> {
         let stage = Stage {
             servers: count,
             hook: self.options.hook,
-            id: if self.options.keep { Id::kept() } else { Id::unique() },
+            id: if self.options.keep {
+                Id::kept()
+            } else {
+                Id::unique()
+            },
         };
         let bar = screen.progress("making real servers", count);
         let topology = Topology::cable(stage, &mut |done| {
             bar.set_position(done as u64);
             interrupt::flow()
         })?;
-        let (client, director, switch) =
-            (topology.client.name(), topology.director.name(), topology.switch.name());
+        let (client, director, switch) = (
+            topology.client.name(),
+            topology.director.name(),
+            topology.switch.name(),
+        );
         for machine in [client, director, switch] {
             screen.command("host", format_args!("ip netns add {machine}"))?;
         }
         let servers = &topology.servers[..SHOWN.min(count)];
         for server in servers {
-            screen.command("host", format_args!("ip netns add {}", server.namespace.name()))?;
+            screen.command(
+                "host",
+                format_args!("ip netns add {}", server.namespace.name()),
+            )?;
         }
         let cable = |near: &str, end: &str, far: &str, other: &str| {
             let command =
@@ -60,12 +67,19 @@ impl Walk<'_> {
         }
         screen.command("switch", "ip link set director master lan")?;
         for server in servers {
-            screen.command("switch", format_args!("ip link set {} master lan", port(server)))?;
+            screen.command(
+                "switch",
+                format_args!("ip link set {} master lan", port(server)),
+            )?;
         }
         if self.options.hook == Hook::Xdp {
-            screen.say("XDP sees packets before their checksums are filled in later, so on each end:")?;
+            screen.say(
+                "XDP sees packets before their checksums are filled in later, so on each end:",
+            )?;
             screen.command("each", "ethtool -K INTERFACE tx off")?;
-            screen.say("and what XDP sends into a virtual cable arrives only where its end does GRO:")?;
+            screen.say(
+                "and what XDP sends into a virtual cable arrives only where its end does GRO:",
+            )?;
             screen.command("client", "ethtool -K eth0 gro on")?;
             screen.command("switch", "ethtool -K director gro on")?;
         }
@@ -90,7 +104,10 @@ impl Walk<'_> {
             interrupt::flow()
         })?;
         let add = |host: &str, address, interface: &str| {
-            screen.command(host, format_args!("ip address add {address}/{PREFIX} dev {interface}"))
+            screen.command(
+                host,
+                format_args!("ip address add {address}/{PREFIX} dev {interface}"),
+            )
         };
         add("client", CLIENT, "eth0")?;
         add("director", VIP, "outer")?;
@@ -110,15 +127,22 @@ impl Walk<'_> {
     fn set_gateways(&self, topology: &Topology) -> Result<()> {
         let screen = self.screen;
         screen.step("The gateways")?;
-        screen.say("What a real server answers must come back through the director, so its default")?;
-        screen.say(format_args!("gateway is {DIP}. A real server with another one never answers."))?;
+        screen.say(
+            "What a real server answers must come back through the director, so its default",
+        )?;
+        screen.say(format_args!(
+            "gateway is {DIP}. A real server with another one never answers."
+        ))?;
         let bar = screen.progress("setting gateways", topology.servers.len());
         topology.set_gateways(&mut |done| {
             bar.set_position(done as u64);
             interrupt::flow()
         })?;
         for server in topology.servers.iter().take(SHOWN) {
-            screen.command(&port(server), format_args!("ip route add default via {DIP}"))?;
+            screen.command(
+                &port(server),
+                format_args!("ip route add default via {DIP}"),
+            )?;
             let gateway = server.namespace.default_gateway()?;
             let gateway = gateway.context("the kernel has no default gateway")?;
             screen.text(&format!("{} default via {gateway}", port(server)))?;
@@ -140,7 +164,10 @@ impl Walk<'_> {
             Servers::Nginx => "nginx # with a configuration of the lab's own, listening on".into(),
         };
         for server in topology.servers.iter().take(SHOWN) {
-            screen.command(&port(server), format_args!("{command} {}", server.web_address()))?;
+            screen.command(
+                &port(server),
+                format_args!("{command} {}", server.web_address()),
+            )?;
         }
         for (number, server) in topology.servers.iter().enumerate() {
             interrupt::check()?;
@@ -168,8 +195,10 @@ fn interfaces(topology: &Topology) -> Vec<(String, &Namespace, &'static str)> {
 
 fn addresses(link: Link<'_>) -> Result<String> {
     let addresses = link.addresses()?;
-    let texts: Vec<_> =
-        addresses.iter().map(|(address, prefix)| format!("{address}/{prefix}")).collect();
+    let texts: Vec<_> = addresses
+        .iter()
+        .map(|(address, prefix)| format!("{address}/{prefix}"))
+        .collect();
     Ok(texts.join(" "))
 }
 

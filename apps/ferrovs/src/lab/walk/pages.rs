@@ -56,12 +56,19 @@ impl Walk<'_> {
             format_args!("for page in $(seq {total}); do curl http://{VIP}/; done"),
         )?;
         let pages = self.load_each(topology, total)?;
-        client.settle(QUIET, PATIENCE, |packet| packet.direction.protocol == Packet::TCP);
+        client.settle(QUIET, PATIENCE, |packet| {
+            packet.direction.protocol == Packet::TCP
+        });
         let servers = servers
             .into_iter()
             .map(|(server, capture)| Ok((server, capture.stop()?)))
             .collect::<Result<_>>()?;
-        Ok(Visit { pages, client: client.stop()?, servers, forwarded: (before, forwarded()?) })
+        Ok(Visit {
+            pages,
+            client: client.stop()?,
+            servers,
+            forwarded: (before, forwarded()?),
+        })
     }
 
     fn load_each(
@@ -90,7 +97,8 @@ impl Walk<'_> {
             });
         }
         if total > SHOWN {
-            self.screen.say(format_args!("... and {} more", total - SHOWN))?;
+            self.screen
+                .say(format_args!("... and {} more", total - SHOWN))?;
         }
         Ok(pages)
     }
@@ -124,9 +132,13 @@ impl Walk<'_> {
         }
         let failed = checks.iter().filter(|check| !check.holds).count();
         match failed {
-            0 => self.screen.conclude(true, "LVS-NAT works: every packet accounted for.")?,
+            0 => self
+                .screen
+                .conclude(true, "LVS-NAT works: every packet accounted for.")?,
             1 => self.screen.conclude(false, "1 check failed.")?,
-            failed => self.screen.conclude(false, &format!("{failed} checks failed."))?,
+            failed => self
+                .screen
+                .conclude(false, &format!("{failed} checks failed."))?,
         }
         Ok(failed == 0)
     }
