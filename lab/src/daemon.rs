@@ -190,13 +190,28 @@ pub fn ipvsadm<S: AsRef<OsStr>>(
     binary: &Path,
     arguments: &[S],
 ) -> Result<Output> {
+    let words = arguments.iter().map(AsRef::as_ref);
+    let words: Vec<_> = std::iter::once(OsStr::new("ipvsadm"))
+        .chain(words)
+        .collect();
+    ferrovs(director, binary, &words)
+}
+
+/// Runs `BINARY ARGUMENTS` in the director and waits for its end, for instance `ferrovs down`.
+///
+/// # Errors
+/// As [`ipvsadm`].
+pub fn ferrovs<S: AsRef<OsStr>>(
+    director: &Namespace,
+    binary: &Path,
+    arguments: &[S],
+) -> Result<Output> {
     director
         .command(binary)
-        .arg("ipvsadm")
         .args(arguments)
         .env("FERROVS_AUTOSTART", "0")
         .output()
-        .doing(|| format!("run {} ipvsadm in {}", binary.display(), director.name()))
+        .doing(|| format!("run {} in {}", binary.display(), director.name()))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //!
 //! - [`Topology`]: the LVS-NAT demonstration, with a client, a director, real servers and their cables;
 //! - [`Daemon`] and [`ipvsadm`]: the program under test, inside the director;
-//! - [`http`]: web servers and a client; [`Storm`] and [`Held`]: load that notices every failure;
+//! - [`http`] and [`udp`]: servers and clients; [`Storm`] and [`Held`]: load that notices every failure;
 //! - [`Capture`]: what really passed on a wire;
 //! - [`Namespace`] and [`Link`]: what the above are made of.
 //!
@@ -26,9 +26,10 @@ mod route;
 mod snmp;
 mod tcp;
 mod topology;
+pub mod udp;
 
 pub use capture::{Capture, Record};
-pub use daemon::{Daemon, Hook, ipvsadm};
+pub use daemon::{Daemon, Hook, ferrovs, ipvsadm};
 pub use error::{Error, Result};
 pub use link::{Link, Mac, Offload, veth};
 pub use load::{Held, Storm};

@@ -9,6 +9,7 @@ use ferrovs_lab::{
     CLIENT, Capture, Held, Hook, Offload, Options, Storm, Topology, WebServers,
     capture::{Packet, Tally},
     http::{self, Get},
+    udp,
 };
 use support::{need_root, routed};
 
@@ -209,6 +210,19 @@ fn load_reports_what_failed() {
     assert!(!storm.stop().unwrap().failures.is_empty());
     assert_eq!(held.alive(), 0);
     assert_eq!(held.close().unwrap().cut.len(), 5);
+}
+
+#[test]
+fn datagrams_are_answered() {
+    need_root();
+    let topology = routed(Options::default());
+    for server in &topology.servers {
+        let address = SocketAddrV4::new(server.address, 53);
+        let asked = || udp::ask(&topology.client, address, 5353, b"who is there");
+        assert!(asked().is_err());
+        let _server = udp::UdpServer::start(&server.namespace, address).unwrap();
+        assert_eq!(asked().unwrap(), server.address);
+    }
 }
 
 #[test]
