@@ -1,6 +1,7 @@
 //! What a lab's namespaces are called, and finding those that nobody takes care of any more.
 
 use std::{
+    ffi::OsStr,
     fs, io,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
@@ -102,12 +103,12 @@ pub fn leftovers() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// A namespace that [`remove_leftovers`] has removed.
+/// Something that [`remove_leftovers`] has removed.
 #[derive(Clone, Debug)]
 pub struct Removed {
-    /// Its name.
-    pub namespace: String,
-    /// The processes that were in it, by number and name. They have been ended.
+    /// The name of the namespace, or the path of the directory.
+    pub what: String,
+    /// The processes that were in the namespace, by number and name. They have been ended.
     pub ended: Vec<(u32, String)>,
 }
 
@@ -120,14 +121,23 @@ pub fn remove_leftovers() -> Result<Vec<Removed>> {
     let mut errors = Vec::new();
     for name in leftovers()?.into_iter().rev() {
         match remove(&name) {
-            Ok(ended) => removed.push(Removed {
-                namespace: name,
-                ended,
-            }),
+            Ok(ended) => removed.push(Removed { what: name, ended }),
             Err(error) => errors.push(error),
         }
     }
-    errors.extend(remove_directories().err());
+    for directory in left_directories()? {
+        match fs::remove_dir_all(&directory) {
+            Ok(()) => removed.push(Removed {
+                what: directory.display().to_string(),
+                ended: Vec::new(),
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => errors.push(Error::Refused {
+                action: format!("remove {}", directory.display()),
+                source: error,
+            }),
+        }
+    }
     Error::collect(errors).map(|()| removed)
 }
 
@@ -141,26 +151,18 @@ fn remove(name: &str) -> Result<Vec<(u32, String)>> {
     Ok(ended)
 }
 
-fn remove_directories() -> Result<()> {
-    let mut errors = Vec::new();
-    for entry in fs::read_dir("/run").doing(|| "read /run")?.flatten() {
-        let left = entry
-            .file_name()
-            .to_str()
+fn left_directories() -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir("/run").doing(|| "read /run")?;
+    let is_left = |name: &OsStr| {
+        name.to_str()
             .and_then(Id::parse)
-            .is_some_and(|id| id.is_left());
-        if !left {
-            continue;
-        }
-        match fs::remove_dir_all(entry.path()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => errors.push(Error::Refused {
-                action: format!("remove {}", entry.path().display()),
-                source: error,
-            }),
-            _ => {}
-        }
-    }
-    Error::collect(errors)
+            .is_some_and(|id| id.is_left())
+    };
+    Ok(entries
+        .flatten()
+        .filter(|entry| is_left(&entry.file_name()))
+        .map(|entry| entry.path())
+        .collect())
 }
 
 #[cfg(test)]

@@ -18,13 +18,8 @@ pub(super) fn run() -> Result<()> {
             .map(|(process, name)| format!("{name} ({process})"))
             .collect();
         match ended.as_slice() {
-            [] => writeln!(out, "Removed {}.", gone.namespace)?,
-            ended => writeln!(
-                out,
-                "Removed {}; ended {}.",
-                gone.namespace,
-                ended.join(", ")
-            )?,
+            [] => writeln!(out, "Removed {}.", gone.what)?,
+            ended => writeln!(out, "Removed {}; ended {}.", gone.what, ended.join(", "))?,
         }
     }
     Ok(())

@@ -72,6 +72,7 @@ impl Walk<'_> {
                 format_args!("ip link set {} master lan", port(server)),
             )?;
         }
+        screen.command("each", "ip link set INTERFACE up")?;
         if self.options.hook == Hook::Xdp {
             screen.say(
                 "XDP sees packets before their checksums are filled in later, so on each end:",
