@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{
-    popt::{Spelling, Takes},
+    popt::Spelling,
     table::{COMMANDS, OPTIONS},
 };
 
@@ -15,11 +15,12 @@ pub(super) fn print_help(program: &str, out: &mut dyn Write) -> io::Result<()> {
     print_version(out)?;
     writeln!(out, "Usage:\n  {program} COMMAND [OPTION]...\nCommands:")?;
     for row in COMMANDS {
-        print_row(&row.spelling, row.help, out)?;
+        print_row(&row.spelling, row.help, false, out)?;
     }
     writeln!(out, "Options:")?;
     for row in OPTIONS {
-        print_row(&row.spelling, row.help, out)?;
+        let later = row.opt.is_some_and(|opt| opt.later().is_some());
+        print_row(&row.spelling, row.help, later, out)?;
     }
     Ok(())
 }
@@ -36,6 +37,7 @@ pub(super) fn print_version(out: &mut dyn Write) -> io::Result<()> {
 fn print_row(
     spelling: &Spelling,
     (value, explanation): (&str, &str),
+    later: bool,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut names = String::new();
@@ -43,8 +45,6 @@ fn print_row(
         names += &format!("-{letter}, ");
     }
     names += &format!("--{} {value}", spelling.long);
-    if spelling.takes != Takes::Nothing && value.is_empty() {
-        names += "VALUE";
-    }
-    writeln!(out, "  {names:<EXPLANATION$}{explanation}")
+    let not_yet = if later { " (not yet)" } else { "" };
+    writeln!(out, "  {names:<EXPLANATION$}{explanation}{not_yet}")
 }

@@ -1,9 +1,9 @@
 //! The `ipvsadm` personality: ipvsadm 1.31's command line, messages, columns and exit statuses.
 //!
-//! A command line goes through these rooms: [`popt`] takes words apart, [`line`] reads them with
-//! the [`table`] of options, [`check`] holds the rules across options, [`action`] says what it
+//! A command line goes through these rooms: `popt` takes words apart, `line` reads them with
+//! the `table` of options, `check` holds the rules across options, `action` says what it
 //! means. Then it is done through a [`Backend`], the daemon, and what that answers is printed by
-//! [`list`] and [`flows`].
+//! `list` and `flows`.
 //!
 //! Nothing is asked of the daemon before the whole line is understood, so that a mistake changes
 //! nothing and starts nothing.

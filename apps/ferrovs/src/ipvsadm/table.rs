@@ -140,6 +140,11 @@ impl Opt {
     pub(super) fn name(self) -> &'static str {
         OPTS[self as usize].name
     }
+
+    /// What it asks for, where that is not built yet.
+    pub(super) fn later(self) -> Option<&'static str> {
+        OPTS[self as usize].later
+    }
 }
 
 /// One command, and which options it goes with.
@@ -224,12 +229,12 @@ pub(super) const COMMANDS: &[CommandRow] = &[
     CommandRow {
         command: Command::Restore, spelling: short("restore", "R"), name: "restore",
         required: &[], allowed: &[], exclusive: &[],
-        help: ("", "read commands from standard input"),
+        help: ("", "read commands from standard input (not yet)"),
     },
     CommandRow {
         command: Command::Save, spelling: short("save", "S"), name: "save",
         required: &[], allowed: &[Opt::Numeric], exclusive: &[],
-        help: ("", "print the commands that make the present table"),
+        help: ("", "print the commands that make the present table (not yet)"),
     },
     CommandRow {
         command: Command::AddServer, spelling: short("add-server", "a"), name: "add-server",
@@ -264,7 +269,7 @@ pub(super) const COMMANDS: &[CommandRow] = &[
     CommandRow {
         command: Command::StartDaemon, spelling: long("start-daemon").taking(Takes::Value), name: "start-daemon",
         required: &[], allowed: SYNC, exclusive: &[],
-        help: ("master|backup", "start to synchronise connections"),
+        help: ("master|backup", "start to synchronise connections (not yet)"),
     },
     CommandRow {
         command: Command::StopDaemon, spelling: long("stop-daemon").taking(Takes::Value), name: "stop-daemon",
@@ -299,13 +304,13 @@ pub(super) struct OptionRow {
 pub(super) const OPTIONS: &[OptionRow] = &[
     value("tcp-service", "t", Opt::Service, options::tcp_service, ("HOST[:PORT]", "SERVICE: TCP connections to there")),
     value("udp-service", "u", Opt::Service, options::udp_service, ("HOST[:PORT]", "SERVICE: UDP packets to there")),
-    value("sctp-service", "", Opt::Service, options::sctp_service, ("HOST[:PORT]", "SERVICE: SCTP packets to there")),
-    value("fwmark-service", "f", Opt::Service, options::fwmark_service, ("MARK", "SERVICE: packets with this firewall mark")),
+    value("sctp-service", "", Opt::Service, options::sctp_service, ("HOST[:PORT]", "SERVICE: SCTP packets to there (not yet)")),
+    value("fwmark-service", "f", Opt::Service, options::fwmark_service, ("MARK", "SERVICE: packets with this firewall mark (not yet)")),
     OptionRow {
         spelling: short("ipv6", "6"),
         opt: None,
         read: options::ipv6,
-        help: ("", "the service of -f is for IPv6"),
+        help: ("", "the service of -f is for IPv6 (not yet)"),
     },
     value("scheduler", "s", Opt::Scheduler, options::scheduler, ("NAME", "how a real server is chosen; wlc if not given")),
     value("pe", "", Opt::Pe, options::anything, ("NAME", "persistence engine")),
@@ -320,8 +325,8 @@ pub(super) const OPTIONS: &[OptionRow] = &[
     flag("ops", "o", Opt::Ops, options::nothing, "choose a server for every packet"),
     value("real-server", "r", Opt::RealServer, options::real_server, ("HOST[:PORT]", "SERVER; the service's port if not given")),
     flag("masquerading", "m", Opt::Forwarding, options::masquerading, "forward by rewriting addresses (NAT)"),
-    flag("gatewaying", "g", Opt::Forwarding, options::gatewaying, "forward by direct routing (the default)"),
-    flag("ipip", "i", Opt::Forwarding, options::tunneling, "forward through a tunnel"),
+    flag("gatewaying", "g", Opt::Forwarding, options::gatewaying, "forward by direct routing (the default; not yet)"),
+    flag("ipip", "i", Opt::Forwarding, options::tunneling, "forward through a tunnel (not yet)"),
     value("weight", "w", Opt::Weight, options::weight, ("NUMBER", "the server's share of new connections; 1 if not given")),
     value("u-threshold", "x", Opt::UThreshold, options::u_threshold, ("NUMBER", "no new connections at this many")),
     value("l-threshold", "y", Opt::LThreshold, options::l_threshold, ("NUMBER", "new connections again below this many")),

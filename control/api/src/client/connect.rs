@@ -43,7 +43,7 @@ fn open(name: &[u8]) -> Result<tokio::net::UnixStream, ClientError> {
 fn check_owner(stream: &tokio::net::UnixStream) -> Result<(), ClientError> {
     let peer = stream.peer_cred().map_err(ClientError::Io)?;
     let owner = Uid::from_raw(peer.uid());
-    if owner.is_root() || owner == geteuid() {
+    if is_trusted(owner, geteuid()) {
         return Ok(());
     }
     let user = match User::from_uid(owner) {
@@ -54,4 +54,21 @@ fn check_owner(stream: &tokio::net::UnixStream) -> Result<(), ClientError> {
         pid: peer.pid().unwrap_or(0),
         user,
     })
+}
+
+/// Anyone may take an abstract name, but root and this user could do worse than that anyway.
+fn is_trusted(owner: Uid, me: Uid) -> bool {
+    owner.is_root() || owner == me
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_root_and_this_user_are_trusted() {
+        let (root, me, other) = (Uid::from_raw(0), Uid::from_raw(1000), Uid::from_raw(1001));
+        assert!(is_trusted(root, me) && is_trusted(me, me) && is_trusted(root, root));
+        assert!(!is_trusted(other, me) && !is_trusted(me, root));
+    }
 }
