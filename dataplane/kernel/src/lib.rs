@@ -1,1 +1,38 @@
 //! The user half of the data plane: load, attach, recover, mapped tables, next hops.
+//!
+//! [`DataPlane`] is programs and tables of one network namespace: made by [`DataPlane::create`], or
+//! found again on the interfaces by [`DataPlane::recover`], for nothing is pinned: a program belongs to
+//! the interface it is attached to, and its tables to the program. [`Maps`] is the tables as memory,
+//! [`wanted`] keeps the wanted state among them. [`Keeper`] watches the network and keeps hooks and
+//! next hops right.
+//!
+//! Everything here concerns the network namespace of the calling thread.
+
+mod choice;
+mod error;
+mod hooks;
+mod keeper;
+mod load;
+mod mapped;
+mod maps;
+mod net;
+mod next_hops;
+mod plane;
+mod probe;
+mod sizes;
+pub mod sys;
+mod tuning;
+pub mod wanted;
+
+pub use choice::{HookChoice, Hooking, Kind, Targets};
+pub use error::{Error, Result};
+pub use hooks::Hook;
+pub use keeper::{Keeper, Watched, take_down};
+pub use load::{Programs, TC_PROGRAM, XDP_PROGRAM};
+pub use mapped::Words;
+pub use maps::Maps;
+pub use net::{Address, Link, Neighbour, Snapshot, XdpMode};
+pub use plane::DataPlane;
+pub use probe::{kernel_ipvs_services, probe};
+pub use sizes::{FLOWS, Sizes};
+pub use tuning::Tuning;

@@ -1,0 +1,283 @@
+//! Which interfaces are hooked, how, and why: a pure function of the network and what is wanted.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
+
+use crate::net::{Link, Snapshot, Way};
+
+/// What the administrator said about hooks.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum HookChoice {
+    /// tc everywhere.
+    #[default]
+    Tc,
+    /// XDP everywhere, and tc behind it for what XDP leaves.
+    Xdp,
+    /// XDP on hardware whose driver runs it, tc on everything else.
+    Auto,
+}
+
+/// Which programs an interface gets.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// The tc program.
+    Tc,
+    /// Both programs.
+    Xdp,
+}
+
+/// What the data plane is for.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Targets {
+    /// Virtual addresses of the wanted services.
+    pub virtuals: BTreeSet<Ipv4Addr>,
+    /// Wanted destinations: number and address.
+    pub dests: Vec<(u32, Ipv4Addr)>,
+    /// Interfaces named by the administrator.
+    pub named: Vec<String>,
+    /// What the administrator said about hooks.
+    pub choice: HookChoice,
+    /// Whether something is to be kept although no interface needs a program: then the loopback
+    /// interface carries one, so that the tables outlive the daemon.
+    pub anchored: bool,
+}
+
+/// An interface that is to be hooked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Hooking {
+    /// Its index.
+    pub interface: u32,
+    /// Its name.
+    pub name: String,
+    /// With which programs.
+    pub kind: Kind,
+    /// Why.
+    pub reason: String,
+    /// It only keeps the tables: its packets are not looked at.
+    pub anchor: bool,
+}
+
+/// Chooses. `ways` are the ways to the destinations, by address.
+pub(crate) fn choose(
+    network: &Snapshot,
+    targets: &Targets,
+    ways: &BTreeMap<Ipv4Addr, Way>,
+    native: impl Fn(&Link) -> bool,
+) -> Vec<Hooking> {
+    let mut reasons: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+    for name in &targets.named {
+        if let Some(link) = network.link_named(name) {
+            note(&mut reasons, link.index, "named".to_owned());
+        }
+    }
+    for address in &network.addresses {
+        if targets.virtuals.contains(&address.address) {
+            let reason = format!("carries {}", address.address);
+            note(&mut reasons, address.interface, reason);
+        }
+    }
+    let mut routes: BTreeMap<u32, Vec<Ipv4Addr>> = BTreeMap::new();
+    for &(_, address) in &targets.dests {
+        if let Some(way) = ways.get(&address) {
+            let addresses = routes.entry(way.interface).or_default();
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+    }
+    for (interface, addresses) in routes {
+        let reason = match addresses[..] {
+            [one] => format!("leads to {one}"),
+            [first, ..] => format!("leads to {first} and {} more", addresses.len() - 1),
+            [] => continue,
+        };
+        note(&mut reasons, interface, reason);
+    }
+    let chosen: BTreeSet<u32> = reasons.keys().copied().collect();
+    let mut hookings: Vec<_> = reasons
+        .into_iter()
+        .filter_map(|(interface, reasons)| {
+            let link = network.links.get(&interface)?;
+            let masters = link.master.is_some_and(|master| chosen.contains(&master));
+            (!link.loopback && !masters).then(|| Hooking {
+                interface,
+                name: link.name.clone(),
+                kind: kind(targets.choice, link, &native),
+                reason: reasons.join(", "),
+                anchor: false,
+            })
+        })
+        .collect();
+    if hookings.is_empty() && targets.anchored {
+        hookings.extend(anchor(network));
+    }
+    hookings
+}
+
+/// The virtual addresses that no interface but perhaps the loopback carries: nobody knows by which
+/// interface their packets come.
+pub(crate) fn homeless(network: &Snapshot, targets: &Targets) -> Vec<Ipv4Addr> {
+    let is_carried = |wanted: Ipv4Addr| {
+        network.addresses.iter().any(|address| {
+            let link = network.links.get(&address.interface);
+            address.address == wanted && link.is_some_and(|link| !link.loopback)
+        })
+    };
+    let virtuals = targets.virtuals.iter().copied();
+    virtuals.filter(|&wanted| !is_carried(wanted)).collect()
+}
+
+fn note(reasons: &mut BTreeMap<u32, Vec<String>>, interface: u32, reason: String) {
+    reasons.entry(interface).or_default().push(reason);
+}
+
+fn kind(choice: HookChoice, link: &Link, native: &impl Fn(&Link) -> bool) -> Kind {
+    let xdp = match choice {
+        HookChoice::Tc => false,
+        HookChoice::Xdp => true,
+        // A virtual interface hands over packets that are larger than its MTU and half checksummed,
+        // which XDP cannot carry as they are.
+        HookChoice::Auto => link.kind.is_none() && native(link),
+    };
+    if xdp { Kind::Xdp } else { Kind::Tc }
+}
+
+fn anchor(network: &Snapshot) -> Option<Hooking> {
+    let link = network.links.values().find(|link| link.loopback)?;
+    Some(Hooking {
+        interface: link.index,
+        name: link.name.clone(),
+        kind: Kind::Tc,
+        reason: "only keeps the tables: no other interface needs a program yet".to_owned(),
+        anchor: true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Address;
+
+    const VIP: Ipv4Addr = Ipv4Addr::new(169, 254, 179, 1);
+    const RIP: Ipv4Addr = Ipv4Addr::new(192, 168, 2, 141);
+
+    fn link(index: u32, name: &str, kind: Option<&str>) -> Link {
+        Link {
+            index,
+            name: name.to_owned(),
+            kind: kind.map(str::to_owned),
+            loopback: name == "lo",
+            ..Link::default()
+        }
+    }
+
+    /// lo, the client's side with the VIP, the servers' side, and one that has to do with neither.
+    fn network(kind: Option<&str>) -> Snapshot {
+        let links = [
+            link(1, "lo", None),
+            link(2, "outside", kind),
+            link(3, "inside", kind),
+            link(4, "other", kind),
+        ];
+        Snapshot {
+            links: links.into_iter().map(|link| (link.index, link)).collect(),
+            addresses: vec![Address {
+                interface: 2,
+                address: VIP,
+            }],
+            ..Snapshot::default()
+        }
+    }
+
+    fn targets() -> Targets {
+        Targets {
+            virtuals: [VIP].into(),
+            dests: vec![(1, RIP)],
+            ..Targets::default()
+        }
+    }
+
+    fn ways() -> BTreeMap<Ipv4Addr, Way> {
+        let way = Way {
+            interface: 3,
+            neighbour: RIP,
+        };
+        [(RIP, way)].into()
+    }
+
+    fn names(hookings: &[Hooking]) -> Vec<&str> {
+        hookings.iter().map(|hooking| hooking.name.as_str()).collect()
+    }
+
+    #[test]
+    fn the_vip_and_the_routes_to_servers_choose() {
+        let hookings = choose(&network(None), &targets(), &ways(), |_| true);
+        assert_eq!(names(&hookings), ["outside", "inside"]);
+        assert_eq!(hookings[0].reason, "carries 169.254.179.1");
+        assert_eq!(hookings[1].reason, "leads to 192.168.2.141");
+        assert!(hookings.iter().all(|hooking| hooking.kind == Kind::Tc));
+    }
+
+    #[test]
+    fn nothing_wanted_means_nothing_hooked() {
+        let nothing = Targets::default();
+        assert!(choose(&network(None), &nothing, &ways(), |_| true).is_empty());
+        let kept = Targets {
+            anchored: true,
+            ..nothing
+        };
+        let hookings = choose(&network(None), &kept, &ways(), |_| true);
+        assert_eq!(names(&hookings), ["lo"]);
+        assert!(hookings[0].anchor);
+    }
+
+    #[test]
+    fn named_interfaces_are_hooked_and_loopback_never_is() {
+        let mut targets = targets();
+        targets.named = vec!["other".to_owned(), "lo".to_owned()];
+        targets.anchored = true;
+        let hookings = choose(&network(None), &targets, &ways(), |_| true);
+        assert_eq!(names(&hookings), ["outside", "inside", "other"]);
+    }
+
+    #[test]
+    fn xdp_goes_on_hardware_that_can_unless_it_is_asked_for_everywhere() {
+        let with = |choice, kind, native: bool| {
+            let targets = Targets {
+                choice,
+                ..targets()
+            };
+            choose(&network(kind), &targets, &ways(), |_| native)[0].kind
+        };
+        assert_eq!(with(HookChoice::Auto, None, true), Kind::Xdp);
+        assert_eq!(with(HookChoice::Auto, None, false), Kind::Tc);
+        assert_eq!(with(HookChoice::Auto, Some("veth"), true), Kind::Tc);
+        assert_eq!(with(HookChoice::Xdp, Some("veth"), true), Kind::Xdp);
+        assert_eq!(with(HookChoice::Tc, None, true), Kind::Tc);
+    }
+
+    #[test]
+    fn a_port_is_left_alone_when_its_master_is_hooked() {
+        let mut network = network(None);
+        if let Some(port) = network.links.get_mut(&4) {
+            port.master = Some(2);
+        }
+        let mut targets = targets();
+        targets.named = vec!["other".to_owned()];
+        let hookings = choose(&network, &targets, &ways(), |_| true);
+        assert_eq!(names(&hookings), ["outside", "inside"]);
+        network.addresses.clear();
+        let hookings = choose(&network, &targets, &ways(), |_| true);
+        assert_eq!(names(&hookings), ["inside", "other"]);
+    }
+
+    #[test]
+    fn a_vip_on_loopback_has_no_home() {
+        let mut network = network(None);
+        assert!(homeless(&network, &targets()).is_empty());
+        network.addresses[0].interface = 1;
+        assert_eq!(homeless(&network, &targets()), [VIP]);
+    }
+}

@@ -1,0 +1,458 @@
+//! The keeper: watches the network, and keeps hooks, interfaces and next hops right.
+//!
+//! It lives on a thread of its own. [`Keeper::prepare`] attaches what a change will need before the
+//! change is made, [`Keeper::settle`] makes the network's side of it once it is made, and
+//! [`Keeper::work`] follows the kernel's notifications in between. Every round of work ends with the
+//! heartbeat: as long as it beats, programs trust the next hops.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    os::fd::{AsFd, BorrowedFd},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ferrovs_core::{
+    abi::interface::{ETHERNET, INDEX, LINES, MAC, PROBES, line as line_of, pack_mac},
+    tables::{Line, Tables},
+};
+use netlink_packet_route::RouteNetlinkMessage;
+use tracing::{debug, warn};
+
+use crate::{
+    DataPlane, Error, Hook, Maps, Result, Targets,
+    choice::{choose, homeless},
+    hooks::{reconcile, report},
+    net::{Features, Query, Snapshot, Watch, Way, xdp_features},
+    next_hops::NextHops,
+    tuning::{self, Tuning},
+};
+
+/// How often everything is asked anew, in case a notification was missed.
+const RESYNC: Duration = Duration::from_secs(3);
+/// How often neighbours towards servers are asked after.
+const ASK: Duration = Duration::from_secs(1);
+
+/// What the sweeper met in one round.
+#[derive(Clone, Debug, Default)]
+pub struct Watched {
+    /// The round's number.
+    pub round: u64,
+    /// Numbers of next hops that flows refer to.
+    pub next_hops: BTreeSet<u32>,
+}
+
+/// See the [module](self).
+pub struct Keeper {
+    plane: Arc<DataPlane>,
+    query: Query,
+    watch: Watch,
+    network: Snapshot,
+    features: BTreeMap<u32, Features>,
+    targets: Targets,
+    ways: BTreeMap<Ipv4Addr, Way>,
+    hops: NextHops,
+    hooks: Vec<Hook>,
+    tuning: Tuning,
+    remember: Box<dyn FnMut(&Tuning) -> Result<()> + Send>,
+    homeless: Vec<Ipv4Addr>,
+    deaf: BTreeSet<u32>,
+    synced: Instant,
+    asked: Option<Instant>,
+}
+
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keeper")
+            .field("targets", &self.targets)
+            .field("hooks", &self.hooks)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Keeper {
+    /// A keeper for the network namespace of the calling thread. `tuning` is what an earlier daemon
+    /// changed about interfaces; `remember` is called before more is changed.
+    ///
+    /// # Errors
+    /// When the network cannot be seen.
+    pub fn new(
+        plane: Arc<DataPlane>,
+        tuning: Tuning,
+        remember: Box<dyn FnMut(&Tuning) -> Result<()> + Send>,
+    ) -> Result<Self> {
+        let problem = "cannot see the network";
+        let watch = Watch::new().map_err(Error::system(problem))?;
+        let mut query = Query::new().map_err(Error::system(problem))?;
+        let network = Snapshot::take(&mut query).map_err(Error::system(problem))?;
+        let hops = NextHops::recover(&plane.maps).map_err(Error::system("cannot read next hops"))?;
+        Ok(Self {
+            plane,
+            query,
+            watch,
+            network,
+            features: features(),
+            targets: Targets::default(),
+            ways: BTreeMap::new(),
+            hops,
+            hooks: Vec::new(),
+            tuning,
+            remember,
+            homeless: Vec::new(),
+            deaf: BTreeSet::new(),
+            synced: Instant::now(),
+            asked: None,
+        })
+    }
+
+    /// Becomes readable when the network has changed.
+    #[must_use]
+    pub fn changed(&self) -> BorrowedFd<'_> {
+        self.watch.as_fd()
+    }
+
+    /// Where programs sit now.
+    #[must_use]
+    pub fn hooks(&self) -> &[Hook] {
+        &self.hooks
+    }
+
+    /// Attaches what `targets` will need, and takes nothing away yet.
+    ///
+    /// # Errors
+    /// [`Error::NoInterface`], [`Error::Attach`]: then everything is as it was.
+    pub fn prepare(&mut self, targets: &Targets) -> Result<()> {
+        self.take_changes()?;
+        if let Some(name) = targets
+            .named
+            .iter()
+            .find(|name| self.network.link_named(name).is_none())
+        {
+            return Err(Error::NoInterface(name.clone()));
+        }
+        let mut both = targets.clone();
+        both.virtuals.extend(&self.targets.virtuals);
+        both.dests.extend(&self.targets.dests);
+        both.anchored |= self.targets.anchored;
+        let ways = self.find_ways(&both)?;
+        self.hook(&both, &ways)
+    }
+
+    /// Makes hooks, interfaces and next hops what `targets` says, now that the tables say so too.
+    ///
+    /// # Errors
+    /// What the kernel does not accept. The keeper tries again with its next round.
+    pub fn settle(&mut self, targets: Targets) -> Result<()> {
+        self.targets = targets;
+        self.refresh()
+    }
+
+    /// One round: takes in what has changed, asks after neighbours, and beats the heart. To be called
+    /// at least every 500 ms.
+    ///
+    /// # Errors
+    /// What the kernel does not accept. The heart does not beat then, and packets take the slow way.
+    pub fn work(&mut self) -> Result<()> {
+        let mut changed = self.take_changes()?;
+        if self.synced.elapsed() >= RESYNC {
+            changed |= self.resync()?;
+        }
+        if changed {
+            self.refresh()?;
+        }
+        if self.asked.is_none_or(|asked| asked.elapsed() >= ASK) {
+            self.ask_after_neighbours();
+            self.asked = Some(Instant::now());
+        }
+        self.plane.maps.beat();
+        Ok(())
+    }
+
+    /// Takes note of a round of the sweeper.
+    ///
+    /// # Errors
+    /// When the tables cannot be written.
+    pub fn end_of_round(&mut self, watched: Watched) -> Result<()> {
+        let ways = self.ways.values().copied().collect();
+        let Watched { round, next_hops } = watched;
+        self.hops
+            .end_of_round(&self.plane.maps, &self.network, &ways, round, next_hops)
+            .map_err(Error::system("cannot take back next hops"))
+    }
+
+    /// Takes away all programs, has the kernel keep neighbours as it pleases again, and restores what
+    /// was changed about interfaces.
+    ///
+    /// # Errors
+    /// When a program stays.
+    pub fn down(&mut self) -> Result<()> {
+        release_neighbours(&self.plane.maps, &mut self.query);
+        tuning::restore(&self.tuning);
+        self.hooks.clear();
+        crate::hooks::detach_all().map(drop)
+    }
+
+    /// Whether anything has changed since the last call.
+    fn take_changes(&mut self) -> Result<bool> {
+        let changes = self.watch.changes();
+        let changes = changes.map_err(Error::system("cannot hear of changes of the network"))?;
+        let Some(changes) = changes else {
+            debug!("more changes of the network than could be kept: asking anew");
+            self.resync()?;
+            return Ok(true);
+        };
+        let mut changed = false;
+        for change in changes {
+            changed |= match change {
+                RouteNetlinkMessage::NewRoute(_)
+                | RouteNetlinkMessage::DelRoute(_)
+                | RouteNetlinkMessage::NewRule(_)
+                | RouteNetlinkMessage::DelRule(_) => true,
+                other => self.network.note(other),
+            };
+        }
+        Ok(changed)
+    }
+
+    /// Asks for everything; whether it is otherwise than thought.
+    fn resync(&mut self) -> Result<bool> {
+        let network = Snapshot::take(&mut self.query);
+        let network = network.map_err(Error::system("cannot see the network"))?;
+        let features = features();
+        let ways = self.find_ways(&self.targets.clone())?;
+        let changed =
+            network != self.network || features != self.features || ways != self.ways;
+        self.network = network;
+        self.features = features;
+        self.synced = Instant::now();
+        Ok(changed)
+    }
+
+    fn refresh(&mut self) -> Result<()> {
+        let targets = self.targets.clone();
+        self.ways = self.find_ways(&targets)?;
+        let ways = self.ways.clone();
+        self.hook(&targets, &ways)?;
+        self.write_interfaces();
+        self.write_next_hops()?;
+        self.tune()?;
+        self.tell_homeless();
+        Ok(())
+    }
+
+    fn find_ways(&mut self, targets: &Targets) -> Result<BTreeMap<Ipv4Addr, Way>> {
+        let addresses: BTreeSet<_> = targets.dests.iter().map(|&(_, address)| address).collect();
+        let mut ways = BTreeMap::new();
+        for address in addresses {
+            let way = self.query.way_to(address);
+            let way = way.map_err(Error::system("cannot ask for the route to a server"))?;
+            ways.extend(way.map(|way| (address, way)));
+        }
+        Ok(ways)
+    }
+
+    fn hook(&mut self, targets: &Targets, ways: &BTreeMap<Ipv4Addr, Way>) -> Result<()> {
+        let runs = |link: &crate::Link| {
+            let features = self.features.get(&link.index).copied();
+            features.unwrap_or_default().runs_programs()
+        };
+        let wanted = choose(&self.network, targets, ways, runs);
+        let programs = &self.plane.programs;
+        let hooks = reconcile(&mut self.query, &self.network, programs, &wanted)?;
+        report(&self.hooks, &hooks);
+        self.hooks = hooks;
+        Ok(())
+    }
+
+    /// Interfaces whose packets are looked at.
+    fn watched(&self) -> impl Iterator<Item = u32> {
+        let hookings = self.hooks.iter().map(|hook| &hook.hooking);
+        hookings.filter(|h| !h.anchor).map(|h| h.interface)
+    }
+
+    fn write_interfaces(&self) {
+        let wanted: BTreeMap<u32, (u64, u64)> = self
+            .watched()
+            .map(|index| {
+                let mac = self.network.links.get(&index).and_then(|link| link.mac);
+                let ethernet = if mac.is_some() { ETHERNET } else { 0 };
+                let address = mac.map_or(0, pack_mac);
+                (index, (u64::from(index) | ethernet, address))
+            })
+            .collect();
+        write_interfaces(&self.plane.maps, wanted);
+    }
+
+    fn write_next_hops(&mut self) -> Result<()> {
+        let ways: BTreeSet<Way> = self.ways.values().copied().collect();
+        let hooked: BTreeSet<u32> = self.watched().collect();
+        let native = self.hooks.iter().any(|hook| hook.name() == "xdp");
+        let features = &self.features;
+        // An skb can be sent by every interface, an XDP frame only by those whose driver can.
+        let transmits = |interface: u32| {
+            !native || features.get(&interface).is_some_and(|features| features.transmits())
+        };
+        if native {
+            self.deaf.retain(|&interface| !transmits(interface));
+            for way in &ways {
+                if !transmits(way.interface) && self.deaf.insert(way.interface) {
+                    let link = self.network.links.get(&way.interface);
+                    warn!(
+                        interface = link.map(|link| link.name.as_str()),
+                        "this interface does not send what XDP redirects to it, so packets to it take \
+                         the slow way through tc; a veth does if its other end has generic receive \
+                         offload (ethtool -K PEER gro on)"
+                    );
+                }
+            }
+        }
+        let maps = &self.plane.maps;
+        self.hops
+            .update(maps, &self.network, &ways, &hooked, transmits)
+            .map_err(Error::system("cannot write next hops"))?;
+        let way = |&(number, address)| (number, self.ways.get(&address).copied());
+        self.hops.lead(maps, self.targets.dests.iter().map(way));
+        Ok(())
+    }
+
+    /// Has the kernel keep the neighbours towards servers, and ask after those that flows use.
+    fn ask_after_neighbours(&mut self) {
+        let towards_servers: BTreeSet<Way> = self.ways.values().copied().collect();
+        for way in &towards_servers {
+            let key = (way.interface, way.neighbour);
+            let neighbour = self.network.neighbours.get(&key);
+            if neighbour.is_some_and(|neighbour| neighbour.permanent) {
+                continue;
+            }
+            if let Err(error) = self.query.manage(way.interface, way.neighbour) {
+                debug!(neighbour = %way.neighbour, %error, "cannot have the neighbour kept");
+            }
+        }
+        let doubted = |way: &Way| {
+            let neighbour = self.network.neighbours.get(&(way.interface, way.neighbour));
+            neighbour.is_some_and(|neighbour| neighbour.stale)
+        };
+        let clients = self.hops.in_use();
+        let clients: Vec<Way> = clients
+            .filter(|way| !towards_servers.contains(way) && doubted(way))
+            .collect();
+        for way in clients {
+            if let Err(error) = self.query.look_for(way.interface, way.neighbour) {
+                debug!(neighbour = %way.neighbour, %error, "cannot have the neighbour asked after");
+            }
+        }
+    }
+
+    /// Tunes the interfaces towards servers, after what they were set to has been remembered.
+    fn tune(&mut self) -> Result<()> {
+        let interfaces: BTreeSet<u32> = self.ways.values().map(|way| way.interface).collect();
+        let links = interfaces.iter().filter_map(|index| self.network.links.get(index));
+        let names = links.filter(|link| link.mac.is_some()).map(|link| &link.name);
+        let names: Vec<_> = names.filter(|name| !self.tuning.contains_key(*name)).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let mut tuning = self.tuning.clone();
+        for name in &names {
+            let current = tuning::current(name);
+            let current = current.map_err(Error::system("cannot read how neighbours are kept"))?;
+            tuning.insert((*name).clone(), current);
+        }
+        (self.remember)(&tuning)?;
+        for name in names {
+            tuning::apply(name);
+        }
+        self.tuning = tuning;
+        Ok(())
+    }
+
+    fn tell_homeless(&mut self) {
+        let homeless = homeless(&self.network, &self.targets);
+        for address in homeless.iter().filter(|one| !self.homeless.contains(one)) {
+            warn!(
+                "no interface carries the virtual address {address}: give it to one (ip address add \
+                 {address}/32 dev ...) or name the interface its clients come by with --interface"
+            );
+        }
+        self.homeless = homeless;
+    }
+}
+
+/// Has the kernel keep neighbours towards servers as it pleases again.
+fn release_neighbours(maps: &Maps, query: &mut Query) {
+    use ferrovs_core::abi::{MAX_DESTS, dest, next_hop};
+    let mut released = BTreeSet::new();
+    for number in 1..MAX_DESTS {
+        let Some(line) = maps.dest(number * dest::LINES) else {
+            break;
+        };
+        let hop = line.load(dest::NEXT_HOP) as u32;
+        if hop == 0 || !released.insert(hop) {
+            continue;
+        }
+        if let Some(line) = maps.next_hop(hop) {
+            let interface = (line.load(next_hop::OUT) >> 32) as u32;
+            let address = (line.load(next_hop::NEIGHBOUR) as u32).to_ne_bytes();
+            if let Err(error) = query.look_for(interface, address.into()) {
+                debug!(%error, "cannot release a neighbour");
+            }
+        }
+    }
+}
+
+/// Takes away what `ferrovs run` made in this network namespace, without a daemon: programs, kept
+/// neighbours, and what was changed about interfaces. The names of the interfaces that had programs.
+///
+/// # Errors
+/// When a program stays.
+pub fn take_down(plane: Option<&DataPlane>, tuning: &Tuning) -> Result<Vec<String>> {
+    if let Some(plane) = plane {
+        let mut query = Query::new().map_err(Error::system("cannot ask for neighbours"))?;
+        release_neighbours(&plane.maps, &mut query);
+    }
+    tuning::restore(tuning);
+    crate::hooks::detach_all()
+}
+
+/// Makes the table of interfaces hold exactly these: index, first and second word.
+fn write_interfaces(maps: &Maps, mut wanted: BTreeMap<u32, (u64, u64)>) {
+    for number in 0..LINES {
+        let Some(line) = maps.interface(number) else {
+            break;
+        };
+        let index = line.load(INDEX) as u32;
+        match wanted.remove(&index) {
+            Some((first, mac)) => {
+                if line.load(MAC) != mac {
+                    line.store(MAC, mac);
+                }
+                if line.load(INDEX) != first {
+                    line.store(INDEX, first);
+                }
+            }
+            None if index != 0 => line.store(INDEX, 0),
+            None => {}
+        }
+    }
+    for (index, (first, mac)) in wanted {
+        let free = (0..PROBES)
+            .filter_map(|probe| maps.interface(line_of(index, probe)))
+            .find(|line| line.load(INDEX) == 0);
+        match free {
+            Some(line) => {
+                line.store(MAC, mac);
+                line.store(INDEX, first);
+            }
+            None => warn!(interface = index, "no place in the table of interfaces"),
+        }
+    }
+}
+
+/// No features known means that none is relied on.
+fn features() -> BTreeMap<u32, Features> {
+    xdp_features().unwrap_or_else(|error| {
+        debug!(%error, "cannot ask what drivers can do with XDP");
+        BTreeMap::new()
+    })
+}

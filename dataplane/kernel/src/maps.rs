@@ -1,0 +1,296 @@
+//! All tables of one data plane, open and mapped.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    sync::atomic::{Ordering, fence},
+    time::Duration,
+};
+
+use ferrovs_core::{
+    abi::{
+        LAYOUT, MAX_DESTS, config, dest,
+        filter::Geometry,
+        pointer::{Pointer, PointerKey},
+        reason,
+    },
+    tables::{Line, Route, Tables},
+};
+
+use crate::{
+    Error, Result, Sizes,
+    load::MapSet,
+    mapped::{Lines, Words},
+    sys,
+};
+
+/// `MEMBARRIER_CMD_GLOBAL`: returns after an RCU grace period.
+const MEMBARRIER_GLOBAL: libc::c_int = 1;
+/// Far longer than any program runs; for kernels without [`MEMBARRIER_GLOBAL`].
+const LONGER_THAN_ANY_RUN: Duration = Duration::from_millis(100);
+
+/// All tables of one data plane.
+#[derive(Debug)]
+pub struct Maps {
+    config: Lines,
+    flows: Lines,
+    filter: Lines,
+    services: Lines,
+    schedules: Lines,
+    dests: Lines,
+    dest_counters: Lines,
+    reasons: Lines,
+    next_hops: Lines,
+    interfaces: Lines,
+    neighbours: OwnedFd,
+    pointers: OwnedFd,
+    pub(crate) wanted: OwnedFd,
+}
+
+impl Maps {
+    /// Maps the arrays of a set.
+    pub(crate) fn open(mut set: MapSet) -> Result<Self> {
+        let mut take = |name: &str| {
+            set.remove(name)
+                .ok_or_else(|| Error::Object(format!("there is no map {name}")))
+        };
+        let lines = |map: Result<OwnedFd>| {
+            Lines::map(map?.as_fd()).map_err(Error::system("cannot map the tables into memory"))
+        };
+        Ok(Self {
+            config: lines(take("CONFIG"))?,
+            flows: lines(take("FLOWS"))?,
+            filter: lines(take("FILTER"))?,
+            services: lines(take("SERVICES"))?,
+            schedules: lines(take("SCHEDULES"))?,
+            dests: lines(take("DESTS"))?,
+            dest_counters: lines(take("DEST_COUNTERS"))?,
+            reasons: lines(take("REASONS"))?,
+            next_hops: lines(take("NEXT_HOPS"))?,
+            interfaces: lines(take("INTERFACES"))?,
+            neighbours: take("NEIGHBOURS")?,
+            pointers: take("POINTERS")?,
+            wanted: take("WANTED")?,
+        })
+    }
+
+    /// Writes what new tables must say before a program may run over them. `filter_log2` is the size
+    /// of the endpoint filter's first half in use, lines as a power of two.
+    pub(crate) fn initialize(&self, sizes: &Sizes, filter_log2: u32) -> Result<()> {
+        let problem = "cannot draw the secrets of the flow table";
+        let mut secrets = [0; 24];
+        draw(&mut secrets).map_err(Error::system(problem))?;
+        let [first, second, seed] = words_of(secrets);
+        let config = self.head();
+        config.store(config::SECRET0, first);
+        config.store(config::SECRET1, second | 1);
+        config.store(config::BUCKET_MASK, u64::from(sizes.buckets()) - 1);
+        let geometry = Geometry::new(0, filter_log2, seed as u32);
+        config.store(config::FILTER, geometry.0);
+        config.store(config::LAYOUT, LAYOUT);
+        Ok(())
+    }
+
+    /// Line 0 of the configuration.
+    pub(crate) fn head(&self) -> Words<'_> {
+        match self.config.get(0) {
+            Some(line) => line,
+            // An array cannot be made without elements.
+            None => unreachable!("the configuration has a first line"),
+        }
+    }
+
+    /// The layout that the tables say they have.
+    #[must_use]
+    pub fn layout(&self) -> u64 {
+        self.head().load(config::LAYOUT)
+    }
+
+    /// Lines of the flow table, headers included.
+    #[must_use]
+    pub const fn flow_lines(&self) -> u32 {
+        self.flows.count()
+    }
+
+    /// Lines of both halves of the endpoint filter.
+    #[must_use]
+    pub const fn filter_lines(&self) -> u32 {
+        self.filter.count()
+    }
+
+    /// Tells the programs that next hops are looked after.
+    pub fn beat(&self) {
+        let now = u64::from((&self).now());
+        self.head().store(config::HEARTBEAT, now);
+    }
+
+    /// One line of counters for each CPU: those of a destination.
+    pub fn counters_of(&self, number: u32) -> impl Iterator<Item = Words<'_>> {
+        let cpus = self.dest_counters.count() / MAX_DESTS;
+        (0..cpus).filter_map(move |cpu| self.dest_counters.get(dest::counters(cpu, number)))
+    }
+
+    /// How often each reason occurred, over all CPUs.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<(reason::Reason, u64)> {
+        let cpus = self.reasons.count() / reason::LINES;
+        let sum = |reason: reason::Reason| {
+            let number = reason as u32;
+            let counts = (0..cpus).filter_map(|cpu| {
+                let line = self.reasons.get(cpu * reason::LINES + number / 8)?;
+                Some(line.load(number as usize % 8))
+            });
+            (reason, counts.sum())
+        };
+        reason::Reason::ALL.iter().copied().map(sum).collect()
+    }
+
+    /// Returns when every program run that was under way has ended. Takes milliseconds.
+    pub fn quiesce(&self) {
+        fence(Ordering::SeqCst);
+        // SAFETY: a system call without addresses.
+        let result = unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_GLOBAL, 0, 0) };
+        if result != 0 {
+            std::thread::sleep(LONGER_THAN_ANY_RUN);
+        }
+    }
+
+    /// Leads a neighbour's key ([`ferrovs_core::abi::next_hop::neighbour_key`]) to a next hop.
+    pub(crate) fn set_neighbour(&self, key: u64, number: u32) -> io::Result<()> {
+        let value = u64::from(number);
+        // SAFETY: keys and values of this map are eight bytes.
+        unsafe { sys::update(self.neighbours.as_fd(), &key, &value, false) }
+    }
+
+    /// Forgets a neighbour's key.
+    pub(crate) fn remove_neighbour(&self, key: u64) -> io::Result<()> {
+        // SAFETY: keys of this map are eight bytes.
+        unsafe { sys::delete(self.neighbours.as_fd(), &key) }.map(drop)
+    }
+
+    /// All neighbours' keys and the next hops they lead to.
+    pub(crate) fn neighbours(&self) -> io::Result<Vec<(u64, u32)>> {
+        let mut all = Vec::new();
+        let mut key: Option<u64> = None;
+        // SAFETY: keys and values of this map are eight bytes.
+        while let Some(next) = unsafe { sys::next_key(self.neighbours.as_fd(), key.as_ref()) }? {
+            // SAFETY: as above.
+            let value = unsafe { sys::lookup::<u64, u64>(self.neighbours.as_fd(), &next) }?;
+            all.extend(value.map(|number| (next, number as u32)));
+            key = Some(next);
+        }
+        Ok(all)
+    }
+}
+
+/// The daemon's home of the core: for sweeping, listing and publishing. It forwards no packets, so it
+/// has no CPU's counters of its own and no routes.
+impl<'a> Tables for &'a Maps {
+    type Line = Words<'a>;
+
+    fn config(&self, line: u32) -> Option<Words<'a>> {
+        self.config.get(line)
+    }
+
+    fn flow(&self, line: u32) -> Option<Words<'a>> {
+        self.flows.get(line)
+    }
+
+    fn filter(&self, line: u32) -> Option<Words<'a>> {
+        self.filter.get(line)
+    }
+
+    fn service(&self, number: u32) -> Option<Words<'a>> {
+        self.services.get(number)
+    }
+
+    fn schedule(&self, line: u32) -> Option<Words<'a>> {
+        self.schedules.get(line)
+    }
+
+    fn dest(&self, line: u32) -> Option<Words<'a>> {
+        self.dests.get(line)
+    }
+
+    fn dest_counters(&self, _: u32) -> Option<Words<'a>> {
+        None
+    }
+
+    fn reasons(&self, _: u32) -> Option<Words<'a>> {
+        None
+    }
+
+    fn next_hop(&self, number: u32) -> Option<Words<'a>> {
+        self.next_hops.get(number)
+    }
+
+    fn interface(&self, line: u32) -> Option<Words<'a>> {
+        self.interfaces.get(line)
+    }
+
+    fn neighbour(&self, key: u64) -> Option<u32> {
+        // SAFETY: keys and values of this map are eight bytes.
+        let found = unsafe { sys::lookup::<u64, u64>(self.neighbours.as_fd(), &key) };
+        found.ok().flatten().map(|number| number as u32)
+    }
+
+    fn pointer(&self, key: &PointerKey) -> Option<Pointer> {
+        // SAFETY: keys of this map are two words, values one.
+        let found = unsafe { sys::lookup::<_, u64>(self.pointers.as_fd(), &key.0) };
+        found.ok().flatten().map(Pointer)
+    }
+
+    fn pointer_insert(&self, key: &PointerKey, pointer: Pointer) -> bool {
+        // SAFETY: keys of this map are two words, values one.
+        unsafe { sys::update(self.pointers.as_fd(), &key.0, &pointer.0, true) }.is_ok()
+    }
+
+    fn pointer_remove(&self, key: &PointerKey) {
+        // SAFETY: keys of this map are two words. An absent key is as good as a removed one.
+        let _ = unsafe { sys::delete(self.pointers.as_fd(), &key.0) };
+    }
+
+    fn route(&self, _: u32, _: u32) -> Option<Route> {
+        None
+    }
+
+    fn now(&self) -> u32 {
+        let mut time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // The clock that the programs read (bpf_ktime_get_coarse_ns).
+        // SAFETY: `time` is where the answer goes.
+        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
+        let nanoseconds = time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64;
+        (nanoseconds >> config::TICK_SHIFT) as u32
+    }
+
+    fn random(&self) -> u32 {
+        let mut bytes = [0; 4];
+        match draw(&mut bytes) {
+            Ok(()) => u32::from_ne_bytes(bytes),
+            Err(_) => self.now().wrapping_mul(0x9e37_79b9),
+        }
+    }
+}
+
+fn draw(bytes: &mut [u8]) -> io::Result<()> {
+    // SAFETY: the buffer is as long as it says. So few bytes come all at once.
+    let drawn = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    if usize::try_from(drawn) == Ok(bytes.len()) {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+fn words_of<const N: usize>(bytes: [u8; N]) -> [u64; 3] {
+    let mut words = [0; 3];
+    for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(8)) {
+        *word = bytes
+            .iter()
+            .fold(0, |word, &byte| word << 8 | u64::from(byte));
+    }
+    words
+}

@@ -1,0 +1,17 @@
+//! What the kernel knows about the network of this namespace, through netlink.
+
+mod features;
+mod message;
+mod neighbours;
+mod routes;
+mod snapshot;
+mod socket;
+mod xdp;
+
+pub use snapshot::{Address, Link, Neighbour, Snapshot};
+
+pub(crate) use socket::{Query, Watch};
+pub(crate) use features::{Features, xdp_features};
+pub(crate) use message::errno;
+pub(crate) use routes::Way;
+pub use xdp::XdpMode;

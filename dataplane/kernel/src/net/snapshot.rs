@@ -1,0 +1,236 @@
+//! Links, addresses and neighbours of this network namespace, as they are at one moment.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use netlink_packet_route::{
+    AddressFamily, RouteNetlinkMessage,
+    address::{AddressAttribute, AddressMessage},
+    link::{
+        InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, LinkXdp,
+    },
+    neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState},
+};
+
+use super::Query;
+
+/// A network interface.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Link {
+    /// Its index.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// Its address, if its frames are Ethernet frames.
+    pub mac: Option<[u8; 6]>,
+    /// What kind of virtual interface it is (`veth`, `bridge`, ...); none for hardware.
+    pub kind: Option<String>,
+    /// Whether it is the loopback interface.
+    pub loopback: bool,
+    /// Whether it is administratively up.
+    pub up: bool,
+    /// Whether its neighbours have no addresses of their own to be found (`IFF_NOARP`).
+    pub no_arp: bool,
+    /// Largest IP packet, bytes.
+    pub mtu: u32,
+    /// Index of the bridge or bond it is a port of.
+    pub master: Option<u32>,
+    /// Numbers of the XDP programs on it, by mode.
+    pub xdp: Vec<(super::XdpMode, u32)>,
+}
+
+/// An IPv4 address of this host.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Address {
+    /// Index of the interface it is on.
+    pub interface: u32,
+    /// The address.
+    pub address: Ipv4Addr,
+}
+
+/// What is known about a neighbour.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Neighbour {
+    /// Its link-layer address, in a state in which the kernel itself sends to it.
+    pub mac: Option<[u8; 6]>,
+    /// Whether the kernel has doubts and has not asked yet.
+    pub stale: bool,
+    /// Whether an administrator has set it for good.
+    pub permanent: bool,
+}
+
+/// The network at one moment.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Snapshot {
+    /// Interfaces by index.
+    pub links: BTreeMap<u32, Link>,
+    /// IPv4 addresses, sorted.
+    pub addresses: Vec<Address>,
+    /// IPv4 neighbours by interface and address.
+    pub neighbours: BTreeMap<(u32, Ipv4Addr), Neighbour>,
+}
+
+impl Snapshot {
+    /// Asks the kernel for everything.
+    pub(crate) fn take(query: &mut Query) -> io::Result<Self> {
+        let mut snapshot = Self::default();
+        let mut link = LinkMessage::default();
+        link.header.interface_family = AddressFamily::Unspec;
+        let mut address = AddressMessage::default();
+        address.header.family = AddressFamily::Inet;
+        let mut neighbour = NeighbourMessage::default();
+        neighbour.header.family = AddressFamily::Inet;
+        for request in [
+            RouteNetlinkMessage::GetLink(link),
+            RouteNetlinkMessage::GetAddress(address),
+            RouteNetlinkMessage::GetNeighbour(neighbour),
+        ] {
+            query.dump(request, |message| {
+                snapshot.note(message);
+            })?;
+        }
+        Ok(snapshot)
+    }
+
+    /// Takes in one message; whether it changed anything that is kept here.
+    pub(crate) fn note(&mut self, message: RouteNetlinkMessage) -> bool {
+        match message {
+            RouteNetlinkMessage::NewLink(link) => {
+                let link = link_of(&link);
+                self.links.insert(link.index, link.clone()) != Some(link)
+            }
+            RouteNetlinkMessage::DelLink(link) => {
+                let index = link.header.index;
+                self.neighbours.retain(|&(interface, _), _| interface != index);
+                self.addresses.retain(|address| address.interface != index);
+                self.links.remove(&index).is_some()
+            }
+            RouteNetlinkMessage::NewAddress(message) => match address_of(&message) {
+                Some(address) => match self.addresses.binary_search(&address) {
+                    Ok(_) => false,
+                    Err(at) => {
+                        self.addresses.insert(at, address);
+                        true
+                    }
+                },
+                None => false,
+            },
+            RouteNetlinkMessage::DelAddress(message) => {
+                let gone = address_of(&message);
+                let before = self.addresses.len();
+                self.addresses.retain(|address| Some(*address) != gone);
+                self.addresses.len() != before
+            }
+            RouteNetlinkMessage::NewNeighbour(message) => match neighbour_of(&message) {
+                Some((key, neighbour)) => self.neighbours.insert(key, neighbour) != Some(neighbour),
+                None => false,
+            },
+            RouteNetlinkMessage::DelNeighbour(message) => neighbour_of(&message)
+                .is_some_and(|(key, _)| self.neighbours.remove(&key).is_some()),
+            _ => false,
+        }
+    }
+
+    /// The interface with this name.
+    #[must_use]
+    pub fn link_named(&self, name: &str) -> Option<&Link> {
+        self.links.values().find(|link| link.name == name)
+    }
+
+    /// Whether an address is this host's own.
+    #[must_use]
+    pub fn is_local(&self, address: Ipv4Addr) -> bool {
+        self.addresses.iter().any(|own| own.address == address)
+    }
+}
+
+fn link_of(message: &LinkMessage) -> Link {
+    let header = &message.header;
+    let ethernet = header.link_layer_type == LinkLayerType::Ether;
+    let mut link = Link {
+        index: header.index,
+        loopback: header.flags.contains(LinkFlags::Loopback),
+        up: header.flags.contains(LinkFlags::Up),
+        no_arp: header.flags.contains(LinkFlags::Noarp),
+        ..Link::default()
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => link.name.clone_from(name),
+            LinkAttribute::Address(bytes) if ethernet => link.mac = mac_of(bytes),
+            LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
+            LinkAttribute::Controller(master) if *master != 0 => link.master = Some(*master),
+            LinkAttribute::Xdp(attributes) => link.xdp = xdp_of(attributes),
+            LinkAttribute::LinkInfo(infos) => {
+                link.kind = infos.iter().find_map(|info| match info {
+                    LinkInfo::Kind(kind) => Some(kind_name(kind)),
+                    _ => None,
+                });
+            }
+            _ => {}
+        }
+    }
+    link
+}
+
+fn kind_name(kind: &InfoKind) -> String {
+    kind.to_string()
+}
+
+fn xdp_of(attributes: &[LinkXdp]) -> Vec<(super::XdpMode, u32)> {
+    let mode = |attribute: &LinkXdp| match *attribute {
+        LinkXdp::DrvProgId(id) => Some((super::XdpMode::Native, id)),
+        LinkXdp::SkbProgId(id) => Some((super::XdpMode::Generic, id)),
+        LinkXdp::HwProgId(id) => Some((super::XdpMode::Offloaded, id)),
+        _ => None,
+    };
+    let present = attributes.iter().filter_map(mode);
+    present.filter(|&(_, id)| id != 0).collect()
+}
+
+/// IFA_LOCAL is the host's own address; IFA_ADDRESS may be the peer's.
+fn address_of(message: &AddressMessage) -> Option<Address> {
+    let own = |attribute: &AddressAttribute| match attribute {
+        AddressAttribute::Local(IpAddr::V4(address)) => Some(*address),
+        _ => None,
+    };
+    let address = message.attributes.iter().find_map(own)?;
+    Some(Address {
+        interface: message.header.index,
+        address,
+    })
+}
+
+fn neighbour_of(message: &NeighbourMessage) -> Option<((u32, Ipv4Addr), Neighbour)> {
+    let mut address = None;
+    let mut mac = None;
+    for attribute in &message.attributes {
+        match attribute {
+            NeighbourAttribute::Destination(NeighbourAddress::Inet(ip)) => address = Some(*ip),
+            NeighbourAttribute::LinkLayerAddress(bytes) => mac = mac_of(bytes),
+            _ => {}
+        }
+    }
+    let state = message.header.state;
+    let usable = matches!(
+        state,
+        NeighbourState::Reachable
+            | NeighbourState::Stale
+            | NeighbourState::Delay
+            | NeighbourState::Probe
+            | NeighbourState::Permanent
+    );
+    let neighbour = Neighbour {
+        mac: mac.filter(|_| usable),
+        stale: state == NeighbourState::Stale,
+        permanent: state == NeighbourState::Permanent,
+    };
+    Some(((message.header.ifindex, address?), neighbour))
+}
+
+fn mac_of(bytes: &[u8]) -> Option<[u8; 6]> {
+    bytes.try_into().ok()
+}

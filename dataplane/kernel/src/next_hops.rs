@@ -1,0 +1,301 @@
+//! The table of next hops: numbers for neighbours, and lines that say how to reach them.
+//!
+//! Flows hold the numbers. A number therefore stays with its neighbour for as long as a flow may refer
+//! to it: it is given to another only after a whole round of the sweeper, begun after programs could
+//! last learn it, has met no such flow. A restarted daemon reads the numbers back from the lines.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    net::Ipv4Addr,
+};
+
+use ferrovs_core::{
+    abi::{
+        MAX_NEXT_HOPS, dest,
+        next_hop::{
+            ETHERNET, LINK, MACS, NEIGHBOUR, NO_VLAN, OUT, STATUS, USABLE, neighbour_key, pack_macs,
+        },
+    },
+    tables::{Line, Tables},
+};
+use tracing::warn;
+
+use crate::{
+    Maps,
+    net::{Snapshot, Way},
+};
+
+/// Rounds of the sweeper that must meet no flow with a number before it is free: one may have been
+/// under way when the number was last learnt.
+const ROUNDS: u64 = 2;
+
+/// Numbers and whose they are.
+#[derive(Debug, Default)]
+pub(crate) struct NextHops {
+    numbers: BTreeMap<Way, u32>,
+    /// Round in which a neighbour that nobody wants was hidden from the programs.
+    hidden: HashMap<Way, u64>,
+    /// Numbers that flows referred to in the last round.
+    referred: BTreeSet<u32>,
+    full: bool,
+}
+
+/// What a line should say.
+#[derive(Clone, Copy, Eq, PartialEq)]
+struct Content {
+    flags: u64,
+    macs: u64,
+    out: u64,
+    link: u64,
+    neighbour: u64,
+}
+
+impl NextHops {
+    /// As an earlier daemon left them.
+    pub(crate) fn recover(maps: &Maps) -> std::io::Result<Self> {
+        let mut hops = Self::default();
+        for number in 1..MAX_NEXT_HOPS {
+            let Some(line) = maps.next_hop(number) else {
+                break;
+            };
+            let way = Way {
+                interface: (line.load(OUT) >> 32) as u32,
+                neighbour: address_of(line.load(NEIGHBOUR)),
+            };
+            if line.load(STATUS) & 1 != 0 {
+                // The daemon died while it wrote: made whole with the next update.
+                write(line, &Content::unknown(way));
+            }
+            if way.interface != 0 {
+                hops.numbers.insert(way, number);
+            }
+        }
+        for (key, number) in maps.neighbours()? {
+            let way = Way {
+                interface: (key >> 32) as u32,
+                neighbour: address_of(key & 0xffff_ffff),
+            };
+            if hops.numbers.get(&way) != Some(&number) {
+                maps.remove_neighbour(key)?;
+            }
+        }
+        Ok(hops)
+    }
+
+    /// Makes the lines say what the network says. Numbers are given to the neighbours towards
+    /// destinations and to all known neighbours on `hooked` interfaces, which may be clients.
+    /// `transmits` says whether what is redirected to an interface leaves by it.
+    pub(crate) fn update(
+        &mut self,
+        maps: &Maps,
+        network: &Snapshot,
+        ways: &BTreeSet<Way>,
+        hooked: &BTreeSet<u32>,
+        transmits: impl Fn(u32) -> bool,
+    ) -> std::io::Result<()> {
+        let known = network.neighbours.iter().filter(|((interface, _), neighbour)| {
+            hooked.contains(interface) && neighbour.mac.is_some()
+        });
+        let known = known.map(|(&(interface, neighbour), _)| Way {
+            interface,
+            neighbour,
+        });
+        let wanted: BTreeSet<Way> = known.chain(ways.iter().copied()).collect();
+        self.assign(maps, &wanted);
+        for (way, &number) in &self.numbers {
+            if let Some(line) = maps.next_hop(number) {
+                let content = Content::of(network, *way, &transmits);
+                if !content.is_in(line) {
+                    write(line, &content);
+                }
+            }
+            let key = key_of(*way);
+            let hidden = self.hidden.contains_key(way) && !wanted.contains(way);
+            if !hidden && maps.neighbour(key) != Some(number) {
+                maps.set_neighbour(key, number)?;
+            }
+        }
+        self.hidden.retain(|way, _| !wanted.contains(way));
+        Ok(())
+    }
+
+    /// Writes into each destination's line the number of the way to it; 0: none.
+    pub(crate) fn lead(&self, maps: &Maps, dests: impl Iterator<Item = (u32, Option<Way>)>) {
+        for (dest, way) in dests {
+            let number = way.and_then(|way| self.numbers.get(&way)).copied();
+            let number = u64::from(number.unwrap_or(0));
+            if let Some(line) = maps.dest(dest * dest::LINES)
+                && line.load(dest::NEXT_HOP) != number
+            {
+                line.store(dest::NEXT_HOP, number);
+            }
+        }
+    }
+
+    /// Neighbours whose number flows referred to in the last round.
+    pub(crate) fn in_use(&self) -> impl Iterator<Item = Way> {
+        let numbers = self.numbers.iter();
+        numbers.filter_map(|(way, number)| self.referred.contains(number).then_some(*way))
+    }
+
+    /// Takes note of a round of the sweeper: which numbers flows referred to. Takes numbers back from
+    /// neighbours that are gone and that no flow refers to.
+    pub(crate) fn end_of_round(
+        &mut self,
+        maps: &Maps,
+        network: &Snapshot,
+        ways: &BTreeSet<Way>,
+        round: u64,
+        referred: BTreeSet<u32>,
+    ) -> std::io::Result<()> {
+        let is_gone = |way: &Way| {
+            let neighbour = network.neighbours.get(&(way.interface, way.neighbour));
+            !ways.contains(way) && neighbour.is_none_or(|neighbour| neighbour.mac.is_none())
+        };
+        let mut free = Vec::new();
+        for (way, number) in &self.numbers {
+            if !is_gone(way) || referred.contains(number) {
+                self.hidden.remove(way);
+                continue;
+            }
+            match self.hidden.get(way) {
+                None => {
+                    maps.remove_neighbour(key_of(*way))?;
+                    self.hidden.insert(*way, round);
+                }
+                Some(since) if round >= since + ROUNDS => free.push(*way),
+                Some(_) => {}
+            }
+        }
+        for way in free {
+            self.hidden.remove(&way);
+            if let Some(number) = self.numbers.remove(&way)
+                && let Some(line) = maps.next_hop(number)
+            {
+                write(line, &Content::NOTHING);
+            }
+            self.full = false;
+        }
+        self.referred = referred;
+        Ok(())
+    }
+
+    fn assign(&mut self, maps: &Maps, wanted: &BTreeSet<Way>) {
+        let missing: Vec<_> = wanted
+            .iter()
+            .filter(|way| !self.numbers.contains_key(way))
+            .collect();
+        if missing.is_empty() {
+            return;
+        }
+        let taken: BTreeSet<u32> = self.numbers.values().copied().collect();
+        let mut free = (1..MAX_NEXT_HOPS).filter(|number| !taken.contains(number));
+        for way in missing {
+            let Some(number) = free.next() else {
+                if !std::mem::replace(&mut self.full, true) {
+                    warn!(
+                        "more than {MAX_NEXT_HOPS} neighbours: packets to the others take the slow way"
+                    );
+                }
+                return;
+            };
+            if let Some(line) = maps.next_hop(number) {
+                write(line, &Content::unknown(*way));
+            }
+            self.numbers.insert(*way, number);
+        }
+    }
+}
+
+impl Content {
+    /// A line that is nobody's.
+    const NOTHING: Self = Self {
+        flags: 0,
+        macs: 0,
+        out: 0,
+        link: 0,
+        neighbour: 0,
+    };
+
+    /// A neighbour of which only the interface is known.
+    fn unknown(way: Way) -> Self {
+        Self {
+            out: u64::from(way.interface) << 32,
+            link: u64::from(NO_VLAN),
+            neighbour: u64::from(word_of(way.neighbour)),
+            ..Self::NOTHING
+        }
+    }
+
+    fn of(network: &Snapshot, way: Way, transmits: impl Fn(u32) -> bool) -> Self {
+        let unknown = Self::unknown(way);
+        let Some(link) = network.links.get(&way.interface) else {
+            return unknown;
+        };
+        let link_word = unknown.link | u64::from(link.mtu.min(u32::from(u16::MAX))) << 16;
+        let usable = link.up && transmits(way.interface);
+        let Some(source) = link.mac else {
+            // Frames without link-layer addresses: there is nothing to know about the neighbour.
+            return Self {
+                flags: if usable { USABLE } else { 0 },
+                link: link_word,
+                ..unknown
+            };
+        };
+        let neighbour = network.neighbours.get(&(way.interface, way.neighbour));
+        let Some(destination) = neighbour.and_then(|neighbour| neighbour.mac) else {
+            return Self {
+                flags: ETHERNET,
+                link: link_word,
+                ..unknown
+            };
+        };
+        let (macs, source_rest) = pack_macs(destination, source);
+        Self {
+            flags: ETHERNET | if usable { USABLE } else { 0 },
+            macs,
+            out: unknown.out | u64::from(source_rest),
+            link: link_word,
+            ..unknown
+        }
+    }
+
+    fn is_in(&self, line: impl Line) -> bool {
+        let status = line.load(STATUS);
+        let version = status & 0xffff_ffff;
+        let there = Self {
+            flags: status ^ version,
+            macs: line.load(MACS),
+            out: line.load(OUT),
+            link: line.load(LINK),
+            neighbour: line.load(NEIGHBOUR),
+        };
+        version & 1 == 0 && there == *self
+    }
+}
+
+/// Writes a line by the rule of [`ferrovs_core::abi::next_hop`]: an odd version while it lasts.
+fn write(line: impl Line, content: &Content) {
+    let version = line.load(STATUS) as u32;
+    let odd = version.wrapping_add(1) | 1;
+    line.store(STATUS, u64::from(odd));
+    // The words' stores must not come before the odd version's.
+    std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+    line.store(MACS, content.macs);
+    line.store(OUT, content.out);
+    line.store(LINK, content.link);
+    line.store(NEIGHBOUR, content.neighbour);
+    line.store(STATUS, content.flags | u64::from(odd.wrapping_add(1)));
+}
+
+fn key_of(way: Way) -> u64 {
+    neighbour_key(word_of(way.neighbour), way.interface)
+}
+
+fn word_of(address: Ipv4Addr) -> u32 {
+    u32::from_ne_bytes(address.octets())
+}
+
+fn address_of(word: u64) -> Ipv4Addr {
+    Ipv4Addr::from((word as u32).to_ne_bytes())
+}

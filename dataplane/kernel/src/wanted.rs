@@ -1,0 +1,168 @@
+//! The wanted state in a map of its own, so that it lives as long as the programs.
+//!
+//! It is text of any kind, cut into chunks under (generation, chunk number); chunk 0 begins with a
+//! header. A new generation is written whole, then made current by one store, then the old one is
+//! taken away: whoever is killed in between leaves one good generation and perhaps some litter, which
+//! the next store takes away.
+
+use std::os::fd::AsFd;
+
+use ferrovs_core::tables::Line;
+
+use crate::{Error, Maps, Result, sys};
+
+/// Word of the configuration's first line, which no program reads: the current generation; 0: none.
+const GENERATION: usize = 6;
+/// Bytes in a chunk.
+const CHUNK: usize = 3968;
+/// Bytes of the header: length and checksum of the text, 32 bits each.
+const HEADER: usize = 8;
+
+/// Value of the map.
+#[repr(C)]
+struct Chunk([u8; CHUNK]);
+
+impl Default for Chunk {
+    fn default() -> Self {
+        Self([0; CHUNK])
+    }
+}
+
+/// Stores `text` in place of what was stored before.
+///
+/// # Errors
+/// When it does not fit. Then what was stored before still is.
+pub fn store(maps: &Maps, text: &[u8]) -> Result<()> {
+    let config = maps.head();
+    let old = config.load(GENERATION) as u32;
+    let new = old.wrapping_add(1).max(1);
+    remove_others(maps, old)?;
+    for (number, chunk) in (0..).zip(chunks(text)) {
+        // SAFETY: keys of this map are a word, values a chunk.
+        let stored = unsafe { sys::update(maps.wanted.as_fd(), &key(new, number), &chunk, false) };
+        if stored.is_err() {
+            remove_others(maps, old)?;
+            return Err(Error::WantedTooLarge(text.len()));
+        }
+    }
+    config.store(GENERATION, u64::from(new));
+    remove_others(maps, new)
+}
+
+/// What was stored last; `None` if nothing ever was.
+///
+/// # Errors
+/// When it is damaged.
+pub fn load(maps: &Maps) -> Result<Option<Vec<u8>>> {
+    let generation = maps.head().load(GENERATION) as u32;
+    if generation == 0 {
+        return Ok(None);
+    }
+    join(|number| {
+        // SAFETY: keys of this map are a word, values a chunk of which any bytes are good.
+        let found = unsafe { sys::lookup(maps.wanted.as_fd(), &key(generation, number)) };
+        found.map_err(Error::system("cannot read the stored wanted state"))
+    })
+    .map(Some)
+}
+
+const fn key(generation: u32, chunk: u32) -> u64 {
+    (generation as u64) << 32 | chunk as u64
+}
+
+/// Takes away all chunks but those of one generation.
+fn remove_others(maps: &Maps, kept: u32) -> Result<()> {
+    let problem = "cannot clear the stored wanted state";
+    let map = maps.wanted.as_fd();
+    let mut others = Vec::new();
+    let mut last: Option<u64> = None;
+    // SAFETY: keys of this map are a word.
+    while let Some(key) =
+        unsafe { sys::next_key(map, last.as_ref()) }.map_err(Error::system(problem))?
+    {
+        if (key >> 32) as u32 != kept {
+            others.push(key);
+        }
+        last = Some(key);
+    }
+    for key in others {
+        // SAFETY: as above.
+        unsafe { sys::delete(map, &key) }.map_err(Error::system(problem))?;
+    }
+    Ok(())
+}
+
+fn chunks(text: &[u8]) -> Vec<Chunk> {
+    let mut bytes = Vec::with_capacity(HEADER + text.len());
+    bytes.extend_from_slice(&(text.len() as u32).to_ne_bytes());
+    bytes.extend_from_slice(&crc32fast::hash(text).to_ne_bytes());
+    bytes.extend_from_slice(text);
+    let filled = |piece: &[u8]| {
+        let mut chunk = Chunk::default();
+        chunk.0[..piece.len()].copy_from_slice(piece);
+        chunk
+    };
+    bytes.chunks(CHUNK).map(filled).collect()
+}
+
+/// Puts chunks together again.
+fn join(mut chunk: impl FnMut(u32) -> Result<Option<Chunk>>) -> Result<Vec<u8>> {
+    let damaged = Error::WantedDamaged;
+    let mut bytes = chunk(0)?.ok_or(damaged("its beginning is missing"))?.0.to_vec();
+    let [l0, l1, l2, l3, c0, c1, c2, c3] = bytes[..HEADER] else {
+        return Err(damaged("its beginning is cut short"));
+    };
+    let length = u32::from_ne_bytes([l0, l1, l2, l3]) as usize;
+    let sum = u32::from_ne_bytes([c0, c1, c2, c3]);
+    let mut number = 1;
+    while bytes.len() < HEADER + length {
+        let next = chunk(number)?.ok_or(damaged("a part is missing"))?;
+        bytes.extend_from_slice(&next.0);
+        number += 1;
+    }
+    let text = bytes[HEADER..HEADER + length].to_vec();
+    if crc32fast::hash(&text) == sum {
+        Ok(text)
+    } else {
+        Err(damaged("its checksum is wrong"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trip(length: usize) -> Result<Vec<u8>> {
+        let text: Vec<u8> = (0..length).map(|n| n as u8).collect();
+        let mut pieces: Vec<_> = chunks(&text).into_iter().map(Some).collect();
+        let joined = join(|number| Ok(pieces.get_mut(number as usize).and_then(Option::take)));
+        assert!(joined.as_ref().is_ok_and(|joined| *joined == text));
+        joined
+    }
+
+    #[test]
+    fn text_of_any_length_comes_back() {
+        for length in [0, 1, CHUNK - HEADER, CHUNK - HEADER + 1, CHUNK, 10 * CHUNK] {
+            round_trip(length).unwrap();
+        }
+        assert_eq!(chunks(&[0; CHUNK - HEADER]).len(), 1);
+        assert_eq!(chunks(&[0; CHUNK - HEADER + 1]).len(), 2);
+    }
+
+    #[test]
+    fn damage_is_noticed() {
+        let text = vec![7; 2 * CHUNK];
+        let missing = join(|number| Ok(chunks(&text).into_iter().nth(number as usize).filter(|_| number < 2)));
+        assert!(matches!(missing, Err(Error::WantedDamaged(_))));
+        let nothing = join(|_| Ok(None));
+        assert!(matches!(nothing, Err(Error::WantedDamaged(_))));
+        let changed = join(|number| {
+            let mut chunk = chunks(&text).into_iter().nth(number as usize);
+            if let (2, Some(chunk)) = (number, &mut chunk) {
+                chunk.0[0] ^= 1;
+            }
+            Ok(chunk)
+        });
+        assert!(matches!(changed, Err(Error::WantedDamaged(_))));
+    }
+}
