@@ -8,20 +8,20 @@
 
 use crate::abi::dest;
 use crate::abi::endpoint::Endpoint;
-use crate::abi::next_hop::neighbour_key;
+use crate::abi::flow::WayBack;
 use crate::abi::pointer::PointerKey;
 use crate::abi::reason::Reason;
-use crate::abi::{filter, interface, service, state};
-use crate::flow::claim::{Claimed, Pick, Wish, claim};
+use crate::abi::{filter, interface, state};
+use crate::flow::open::Wish;
 use crate::flow::tcp::Direction;
-use crate::flow::touch::{learn_way_back, touch};
-use crate::flow::{Flow, find, is_expired, place, retire};
+use crate::flow::touch::touch;
+use crate::flow::way_back::learn;
+use crate::flow::{Flow, find, is_expired, place, read, retire};
 use crate::frame::Frame;
 use crate::hop::{self, Hop};
 use crate::nat::{self, Rewrite};
-use crate::sched;
 use crate::side::{self, Side};
-use crate::tables::{Line, Tables};
+use crate::tables::{Line, Tables, count};
 use crate::verdict::{Arrival, Hook, Verdict};
 use crate::wire::{self, Packet, Parsed, TCP};
 
@@ -71,14 +71,6 @@ struct Case<'a, T: Tables> {
     now: u32,
 }
 
-/// How a packet will leave.
-enum Out {
-    /// With these Ethernet addresses.
-    Hop(Hop),
-    /// By this interface; the kernel knows the rest.
-    Interface(u32),
-}
-
 #[inline(always)]
 fn decide<F: Frame, T: Tables>(
     frame: &mut F,
@@ -104,26 +96,25 @@ fn decide<F: Frame, T: Tables>(
         packet,
         now: tables.now(),
     };
-    match side::tell(tables, config, &packet).ok_or(Leave::Foreign)? {
-        Side::Client(service) => {
-            let flow = case.client_flow(service)?;
-            let out = case.towards_server(&flow)?;
-            let new = Rewrite {
-                source: Endpoint::unpack(flow.local),
-                destination: Endpoint::unpack(flow.dest),
-            };
-            case.forward(frame, &flow, Direction::ToServer, &out, new)
-        }
-        Side::Server(entry) => {
-            let flow = case.server_flow(entry).ok_or(Leave::Foreign)?;
-            let out = case.towards_client(&flow)?;
-            let new = Rewrite {
-                source: Endpoint::unpack(flow.virtual_),
-                destination: Endpoint::unpack(flow.client),
-            };
-            case.forward(frame, &flow, Direction::ToClient, &out, new)
-        }
+    let (flow, direction) = match side::tell(tables, config, &packet).ok_or(Leave::Foreign)? {
+        Side::Client(service) => (case.client_flow(service)?, Direction::ToServer),
+        Side::Server(entry) => (case.server_flow(entry)?, Direction::ToClient),
+    };
+    let hop = case.next_hop(&flow, direction)?;
+    case.keep_books(&flow, direction)?;
+    if hop.trusted {
+        nat::readdress(frame, packet.link, &hop).ok_or(Leave::Foreign)?;
     }
+    nat::rewrite(frame, &packet, case.rewrite(&flow, direction)).ok_or(Leave::Foreign)?;
+    if hop.trusted {
+        return Ok(Verdict::Transmit {
+            interface: hop.interface,
+        });
+    }
+    count(tables, Reason::Resolved);
+    Ok(Verdict::Resolve {
+        interface: hop.interface,
+    })
 }
 
 impl<T: Tables> Case<'_, T> {
@@ -140,26 +131,7 @@ impl<T: Tables> Case<'_, T> {
             if !self.reopens(&flow) {
                 return Ok(flow);
             }
-            if let Some(line) = self.tables.flow(flow.number) {
-                retire::retire(self.tables, line, &flow, self.now);
-            }
-        }
-        self.new_flow(service, &place, client, virtual_)
-    }
-
-    /// A new flow, if the service takes one and the packet may open one. IPVS: `tcp_conn_schedule`,
-    /// `udp_conn_schedule`, `ip_vs_schedule`.
-    #[inline(always)]
-    fn new_flow(
-        &self,
-        service: u16,
-        place: &place::Place,
-        client: u64,
-        virtual_: u64,
-    ) -> Result<Flow, Leave> {
-        let line = self.tables.service(service as u32).ok_or(Leave::Foreign)?;
-        if line.load(service::MODE) & service::ACCEPTS == 0 {
-            return Err(Leave::Foreign);
+            retire::retire(self.tables, flow.number, flow.control, self.now);
         }
         let state = match self.packet.protocol {
             TCP if self.packet.tcp.opens() => state::SYN_RECV,
@@ -174,40 +146,25 @@ impl<T: Tables> Case<'_, T> {
             interface,
             now: self.now,
         };
-        match claim(self.tables, place, &wish, || self.pick(line)) {
-            Claimed::Made(flow, note) => {
-                if let Some(line) = self.tables.dest_counters(flow.owner.dest()) {
-                    line.add_local(dest::CONNS, 1);
-                }
-                if let Some(note) = note {
-                    count(self.tables, note);
-                }
-                Ok(flow)
-            }
-            Claimed::Found(flow) => Ok(flow),
-            Claimed::Refused(reason) => Err(Leave::Drop(reason)),
+        let opened = self.tables.open(wish);
+        if let Some(reason) = opened.refusal {
+            return Err(Leave::Drop(reason));
         }
+        if opened.line == 0 {
+            return Err(Leave::Foreign);
+        }
+        let line = self.tables.flow(opened.line).ok_or(Leave::Foreign)?;
+        read(line, opened.line).ok_or(Leave::Drop(Reason::Contended))
     }
 
+    /// The flow of a server's packet. A packet without one is the server's own business.
     #[inline(always)]
-    fn pick(&self, service: T::Line) -> Option<Pick> {
-        let number = sched::pick(self.tables, service)?;
-        let line = self.tables.dest(dest::LINES * number)?;
-        let endpoint = Endpoint::unpack(line.load(dest::ENDPOINT));
-        let entry = side::real(self.tables, self.config, endpoint, self.packet.protocol)?;
-        Some(Pick {
-            number,
-            endpoint,
-            entry,
-        })
-    }
-
-    #[inline(always)]
-    fn server_flow(&self, entry: filter::Entry) -> Option<Flow> {
+    fn server_flow(&self, entry: filter::Entry) -> Result<Flow, Leave> {
         let server = self.packet.source.pack(0);
         let peer = self.packet.destination.pack(self.packet.protocol as u16);
         find::by_server(self.tables, self.config, entry, PointerKey([server, peer]))
             .filter(|flow| self.is_current(flow))
+            .ok_or(Leave::Foreign)
     }
 
     /// Whether the flow is within its timeout. One that was used this very tick surely is.
@@ -223,74 +180,36 @@ impl<T: Tables> Case<'_, T> {
         self.packet.tcp.opens() && matches!(flow.control.state(), state::TIME_WAIT | state::CLOSE)
     }
 
+    /// By the next hop of the direction, if it can be trusted; otherwise tc asks the kernel, for which
+    /// the interface must be known at least.
     #[inline(always)]
-    fn towards_server(&self, flow: &Flow) -> Result<Out, Leave> {
-        let settings = self.settings(flow)?;
-        let number = settings.load(dest::NEXT_HOP) as u32;
-        self.way_out(number, || {
-            let server = Endpoint::unpack(flow.dest).address;
-            Some(self.tables.route(server, self.arrival.interface)?.interface)
-        })
-    }
-
-    #[inline(always)]
-    fn towards_client(&self, flow: &Flow) -> Result<Out, Leave> {
-        self.settings(flow)?;
-        let mut number = flow.way_back.next_hop();
-        let mut interface = flow.way_back.interface();
-        if number == 0 {
-            let client = Endpoint::unpack(flow.client).address;
-            if let Some(route) = self.tables.route(client, interface) {
-                interface = route.interface;
-                let key = neighbour_key(route.neighbour, interface);
-                if let Some(known) = self.tables.neighbour(key)
-                    && let Some(line) = self.tables.flow(flow.number)
-                {
-                    number = known;
-                    learn_way_back(line, flow, known);
+    fn next_hop(&self, flow: &Flow, direction: Direction) -> Result<Hop, Leave> {
+        let settings = match self.tables.dest(dest::LINES * flow.owner.dest()) {
+            Some(line) if line.load(dest::MODE) & dest::FORWARDS != 0 => line,
+            _ => return Err(Leave::Drop(Reason::DestinationGone)),
+        };
+        let (number, interface) = match direction {
+            Direction::ToServer => (settings.load(dest::NEXT_HOP) as u32, 0),
+            Direction::ToClient => {
+                let mut back = flow.way_back;
+                if back.next_hop() == 0 {
+                    back = WayBack(learn(self.tables, flow.number, back.0));
                 }
+                (back.next_hop(), back.interface())
             }
-        }
-        self.way_out(number, || Some(interface))
-    }
-
-    /// The settings of the flow's server, if it has not been removed.
-    #[inline(always)]
-    fn settings(&self, flow: &Flow) -> Result<T::Line, Leave> {
-        let line = self.tables.dest(dest::LINES * flow.owner.dest());
-        match line {
-            Some(line) if line.load(dest::MODE) & dest::FORWARDS != 0 => Ok(line),
-            _ => Err(Leave::Drop(Reason::DestinationGone)),
+        };
+        let mut hop = hop::find(self.tables, self.config, number, interface, self.now);
+        hop.trusted &= hop.link == self.packet.link;
+        match (hop.trusted, self.arrival.hook) {
+            (false, Hook::Xdp) => Err(Leave::Defer),
+            _ if hop.interface == 0 => Err(Leave::Drop(Reason::NoRoute)),
+            _ => Ok(hop),
         }
     }
 
-    /// By next hop `number` if it can be trusted; otherwise tc asks the kernel, for which the
-    /// interface must be known at least.
+    /// State and counters. Nothing before this has changed anything about an existing flow.
     #[inline(always)]
-    fn way_out(&self, number: u32, interface: impl FnOnce() -> Option<u32>) -> Result<Out, Leave> {
-        if let Some(hop) = hop::usable(self.tables, self.config, number, self.now)
-            && hop.link == self.packet.link
-        {
-            return Ok(Out::Hop(hop));
-        }
-        if self.arrival.hook == Hook::Xdp {
-            return Err(Leave::Defer);
-        }
-        match hop::interface(self.tables, number).or_else(interface) {
-            Some(interface) => Ok(Out::Interface(interface)),
-            None => Err(Leave::Drop(Reason::NoRoute)),
-        }
-    }
-
-    #[inline(always)]
-    fn forward<F: Frame>(
-        &self,
-        frame: &mut F,
-        flow: &Flow,
-        direction: Direction,
-        out: &Out,
-        new: Rewrite,
-    ) -> Result<Verdict, Leave> {
+    fn keep_books(&self, flow: &Flow, direction: Direction) -> Result<(), Leave> {
         if self.packet.ttl <= 1 {
             return Err(Leave::Drop(Reason::TtlExceeded));
         }
@@ -306,19 +225,18 @@ impl<T: Tables> Case<'_, T> {
             counters.add_local(packets, 1);
             counters.add_local(bytes, self.packet.length as u64);
         }
-        match *out {
-            Out::Hop(hop) => {
-                nat::readdress(frame, self.packet.link, &hop).ok_or(Leave::Foreign)?;
-                nat::rewrite(frame, &self.packet, new).ok_or(Leave::Foreign)?;
-                Ok(Verdict::Transmit {
-                    interface: hop.interface,
-                })
-            }
-            Out::Interface(interface) => {
-                nat::rewrite(frame, &self.packet, new).ok_or(Leave::Foreign)?;
-                count(self.tables, Reason::Resolved);
-                Ok(Verdict::Resolve { interface })
-            }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn rewrite(&self, flow: &Flow, direction: Direction) -> Rewrite {
+        let (source, destination) = match direction {
+            Direction::ToServer => (flow.local, flow.dest),
+            Direction::ToClient => (flow.virtual_, flow.client),
+        };
+        Rewrite {
+            source: Endpoint::unpack(source),
+            destination: Endpoint::unpack(destination),
         }
     }
 }
@@ -333,12 +251,4 @@ fn interface_of<T: Tables>(tables: &T, index: u32) -> Option<T::Line> {
         }
     }
     None
-}
-
-#[inline(always)]
-fn count<T: Tables>(tables: &T, reason: Reason) {
-    let number = reason as u32;
-    if let Some(line) = tables.reasons(number / 8) {
-        line.add_local((number & 7) as usize, 1);
-    }
 }

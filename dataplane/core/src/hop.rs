@@ -8,62 +8,59 @@ use crate::abi::next_hop::{ETHERNET, LINK, MACS, NO_VLAN, OUT, STATUS, USABLE};
 use crate::tables::{Line, Tables};
 use crate::wire::Link;
 
-/// A neighbour that can be sent to.
+/// A way out. All fields always have a value (what an `Option` leaves undefined, the verifier may
+/// refuse).
 #[derive(Clone, Copy)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
 pub struct Hop {
-    /// Index of the interface.
+    /// Index of the interface; 0: not known.
     pub interface: u32,
+    /// Whether the rest can be believed now; if not, the kernel must find the neighbour.
+    pub trusted: bool,
+    /// The link header its frames have.
+    pub link: Link,
     /// First eight bytes of the Ethernet header.
     pub macs: u64,
     /// The next four.
     pub source_rest: u32,
-    /// 802.1Q tag control information as it stands on the wire, if `tagged`.
+    /// 802.1Q tag control information as it stands on the wire, for [`Link::Tagged`].
     pub tag: u16,
-    /// The link header its frames have.
-    pub link: Link,
 }
 
-/// The next hop of this number, if it can be trusted now. `config` is line 0.
+/// The next hop of this number, or the one by `interface` if it has none. `config` is line 0.
 #[inline(always)]
-pub fn usable<T: Tables>(tables: &T, config: T::Line, number: u32, now: u32) -> Option<Hop> {
-    if number == 0
-        || now.wrapping_sub(config.load(config::HEARTBEAT) as u32) as i32 > HEARTBEAT_LIMIT as i32
-    {
-        return None;
+pub fn find<T: Tables>(tables: &T, config: T::Line, number: u32, interface: u32, now: u32) -> Hop {
+    let unknown = Hop {
+        interface,
+        trusted: false,
+        link: Link::Bare,
+        macs: 0,
+        source_rest: 0,
+        tag: 0,
+    };
+    if number == 0 {
+        return unknown;
     }
-    let line = tables.next_hop(number)?;
+    let Some(line) = tables.next_hop(number) else {
+        return unknown;
+    };
     let status = line.load(STATUS);
     let (macs, out, about) = (line.load(MACS), line.load(OUT), line.load(LINK));
-    if status & USABLE == 0 || status & 1 != 0 || line.load(STATUS) != status {
-        return None;
-    }
+    let stable = status & 1 == 0 && line.load(STATUS) == status;
+    let silence = now.wrapping_sub(config.load(config::HEARTBEAT) as u32) as i32;
     let tag = about as u16;
-    let link = match (status & ETHERNET != 0, tag) {
-        (false, _) => Link::Bare,
-        (true, NO_VLAN) => Link::Ethernet,
-        (true, _) => Link::Tagged,
-    };
-    Some(Hop {
+    Hop {
         interface: (out >> 32) as u32,
+        trusted: stable && status & USABLE != 0 && silence <= HEARTBEAT_LIMIT as i32,
+        link: if status & ETHERNET == 0 {
+            Link::Bare
+        } else if tag == NO_VLAN {
+            Link::Ethernet
+        } else {
+            Link::Tagged
+        },
         macs,
         source_rest: out as u32,
         tag: tag.to_be(),
-        link,
-    })
-}
-
-/// The interface of the next hop of this number, whether it can be sent to or not; `None` if there is
-/// no such next hop.
-#[inline(always)]
-pub fn interface<T: Tables>(tables: &T, number: u32) -> Option<u32> {
-    if number == 0 {
-        return None;
-    }
-    let interface = (tables.next_hop(number)?.load(OUT) >> 32) as u32;
-    if interface == 0 {
-        None
-    } else {
-        Some(interface)
     }
 }

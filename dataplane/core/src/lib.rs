@@ -8,9 +8,13 @@
 //! Start reading at [`director`]: it is the whole way on one page.
 //!
 //! Contract: no panics, no allocation, no floating point, no unbounded loop. Every loop's bound is a
-//! constant (see [`abi::bucket`] and [`flow::claim`]), because the kernel's verifier must see it.
+//! constant (see [`abi::bucket`] and [`flow::open`]), because the kernel's verifier must see it.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::cast_lossless,
+    reason = "`From` is not const, and most of this is"
+)]
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,

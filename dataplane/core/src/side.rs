@@ -30,14 +30,11 @@ pub fn tell<T: Tables>(tables: &T, config: T::Line, packet: &Packet) -> Option<S
     look_up(tables, geometry, key).map(Side::Server)
 }
 
-/// What the filter knows about a real server's endpoint.
+/// What the filter knows about a real server's endpoint (word with tag 0) and this protocol.
 #[inline(always)]
-pub fn real<T: Tables>(tables: &T, config: T::Line, real: Endpoint, protocol: u8) -> Option<Entry> {
-    look_up(
-        tables,
-        Geometry(config.load(config::FILTER)),
-        real_key(real, protocol),
-    )
+pub fn real<T: Tables>(tables: &T, config: T::Line, real: u64, protocol: u16) -> Option<Entry> {
+    let key = real_key(Endpoint::unpack(real), protocol as u8);
+    look_up(tables, Geometry(config.load(config::FILTER)), key)
 }
 
 #[inline(always)]

@@ -4,6 +4,9 @@
 //! sequentially consistent; a line stays valid while it is held; indices out of range give `None`.
 
 use crate::abi::pointer::{Pointer, PointerKey};
+use crate::abi::reason::Reason;
+use crate::flow::open::{Outcome, Wish, open};
+use crate::flow::reserve::point;
 
 /// Eight words of shared memory, each read and written whole. Word numbers are taken modulo 8.
 pub trait Line: Copy {
@@ -71,8 +74,36 @@ pub trait Tables {
     /// The route to an IPv4 address (wire order), for a packet that came in by `interface`.
     fn route(&self, destination: u32, interface: u32) -> Option<Route>;
 
+    // The core calls two of its own functions by way of its home. The eBPF programs make them
+    // functions that the kernel's verifier judges one by one.
+
+    /// Reserves a reply: [`crate::flow::reserve::point`].
+    fn point(&self, older: u16, key: PointerKey, pointer: Pointer) -> bool
+    where
+        Self: Sized,
+    {
+        point(self, older, key, pointer)
+    }
+
+    /// Opens a flow: [`crate::flow::open::open`].
+    fn open(&self, wish: Wish) -> Outcome
+    where
+        Self: Sized,
+    {
+        open(self, &wish)
+    }
+
     /// Monotonic time in ticks of [`crate::abi::config::TICK_SHIFT`].
     fn now(&self) -> u32;
     /// A random number.
     fn random(&self) -> u32;
+}
+
+/// Counts a reason on this CPU.
+#[inline(always)]
+pub fn count<T: Tables>(tables: &T, reason: Reason) {
+    let number = reason as u32;
+    if let Some(line) = tables.reasons(number / 8) {
+        line.add_local((number & 7) as usize, 1);
+    }
 }

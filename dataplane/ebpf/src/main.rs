@@ -1,38 +1,79 @@
-//! The XDP and tc programs of ferrovs.
+//! The XDP and tc programs: the [core](ferrovs_core) behind eBPF maps.
+//!
+//! Thin by intention. A packet enters in [`ferrovs_xdp`] or [`ferrovs_tc`], is decided about by
+//! [`ferrovs_core::director::direct`], and leaves by the verdict's kernel action. [`frame`] is the
+//! packet's bytes, [`maps`] the tables, [`line`] the words in them.
 #![no_std]
 #![no_main]
+#![expect(
+    internal_features,
+    reason = "the only way to atomics on the BPF target"
+)]
+#![feature(core_intrinsics)]
 
-use aya_ebpf::{
-    bindings::{TC_ACT_UNSPEC, xdp_action},
-    btf_maps::Array,
-    macros::{btf_map, classifier, xdp},
-    programs::{TcContext, XdpContext},
-};
+mod frame;
+mod line;
+mod maps;
 
-/// Layout version of the maps: strangers are refused by it.
-#[btf_map]
-static FERROVS_LAYOUT: Array<u32, 1> = Array::new();
+use aya_ebpf::EbpfContext;
+use aya_ebpf::bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action};
+use aya_ebpf::helpers::{bpf_redirect, bpf_redirect_neigh};
+use aya_ebpf::macros::{classifier, xdp};
+use aya_ebpf::programs::{TcContext, XdpContext};
+use ferrovs_core::director::direct;
+use ferrovs_core::verdict::{Arrival, Hook, Verdict};
+use frame::{SkbFrame, XdpFrame};
+use maps::Maps;
 
 /// What the kernel is told about the licence: it opens the GPL-only helpers.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "license")]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
 
+/// `skb->pkt_type` of a packet addressed to this host.
+const PACKET_HOST: u32 = 0;
+
 /// The XDP hook.
 #[xdp]
-pub fn ferrovs_xdp(_ctx: XdpContext) -> u32 {
-    match FERROVS_LAYOUT.get(0) {
-        Some(_) => xdp_action::XDP_PASS,
-        None => xdp_action::XDP_ABORTED,
+pub fn ferrovs_xdp(ctx: XdpContext) -> u32 {
+    let interface = ctx.ingress_ifindex() as u32;
+    let arrival = Arrival {
+        interface,
+        hook: Hook::Xdp,
+    };
+    let maps = Maps::new(ctx.as_ptr());
+    match direct(&mut XdpFrame::new(&ctx), &maps, arrival) {
+        Verdict::Pass | Verdict::Defer | Verdict::Resolve { .. } => xdp_action::XDP_PASS,
+        Verdict::Drop => xdp_action::XDP_DROP,
+        // SAFETY: plain helper call.
+        Verdict::Transmit { interface } => (unsafe { bpf_redirect(interface, 0) }) as u32,
     }
 }
 
-/// The tc hook.
+/// The tc ingress hook.
 #[classifier]
-pub fn ferrovs_tc(_ctx: TcContext) -> i32 {
-    match FERROVS_LAYOUT.get(0) {
-        Some(_) => TC_ACT_UNSPEC,
-        None => 0,
+pub fn ferrovs_tc(ctx: TcContext) -> i32 {
+    // SAFETY: the context is valid for the whole program.
+    let skb = unsafe { &*ctx.skb.skb };
+    // A frame for another host, or one whose 802.1Q tag lies beside it: the VLAN device above sees
+    // the latter once more.
+    if skb.pkt_type != PACKET_HOST || skb.vlan_present != 0 {
+        return TC_ACT_UNSPEC;
+    }
+    let arrival = Arrival {
+        interface: skb.ifindex,
+        hook: Hook::Tc,
+    };
+    let maps = Maps::new(ctx.as_ptr());
+    match direct(&mut SkbFrame::new(&ctx), &maps, arrival) {
+        Verdict::Pass | Verdict::Defer => TC_ACT_UNSPEC,
+        Verdict::Drop => TC_ACT_SHOT,
+        // SAFETY: plain helper call.
+        Verdict::Transmit { interface } => (unsafe { bpf_redirect(interface, 0) }) as i32,
+        Verdict::Resolve { interface } => {
+            // SAFETY: a null pointer of length 0 asks the kernel to look the neighbour up itself.
+            (unsafe { bpf_redirect_neigh(interface, core::ptr::null_mut(), 0, 0) }) as i32
+        }
     }
 }
 

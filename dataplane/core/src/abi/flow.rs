@@ -3,7 +3,7 @@
 //! Everything that says whether the line may be used is in the [`Control`] word, which changes only by
 //! compare-and-exchange (or by the one CPU that holds the line in [`Phase::Claimed`]). The endpoint
 //! words change only while the line is claimed. The rule for readers and writers is in
-//! [`crate::flow::claim`].
+//! [`crate::flow`].
 
 use super::bits;
 
@@ -86,6 +86,12 @@ impl Control {
         (self.0 >> 32) as u32
     }
 
+    /// What the next claimer of the line writes.
+    #[must_use]
+    pub const fn claimed(self, now: u32) -> Self {
+        Self::new(Phase::Claimed, 0, self.generation().wrapping_add(1), now)
+    }
+
     /// The same with another state.
     #[must_use]
     pub const fn with_state(self, state: u8) -> Self {
@@ -153,6 +159,12 @@ impl WayBack {
     /// Index of the interface by which the flow's first packet came.
     pub const fn interface(self) -> u32 {
         bits(self.0, 24, 24) as u32
+    }
+
+    /// The same by another interface.
+    #[must_use]
+    pub const fn by(self, interface: u32) -> Self {
+        Self(self.0 & !(0x00ff_ffff << 24) | ((interface & 0x00ff_ffff) as u64) << 24)
     }
 
     /// The same with the next hop's number.

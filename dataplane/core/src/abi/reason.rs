@@ -15,6 +15,11 @@ macro_rules! reasons {
             /// All of them, in order of their numbers.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
+            /// The reason of this number.
+            pub const fn from_number(number: u8) -> Option<Self> {
+                match number { $($number => Some(Self::$name),)* _ => None }
+            }
+
             /// The name under which it is shown.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }

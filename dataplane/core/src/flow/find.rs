@@ -1,49 +1,26 @@
 //! Finding a flow from either direction.
 //!
-//! Nearly always the first line looked at: the flow's preferred way in its home bucket. Then the ways
-//! whose tags match, and only if the bucket's header says that a flow lives elsewhere, the pointers.
+//! Nearly always the first line looked at: the flow's preferred way in its home bucket. Then, in
+//! functions of their own, the ways whose tags match, and only if the bucket's header says that a
+//! flow lives elsewhere, the pointers.
+//!
+//! A key is the two words that identify a flow from one direction, as a pointer's key has them: client
+//! and virtual endpoint, or real server and the peer it sees, each a pair of neighbouring words in the
+//! line. Which of the two it is, its first tag tells.
 
-use super::place::Place;
-use super::{Flow, place, read};
+use super::place::{self, Place};
+use super::{Flow, read};
 use crate::abi::bucket::{DISPLACED, LINES, TAGS, WAYS, tag_of};
+use crate::abi::endpoint::tag;
 use crate::abi::filter::Entry;
-use crate::abi::pointer::{Pointer, PointerKey};
+use crate::abi::flow::{CLIENT, CONTROL, Control, DEST};
+use crate::abi::pointer::PointerKey;
 use crate::tables::{Line, Tables};
-
-/// Which two words of a flow identify it from one direction.
-#[derive(Clone, Copy)]
-#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
-pub enum Key {
-    /// A packet from the client: client and virtual endpoint.
-    Client(PointerKey),
-    /// A packet from the server: real server's endpoint and the peer it sees.
-    Server(PointerKey),
-}
-
-impl Key {
-    /// The words under which a pointer for this direction is stored.
-    #[inline(always)]
-    pub const fn pointer_key(&self) -> &PointerKey {
-        match self {
-            Self::Client(key) | Self::Server(key) => key,
-        }
-    }
-
-    #[inline(always)]
-    fn matches(&self, flow: &Flow) -> bool {
-        match self {
-            Self::Client(PointerKey([client, virtual_])) => {
-                flow.client == *client && flow.virtual_ == *virtual_
-            }
-            Self::Server(PointerKey([dest, local])) => flow.dest == *dest && flow.local == *local,
-        }
-    }
-}
 
 /// The flow of a client's packet. `place` is its home.
 #[inline(always)]
 pub fn by_client<T: Tables>(tables: &T, place: &Place, key: PointerKey) -> Option<Flow> {
-    at_home(tables, place, &Key::Client(key))
+    at_home(tables, place, key)
 }
 
 /// The flow of a server's packet; `entry` is what the filter knows about the server's endpoint.
@@ -54,47 +31,118 @@ pub fn by_server<T: Tables>(
     entry: Entry,
     key: PointerKey,
 ) -> Option<Flow> {
-    let PointerKey([_, local]) = key;
-    let key = Key::Server(key);
+    let PointerKey([dest, local]) = key;
     if entry.is_shared()
-        && let Some(flow) = by_pointer(tables, &key)
+        && let Some(flow) = in_line(tables, pointed_to(tables, dest, local), key)
     {
         return Some(flow);
     }
-    at_home(tables, &place::of(config, local, entry.service()), &key)
+    at_home(tables, &place::of(config, local, entry.service()), key)
+}
+
+/// The number of the line of a client's flow, 0 if there is none: [`by_client`] as a function of its
+/// own, for where stack is dearer than time.
+#[inline(never)]
+pub fn line_by_client<T: Tables>(tables: &T, client: u64, virtual_: u64) -> u32 {
+    let Some(config) = tables.config(0) else {
+        return 0;
+    };
+    let place = place::of(config, client, tag(virtual_));
+    elsewhere(tables, &place, client, virtual_)
+}
+
+/// The number of the line of a server's flow with `service` that lives in its home bucket; 0 if there
+/// is none.
+#[inline(always)]
+pub fn line_by_server<T: Tables>(tables: &T, service: u16, dest: u64, local: u64) -> u32 {
+    let Some(config) = tables.config(0) else {
+        return 0;
+    };
+    let place = place::of(config, local, service);
+    tagged(tables, place.bucket, place.tag as u32, dest, local)
+}
+
+/// The number of the line of a flow that a pointer leads to, 0 if there is none. A pointer may outlive
+/// its flow; the flow itself decides.
+#[inline(never)]
+pub fn pointed_to<T: Tables>(tables: &T, first: u64, second: u64) -> u32 {
+    let Some(pointer) = tables.pointer(&PointerKey([first, second])) else {
+        return 0;
+    };
+    if holds(tables, pointer.line(), first, second) {
+        pointer.line()
+    } else {
+        0
+    }
 }
 
 #[inline(always)]
-fn at_home<T: Tables>(tables: &T, place: &Place, key: &Key) -> Option<Flow> {
-    let first = place.bucket * LINES;
-    if let Some(flow) = in_line(tables, first + place.way, key) {
+fn at_home<T: Tables>(tables: &T, place: &Place, key: PointerKey) -> Option<Flow> {
+    if let Some(flow) = in_line(tables, place.bucket * LINES + place.way, key) {
         return Some(flow);
     }
-    let header = tables.flow(first)?;
+    let PointerKey([first, second]) = key;
+    in_line(tables, elsewhere(tables, place, first, second), key)
+}
+
+/// The number of the flow's line, wherever it is; 0 if there is none.
+#[inline(always)]
+fn elsewhere<T: Tables>(tables: &T, place: &Place, first: u64, second: u64) -> u32 {
+    let number = tagged(tables, place.bucket, place.tag as u32, first, second);
+    if number != 0 {
+        return number;
+    }
+    match tables.flow(place.bucket * LINES) {
+        Some(header) if header.load(DISPLACED) != 0 => pointed_to(tables, first, second),
+        _ => 0,
+    }
+}
+
+/// The number of the flow's line, if it is one of those in the bucket that have this tag; else 0.
+#[inline(never)]
+fn tagged<T: Tables>(tables: &T, bucket: u32, tag: u32, first: u64, second: u64) -> u32 {
+    let Some(header) = tables.flow(bucket * LINES) else {
+        return 0;
+    };
     let tags = header.load(TAGS);
     for way in 1..=WAYS {
-        if tag_of(tags, way) == place.tag
-            && way != place.way
-            && let Some(flow) = in_line(tables, first + way, key)
-        {
-            return Some(flow);
+        let number = bucket * LINES + way;
+        if tag_of(tags, way) as u32 == tag && holds(tables, number, first, second) {
+            return number;
         }
     }
-    if header.load(DISPLACED) != 0 {
-        by_pointer(tables, key)
+    0
+}
+
+/// Whether the line holds the flow of this key.
+#[inline(always)]
+fn holds<T: Tables>(tables: &T, number: u32, first: u64, second: u64) -> bool {
+    let Some(line) = tables.flow(number) else {
+        return false;
+    };
+    let word = if tag(first) == 0 { DEST } else { CLIENT };
+    let before = Control(line.load(CONTROL));
+    let same = line.load(word) == first && line.load(word + 1) == second;
+    let after = Control(line.load(CONTROL));
+    same && before.is_live() && after.is_live() && before.generation() == after.generation()
+}
+
+#[inline(always)]
+fn in_line<T: Tables>(tables: &T, number: u32, key: PointerKey) -> Option<Flow> {
+    // Line 0 is a header, so 0 can mean "none".
+    if number == 0 {
+        return None;
+    }
+    let flow = read(tables.flow(number)?, number)?;
+    let PointerKey([first, second]) = key;
+    let (a, b) = if tag(first) == 0 {
+        (flow.dest, flow.local)
+    } else {
+        (flow.client, flow.virtual_)
+    };
+    if a == first && b == second {
+        Some(flow)
     } else {
         None
     }
-}
-
-/// The flow that a pointer leads to. A pointer may outlive its flow; the flow itself decides.
-#[inline(always)]
-pub(super) fn by_pointer<T: Tables>(tables: &T, key: &Key) -> Option<Flow> {
-    let pointer: Pointer = tables.pointer(key.pointer_key())?;
-    in_line(tables, pointer.line(), key)
-}
-
-#[inline(always)]
-fn in_line<T: Tables>(tables: &T, number: u32, key: &Key) -> Option<Flow> {
-    read(tables.flow(number)?, number).filter(|flow| key.matches(flow))
 }

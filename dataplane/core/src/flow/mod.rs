@@ -3,33 +3,36 @@
 //! The life of a line of the flow table, all changes by compare-and-exchange of its control word:
 //!
 //! ```text
-//!            claim                    publish
+//!            acquire                  install
 //!   Free ─────────────► Claimed ─────────────────► Live ──┐ touch: state, protection, last seen
 //!    ▲                  (generation + 1)            │  ▲  │
 //!    │                      ▲                       │  └──┘
-//!    │      retire          └───────────────────────┤ claim of an expired or evicted line
+//!    │      retire          └───────────────────────┤ acquire of an expired or evicted line
 //!    └──────────────── Claimed ◄────────────────────┘
 //! ```
 //!
-//! * [`find`] reads, [`claim`] makes, [`touch`] keeps, [`retire`] ends, [`sweep`] does so for all.
+//! * [`find`] reads, [`open`] makes, [`touch`] keeps, [`retire`] ends, [`sweep`] does so for all.
 //! * A reader believes a line only if its control word says live before and after, with one
 //!   generation ([`read`]).
 //! * Whoever moves a line out of live has won the compare-and-exchange, and alone counts it down.
 //! * Flows whose home is one bucket are added under that bucket's lock, so one flow has one line.
 //!   Only programs take it, for a bounded time; the daemon never does and may die at any point.
 
-pub mod claim;
+pub mod acquire;
 pub mod find;
+pub mod install;
+pub mod open;
 pub mod place;
+pub mod reserve;
 pub mod retire;
 pub mod sweep;
 pub mod tcp;
 pub mod touch;
+pub mod way_back;
 
 use crate::abi::config;
 use crate::abi::flow::{
-    CLIENT, CONTROL, Control, DEST, HANDSHAKE, Handshake, LOCAL, OWNER, Owner, VIRTUAL, WAY_BACK,
-    WayBack,
+    CLIENT, CONTROL, Control, DEST, LOCAL, OWNER, Owner, VIRTUAL, WAY_BACK, WayBack,
 };
 use crate::tables::{Line, Tables};
 
@@ -53,8 +56,6 @@ pub struct Flow {
     pub owner: Owner,
     /// How to get back to the client.
     pub way_back: WayBack,
-    /// What the server's SYN+ACK said.
-    pub handshake: Handshake,
 }
 
 /// The flow in `line`, whose number is `number`; `None` unless it is live and was all the while.
@@ -73,7 +74,6 @@ pub fn read<L: Line>(line: L, number: u32) -> Option<Flow> {
         local: line.load(LOCAL),
         owner: Owner(line.load(OWNER)),
         way_back: WayBack(line.load(WAY_BACK)),
-        handshake: Handshake(line.load(HANDSHAKE)),
     };
     let after = Control(line.load(CONTROL));
     if after.is_live() && after.generation() == before.generation() {

@@ -22,9 +22,6 @@ pub struct Place {
     mask: u32,
 }
 
-/// Other buckets tried when the home is full.
-pub const ALTERNATIVES: u32 = 2;
-
 /// The place of the flow of this client (endpoint word with protocol tag) with this service. `config`
 /// is line 0.
 #[inline(always)]
@@ -50,10 +47,12 @@ pub fn of<L: Line>(config: L, client: u64, service: u16) -> Place {
 }
 
 impl Place {
-    /// Number of the `n`th other bucket, `n` < [`ALTERNATIVES`].
+    /// The numbers of two other buckets, 32 bits each.
     #[inline(always)]
-    pub const fn alternative(&self, n: u32) -> u32 {
+    pub const fn alternatives(&self) -> u64 {
         let step = (self.hash >> 40) as u32 | 1;
-        self.bucket.wrapping_add(step.wrapping_mul(n + 1)) & self.mask
+        let first = self.bucket.wrapping_add(step) & self.mask;
+        let second = self.bucket.wrapping_add(step.wrapping_mul(2)) & self.mask;
+        first as u64 | (second as u64) << 32
     }
 }

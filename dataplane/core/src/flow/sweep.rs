@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use super::claim::ABANDONED;
+use super::acquire::ABANDONED;
 use super::{Flow, is_expired, read, retire};
 use crate::abi::bucket::LINES;
 use crate::abi::flow::{CONTROL, Control, Phase};
@@ -46,7 +46,9 @@ pub fn sweep<T: Tables>(
         let Some(flow) = read(line, number) else {
             continue;
         };
-        if is_expired(tables, flow.control, now) && retire::retire(tables, line, &flow, now) {
+        if is_expired(tables, flow.control, now)
+            && retire::retire(tables, number, flow.control, now)
+        {
             swept.ended += 1;
         } else {
             swept.live += 1;

@@ -2,10 +2,10 @@
 //!
 //! A packet of an open connection writes at most once a tick, so that CPUs do not fight over the line.
 
+use super::Flow;
 use super::tcp::{self, Direction};
-use super::{Flow, read};
 use crate::abi::dest::{self, Counts};
-use crate::abi::flow::{CONTROL, HANDSHAKE, Handshake, WAY_BACK};
+use crate::abi::flow::{CONTROL, Control, HANDSHAKE, Handshake};
 use crate::abi::state;
 use crate::tables::{Line, Tables};
 use crate::wire::{Packet, TCP, Tcp};
@@ -27,13 +27,12 @@ pub fn touch<T: Tables>(
     direction: Direction,
     now: u32,
 ) -> bool {
-    let mut seen = *flow;
+    let mut old = flow.control;
     for _ in 0..TRIES {
-        let old = seen.control;
         let mut new = old;
         if packet.protocol == TCP {
             new = new.with_state(tcp::next(old.state(), direction, packet.tcp));
-            if !old.is_protected() && proves_handshake(&seen, packet.tcp, direction) {
+            if !old.is_protected() && proves_handshake(line, packet.tcp, direction) {
                 new = new.with_protection();
             }
         }
@@ -42,31 +41,27 @@ pub fn touch<T: Tables>(
         }
         if new == old || line.compare_exchange(CONTROL, old.0, new.0) {
             move_count(tables, flow, old.state(), new.state());
-            note_answer(line, &seen, packet, direction);
+            if !new.is_protected() && answers(packet, direction) {
+                note_answer(line, flow, packet.tcp);
+            }
             return true;
         }
-        match read(line, flow.number) {
-            Some(again) if again.control.generation() == old.generation() => seen = again,
-            _ => return false,
+        let again = Control(line.load(CONTROL));
+        if !again.is_live() || again.generation() != old.generation() {
+            return false;
         }
+        old = again;
     }
     // Others keep touching it, so it is alive and as fresh as this packet could make it.
     true
 }
 
-/// Remembers the way back to the client, unless the flow has ended.
 #[inline(always)]
-pub fn learn_way_back<L: Line>(line: L, flow: &Flow, next_hop: u32) {
-    let new = flow.way_back.with_next_hop(next_hop);
-    line.compare_exchange(WAY_BACK, flow.way_back.0, new.0);
-}
-
-#[inline(always)]
-fn proves_handshake(flow: &Flow, segment: Tcp, direction: Direction) -> bool {
+fn proves_handshake<L: Line>(line: L, segment: Tcp, direction: Direction) -> bool {
     direction == Direction::ToServer
         && segment.flags & (Tcp::ACK | Tcp::SYN | Tcp::RST) == Tcp::ACK
-        && match flow.handshake.expected() {
-            Some(expected) => segment.acknowledgement.wrapping_sub(expected) < HEARD,
+        && match Handshake(line.load(HANDSHAKE)).expected() {
+            Some(expected) => segment.number.wrapping_sub(expected) < HEARD,
             None => false,
         }
 }
@@ -82,16 +77,21 @@ fn move_count<T: Tables>(tables: &T, flow: &Flow, old: u8, new: u8) {
     }
 }
 
-/// Keeps the sequence number of the server's SYN+ACK.
+/// Whether this is the server's answer to the client's first segment.
 #[inline(always)]
-fn note_answer<L: Line>(line: L, flow: &Flow, packet: &Packet, direction: Direction) {
-    if direction == Direction::ToClient
+fn answers(packet: &Packet, direction: Direction) -> bool {
+    direction == Direction::ToClient
         && packet.protocol == TCP
         && packet.tcp.has(Tcp::SYN | Tcp::ACK)
-        && !flow.control.is_protected()
-    {
-        let generation = flow.control.generation();
-        let new = Handshake::answered(packet.tcp.sequence.wrapping_add(1), generation);
-        line.compare_exchange(HANDSHAKE, flow.handshake.0, new.0);
+}
+
+/// Keeps the sequence number of the server's answer, unless the line has another flow by now.
+#[inline(always)]
+fn note_answer<L: Line>(line: L, flow: &Flow, segment: Tcp) {
+    let old = line.load(HANDSHAKE);
+    let generation = flow.control.generation();
+    let new = Handshake::answered(segment.number, generation);
+    if old >> 48 == new.0 >> 48 {
+        line.compare_exchange(HANDSHAKE, old, new.0);
     }
 }

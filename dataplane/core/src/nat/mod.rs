@@ -46,7 +46,7 @@ pub fn rewrite<F: Frame>(frame: &mut F, packet: &Packet, new: Rewrite) -> Option
     let old_ports = ports(packet.source, packet.destination);
     let new_ports = ports(new.source, new.destination);
 
-    let [ttl, protocol, c0, c1] = frame.read_u32(packet.network + ipv4::TTL)?.to_ne_bytes();
+    let [ttl, protocol, c0, c1] = frame.read_u32(packet.network() + ipv4::TTL)?.to_ne_bytes();
     let old_ttl = u16::from_ne_bytes([ttl, protocol]);
     let new_ttl = u16::from_ne_bytes([ttl.wrapping_sub(1), protocol]);
     let sum = checksum::apply(
@@ -54,11 +54,14 @@ pub fn rewrite<F: Frame>(frame: &mut F, packet: &Packet, new: Rewrite) -> Option
         addresses + checksum::difference(old_ttl as u32, new_ttl as u32),
     );
     frame.write_u32(
-        packet.network + ipv4::TTL,
+        packet.network() + ipv4::TTL,
         new_ttl as u32 | (sum as u32) << 16,
     )?;
-    frame.write_u32(packet.network + ipv4::SOURCE, new.source.address)?;
-    frame.write_u32(packet.network + ipv4::DESTINATION, new.destination.address)?;
+    frame.write_u32(packet.network() + ipv4::SOURCE, new.source.address)?;
+    frame.write_u32(
+        packet.network() + ipv4::DESTINATION,
+        new.destination.address,
+    )?;
     frame.write_u32(packet.transport, new_ports)?;
 
     let udp = packet.protocol == UDP;

@@ -25,8 +25,6 @@ pub const UDP: u8 = 17;
 pub struct Packet {
     /// What stands before the IP header.
     pub link: Link,
-    /// Offset of the IP header, bytes.
-    pub network: usize,
     /// Offset of the TCP or UDP header, bytes.
     pub transport: usize,
     /// IP total length, bytes: what IPVS counts.
@@ -41,6 +39,14 @@ pub struct Packet {
     pub destination: Endpoint,
     /// What TCP says; all zero for UDP.
     pub tcp: Tcp,
+}
+
+impl Packet {
+    /// Offset of the IP header, bytes.
+    #[inline(always)]
+    pub const fn network(&self) -> usize {
+        self.link.length()
+    }
 }
 
 /// What a frame turned out to be.
@@ -73,7 +79,6 @@ pub fn parse<F: Frame>(frame: &F, mac: Option<u64>) -> Parsed {
     };
     Parsed::Packet(Packet {
         link,
-        network,
         transport,
         length: ip.length,
         ttl: ip.ttl,

@@ -17,10 +17,9 @@ const UDP_HEADER: u16 = 8;
 pub struct Tcp {
     /// The flags of byte 13.
     pub flags: u8,
-    /// Sequence number.
-    pub sequence: u32,
-    /// Acknowledgement number; meaningless without [`Tcp::ACK`].
-    pub acknowledgement: u32,
+    /// The acknowledgement number (meaningless without [`Tcp::ACK`]); of a SYN, the number that will
+    /// acknowledge it.
+    pub number: u32,
 }
 
 impl Tcp {
@@ -64,17 +63,14 @@ pub fn parse<F: Frame>(
         TCP if payload >= TCP_HEADER => {
             // The last bytes that NAT will touch: read once, so that no later access can fail.
             frame.read_u32(offset + TCP_CHECKSUM)?;
-            let sequence = u32::from_be(frame.read_u32(offset + 4)?);
-            let acknowledgement = u32::from_be(frame.read_u32(offset + 8)?);
             let [_, flags] = frame.read_u16(offset + 12)?.to_ne_bytes();
-            Some((
-                ports,
-                Tcp {
-                    flags,
-                    sequence,
-                    acknowledgement,
-                },
-            ))
+            let [s0, s1, s2, s3, a0, a1, a2, a3] = frame.read_u64(offset + 4)?.to_ne_bytes();
+            let number = if flags & Tcp::SYN != 0 {
+                u32::from_be_bytes([s0, s1, s2, s3]).wrapping_add(1)
+            } else {
+                u32::from_be_bytes([a0, a1, a2, a3])
+            };
+            Some((ports, Tcp { flags, number }))
         }
         UDP if payload >= UDP_HEADER => {
             frame.read_u32(offset + 4)?;

@@ -1,0 +1,186 @@
+//! Opening a flow: the service's consent, the scheduler's choice, a line of the table.
+//!
+//! Under the lock of the flow's home bucket: look once more whether another CPU was faster, let the
+//! scheduler pick ([`choose`]), find a line ([`acquire`](super::acquire)), make sure that replies can be
+//! told apart ([`reserve`](super::reserve)), write the line and make it live
+//! ([`install`](super::install)).
+//!
+//! Off the way of established packets. The eBPF programs make [`open`] a function that is verified by
+//! itself; its steps are functions too, so that each needs stack only while it runs (512 bytes are all
+//! there is).
+
+use super::acquire::acquire;
+use super::install::{install, own, release};
+use super::reserve::reserve;
+use super::{find, is_expired, place, retire};
+use crate::abi::bucket::{LINES, LOCK};
+use crate::abi::endpoint::tag;
+use crate::abi::flow::{CONTROL, Control};
+use crate::abi::reason::Reason;
+use crate::abi::service;
+use crate::sched;
+use crate::tables::{Line, Tables};
+
+/// Tries for a bucket's lock. Its holder needs well under a microsecond.
+pub const SPINS: u32 = 64;
+
+/// A flow to be.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+pub struct Wish {
+    /// Client endpoint, tag = IP protocol.
+    pub client: u64,
+    /// Virtual endpoint, tag = service number.
+    pub virtual_: u64,
+    /// The state it begins in.
+    pub state: u8,
+    /// Index of the interface its first packet came by.
+    pub interface: u32,
+    /// Current tick.
+    pub now: u32,
+}
+
+/// What became of a wish. Not an enum: the bits that a variant leaves undefined become register moves
+/// that the verifier refuses.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug, PartialEq, Eq))]
+pub struct Outcome {
+    /// The number of the line in which the flow lives, made now or by another CPU; 0 if there is none.
+    pub line: u32,
+    /// Why there is none. Neither line nor reason: the service takes no new flows.
+    pub refusal: Option<Reason>,
+}
+
+impl Outcome {
+    /// The flow lives in this line.
+    #[inline(always)]
+    pub const fn line(line: u32) -> Self {
+        Self {
+            line,
+            refusal: None,
+        }
+    }
+
+    /// The flow cannot be had.
+    #[inline(always)]
+    pub const fn refused(reason: Reason) -> Self {
+        Self {
+            line: 0,
+            refusal: Some(reason),
+        }
+    }
+
+    /// Both in one number, for a call that returns only that.
+    #[inline(always)]
+    pub const fn pack(self) -> u64 {
+        let reason = match self.refusal {
+            Some(reason) => reason as u64 + 1,
+            None => 0,
+        };
+        self.line as u64 | reason << 32
+    }
+
+    /// What [`Self::pack`] packed.
+    #[inline(always)]
+    pub const fn unpack(word: u64) -> Self {
+        let refusal = match word >> 32 {
+            0 => None,
+            reason => Reason::from_number((reason - 1) as u8),
+        };
+        Self {
+            line: word as u32,
+            refusal,
+        }
+    }
+
+    /// The service takes no new flows.
+    pub const NO_SERVICE: Self = Self {
+        line: 0,
+        refusal: None,
+    };
+}
+
+/// Opens the flow that `wish` describes (IPVS: `ip_vs_schedule`).
+#[inline(always)]
+pub fn open<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
+    let number = tag(wish.virtual_);
+    let (Some(config), Some(service)) = (tables.config(0), tables.service(number as u32)) else {
+        return Outcome::NO_SERVICE;
+    };
+    if service.load(service::MODE) & service::ACCEPTS == 0 {
+        return Outcome::NO_SERVICE;
+    }
+    let place = place::of(config, wish.client, number);
+    let bucket = place.bucket * LINES;
+    let Some(header) = tables.flow(bucket) else {
+        return Outcome::refused(Reason::TableFull);
+    };
+    if !lock(header) {
+        return Outcome::refused(Reason::Contended);
+    }
+    let outcome = under_lock(tables, wish, bucket + place.way, place.alternatives());
+    header.store(LOCK, 0);
+    outcome
+}
+
+#[inline(always)]
+fn lock<L: Line>(header: L) -> bool {
+    for _ in 0..SPINS {
+        if header.load(LOCK) == 0 && header.compare_exchange(LOCK, 0, 1) {
+            return true;
+        }
+    }
+    false
+}
+
+#[inline(always)]
+fn under_lock<T: Tables>(tables: &T, wish: &Wish, home: u32, alternatives: u64) -> Outcome {
+    if let Some(line) = already_open(tables, wish) {
+        return Outcome::line(line);
+    }
+    let dest = choose(tables, tag(wish.virtual_));
+    if dest == 0 {
+        return Outcome::refused(Reason::NoDestination);
+    }
+    let line = acquire(tables, home, alternatives, wish.now);
+    if line == 0 {
+        return Outcome::refused(Reason::TableFull);
+    }
+    let local = reserve(tables, wish, line, dest, home);
+    if local == 0 {
+        release(tables, line, wish.now);
+        return Outcome::refused(Reason::PortsExhausted);
+    }
+    let owner = own(tables, wish, line, dest, home);
+    if owner == 0 {
+        // The reply's pointer stays behind; whoever wants its key finds that it leads nowhere.
+        release(tables, line, wish.now);
+        return Outcome::refused(Reason::TableFull);
+    }
+    install(tables, wish, line, owner, local);
+    Outcome::line(line)
+}
+
+/// The line in which another CPU has opened the flow meanwhile. One that has expired is ended.
+#[inline(always)]
+fn already_open<T: Tables>(tables: &T, wish: &Wish) -> Option<u32> {
+    let number = find::line_by_client(tables, wish.client, wish.virtual_);
+    if number == 0 {
+        return None;
+    }
+    let control = Control(tables.flow(number)?.load(CONTROL));
+    if !is_expired(tables, control, wish.now) {
+        return Some(number);
+    }
+    retire::retire(tables, number, control, wish.now);
+    None
+}
+
+/// The number of the destination that the service's scheduler picks; 0 if none is usable.
+#[inline(never)]
+fn choose<T: Tables>(tables: &T, service: u16) -> u32 {
+    match tables.service(service as u32) {
+        Some(line) => sched::pick(tables, line).unwrap_or(0),
+        None => 0,
+    }
+}

@@ -1,0 +1,253 @@
+//! The maps, and the core's view of them.
+//!
+//! Sizes marked "set at load" are stand-ins that the daemon replaces. All arrays of lines can be
+//! mapped by the daemon.
+
+use core::ffi::c_void;
+use core::mem::zeroed;
+
+use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST, bpf_fib_lookup};
+use aya_ebpf::btf_maps::{Array, HashMap};
+use aya_ebpf::helpers::{
+    bpf_fib_lookup as fib_lookup, bpf_get_prandom_u32, bpf_get_smp_processor_id,
+    bpf_ktime_get_coarse_ns,
+};
+use aya_ebpf::macros::btf_map;
+use ferrovs_core::abi::pointer::{Pointer, PointerKey};
+use ferrovs_core::abi::{
+    self, MAX_DESTS, MAX_NEXT_HOPS, MAX_SERVICES, WORDS, config, dest, interface, reason,
+};
+use ferrovs_core::flow::open::{Outcome, Wish, open};
+use ferrovs_core::flow::reserve::point;
+use ferrovs_core::tables::{Route, Tables};
+
+use crate::line::MapLine;
+
+type Lines<const N: usize> = Array<[u64; WORDS], N, { BPF_F_MMAPABLE as usize }>;
+type Sparse<K, V, const N: usize> = HashMap<K, V, N, { BPF_F_NO_PREALLOC as usize }>;
+
+/// What the daemon tells the programs.
+#[btf_map]
+static CONFIG: Lines<{ config::LINES as usize }> = Lines::new();
+/// The flow table. Set at load.
+#[btf_map]
+static FLOWS: Lines<8> = Lines::new();
+/// The endpoint filter. Set at load.
+#[btf_map]
+static FILTER: Lines<8> = Lines::new();
+/// Virtual services.
+#[btf_map]
+static SERVICES: Lines<{ MAX_SERVICES as usize }> = Lines::new();
+/// What the schedulers pick from.
+#[btf_map]
+static SCHEDULES: Lines<{ abi::schedule::LINES as usize }> = Lines::new();
+/// Real servers, two lines each.
+#[btf_map]
+static DESTS: Lines<{ (MAX_DESTS * dest::LINES) as usize }> = Lines::new();
+/// Their counters, one block of lines for each CPU. Set at load.
+#[btf_map]
+static DEST_COUNTERS: Lines<{ MAX_DESTS as usize }> = Lines::new();
+/// Reason counters, one block of lines for each CPU. Set at load.
+#[btf_map]
+static REASONS: Lines<{ reason::LINES as usize }> = Lines::new();
+/// Next hops.
+#[btf_map]
+static NEXT_HOPS: Lines<{ MAX_NEXT_HOPS as usize }> = Lines::new();
+/// Interfaces whose packets we see.
+#[btf_map]
+static INTERFACES: Lines<{ interface::LINES as usize }> = Lines::new();
+/// From a neighbour to the number of its next hop.
+#[btf_map]
+static NEIGHBOURS: Sparse<u64, u64, { MAX_NEXT_HOPS as usize }> = Sparse::new();
+/// Where flows live that their hash does not lead to. Set at load.
+#[btf_map]
+static POINTERS: Sparse<[u64; 2], u64, 1024> = Sparse::new();
+/// The daemon's own: what the administrator wants, in chunks. No program reads it, but a map lives as
+/// long as a program names it.
+#[btf_map]
+static WANTED: Sparse<u64, [u8; WANTED_CHUNK], 16_384> = Sparse::new();
+
+/// Bytes in a chunk of [`WANTED`]: with key and bucket links just below 4 KiB.
+const WANTED_CHUNK: usize = 3968;
+
+const AF_INET: u8 = 2;
+/// `BPF_FIB_LKUP_RET_SUCCESS`.
+const FOUND: i64 = 0;
+/// `BPF_FIB_LKUP_RET_NO_NEIGH`: route found, neighbour unknown.
+const FOUND_WITHOUT_NEIGHBOUR: i64 = 7;
+
+/// All tables, and the context of the packet for helpers that want it.
+pub struct Maps(*mut c_void);
+
+impl Maps {
+    /// For one packet.
+    #[inline(always)]
+    pub fn new(ctx: *mut c_void) -> Self {
+        Self(ctx)
+    }
+}
+
+#[inline(always)]
+fn line<const N: usize>(map: &Lines<N>, index: u32) -> Option<MapLine> {
+    map.get_ptr_mut(index).map(MapLine::new)
+}
+
+#[inline(always)]
+fn cpu() -> u32 {
+    // SAFETY: plain helper call.
+    unsafe { bpf_get_smp_processor_id() }
+}
+
+impl Tables for Maps {
+    type Line = MapLine;
+
+    #[inline(always)]
+    fn config(&self, index: u32) -> Option<MapLine> {
+        line(&CONFIG, index)
+    }
+
+    #[inline(always)]
+    fn flow(&self, index: u32) -> Option<MapLine> {
+        line(&FLOWS, index)
+    }
+
+    #[inline(always)]
+    fn filter(&self, index: u32) -> Option<MapLine> {
+        line(&FILTER, index)
+    }
+
+    #[inline(always)]
+    fn service(&self, number: u32) -> Option<MapLine> {
+        line(&SERVICES, number)
+    }
+
+    #[inline(always)]
+    fn schedule(&self, index: u32) -> Option<MapLine> {
+        line(&SCHEDULES, index)
+    }
+
+    #[inline(always)]
+    fn dest(&self, index: u32) -> Option<MapLine> {
+        line(&DESTS, index)
+    }
+
+    #[inline(always)]
+    fn dest_counters(&self, number: u32) -> Option<MapLine> {
+        line(&DEST_COUNTERS, dest::counters(cpu(), number))
+    }
+
+    #[inline(always)]
+    fn reasons(&self, index: u32) -> Option<MapLine> {
+        line(&REASONS, cpu() * reason::LINES + index)
+    }
+
+    #[inline(always)]
+    fn next_hop(&self, number: u32) -> Option<MapLine> {
+        line(&NEXT_HOPS, number)
+    }
+
+    #[inline(always)]
+    fn interface(&self, index: u32) -> Option<MapLine> {
+        line(&INTERFACES, index)
+    }
+
+    #[inline(always)]
+    fn neighbour(&self, key: u64) -> Option<u32> {
+        // SAFETY: copied out at once; the daemon writes the value once, before it is found.
+        unsafe { NEIGHBOURS.get(key) }.map(|number| *number as u32)
+    }
+
+    #[inline(always)]
+    fn pointer(&self, key: &PointerKey) -> Option<Pointer> {
+        // SAFETY: copied out at once; the flow it leads to is checked against the key.
+        unsafe { POINTERS.get(key.0) }.map(|pointer| Pointer(*pointer))
+    }
+
+    #[inline(always)]
+    fn pointer_insert(&self, key: &PointerKey, pointer: Pointer) -> bool {
+        POINTERS
+            .insert(key.0, pointer.0, u64::from(BPF_NOEXIST))
+            .is_ok()
+    }
+
+    #[inline(always)]
+    fn pointer_remove(&self, key: &PointerKey) {
+        // An absent key is as good as a removed one.
+        let _ = POINTERS.remove(key.0);
+    }
+
+    #[inline(always)]
+    fn route(&self, destination: u32, interface: u32) -> Option<Route> {
+        // SAFETY: a plain C struct of integers, for which zero is a value.
+        let mut params: bpf_fib_lookup = unsafe { zeroed() };
+        params.family = AF_INET;
+        params.ifindex = interface;
+        params.__bindgen_anon_4.ipv4_dst = destination;
+        let size = size_of::<bpf_fib_lookup>() as i32;
+        // SAFETY: context and parameters are valid and of the size that is named.
+        let answer = unsafe { fib_lookup(self.0, &mut params, size, 0) };
+        match answer {
+            FOUND | FOUND_WITHOUT_NEIGHBOUR => Some(Route {
+                interface: params.ifindex,
+                // SAFETY: the kernel has written the IPv4 member: the gateway, if there is one.
+                neighbour: unsafe { params.__bindgen_anon_4.ipv4_dst },
+            }),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    fn point(&self, older: u16, key: PointerKey, pointer: Pointer) -> bool {
+        let PointerKey([server, local]) = key;
+        ferrovs_point(u64::from(older), server, local, pointer.0) != 0
+    }
+
+    #[inline(always)]
+    fn open(&self, wish: Wish) -> Outcome {
+        let first = u64::from(wish.interface) | u64::from(wish.state) << 32;
+        Outcome::unpack(ferrovs_open(wish.client, wish.virtual_, first, wish.now))
+    }
+
+    #[inline(always)]
+    fn now(&self) -> u32 {
+        // SAFETY: plain helper call.
+        (unsafe { bpf_ktime_get_coarse_ns() } >> config::TICK_SHIFT) as u32
+    }
+
+    #[inline(always)]
+    fn random(&self) -> u32 {
+        // SAFETY: plain helper call.
+        unsafe { bpf_get_prandom_u32() }
+    }
+}
+
+// Global functions, which the verifier judges once, by themselves, whatever the caller's state. They
+// may take and return plain numbers only. Neither needs the packet's context: none asks for a route.
+
+/// [`open`]: of the [`Wish`], `first` holds interface (bits 0..32) and state (32..40); the result is an
+/// [`Outcome`], packed.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_open(client: u64, virtual_: u64, first: u64, now: u32) -> u64 {
+    let wish = Wish {
+        client,
+        virtual_,
+        state: (first >> 32) as u8,
+        interface: first as u32,
+        now,
+    };
+    open(&Maps::new(core::ptr::null_mut()), &wish).pack()
+}
+
+/// [`point`]: not zero if the reply was reserved.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_point(older: u64, server: u64, local: u64, pointer: u64) -> u64 {
+    let maps = Maps::new(core::ptr::null_mut());
+    u64::from(point(
+        &maps,
+        older as u16,
+        PointerKey([server, local]),
+        Pointer(pointer),
+    ))
+}
