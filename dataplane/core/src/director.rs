@@ -193,7 +193,8 @@ impl<T: Tables> Case<'_, T> {
             Direction::ToClient => {
                 let mut back = flow.way_back;
                 if back.next_hop() == 0 {
-                    back = WayBack(learn(self.tables, flow.number, back.0));
+                    let client = Endpoint::unpack(flow.client).address;
+                    back = WayBack(learn(self.tables, flow.number, back.0, client));
                 }
                 (back.next_hop(), back.interface())
             }

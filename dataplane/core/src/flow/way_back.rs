@@ -1,31 +1,32 @@
 //! Learning the way back to a flow's client, at its first reply.
 //!
-//! The kernel's routing table is asked once for each flow, not for each packet. When the next hop has
-//! no number yet (the daemon has not met the neighbour), the question comes up again at the next
-//! packet, and until then the kernel finds the neighbour.
+//! The kernel's routing table is asked once for each flow, not for each packet. Where it does not answer
+//! (the kernel's forwarding is switched off), the reply leaves by the interface that the client's packet
+//! came in by. When the next hop has no number yet (the daemon has not met the neighbour), the question
+//! comes up again at the next packet, and until then the kernel finds the neighbour.
 
-use crate::abi::endpoint::Endpoint;
-use crate::abi::flow::{CLIENT, WAY_BACK, WayBack};
+use crate::abi::flow::{WAY_BACK, WayBack};
 use crate::abi::next_hop::neighbour_key;
-use crate::tables::{Line, Tables};
+use crate::tables::{Line, Route, Tables};
 
-/// The way back of the flow in line `number`, whose word says `known` so far. The word is completed
-/// if the next hop has a number, unless the line has another flow by now.
+/// The way back to `client` (IPv4 address, wire order) of the flow in line `number`, whose word says
+/// `known` so far. The word is completed if the next hop has a number, unless the line has another flow
+/// by now.
 #[inline(never)]
-pub fn learn<T: Tables>(tables: &T, number: u32, known: u64) -> u64 {
+pub fn learn<T: Tables>(tables: &T, number: u32, known: u64, client: u32) -> u64 {
     let known = WayBack(known);
-    let Some(line) = tables.flow(number) else {
-        return known.0;
+    let arrival = Route {
+        interface: known.interface(),
+        neighbour: client,
     };
-    let client = Endpoint::unpack(line.load(CLIENT)).address;
-    let Some(route) = tables.route(client, known.interface()) else {
-        return known.0;
-    };
+    let route = tables.route(client, arrival.interface).unwrap_or(arrival);
     let routed = known.by(route.interface);
     let Some(next_hop) = tables.neighbour(neighbour_key(route.neighbour, route.interface)) else {
         return routed.0;
     };
     let learned = routed.with_next_hop(next_hop);
-    line.compare_exchange(WAY_BACK, known.0, learned.0);
+    if let Some(line) = tables.flow(number) {
+        line.compare_exchange(WAY_BACK, known.0, learned.0);
+    }
     learned.0
 }
