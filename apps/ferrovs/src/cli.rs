@@ -6,7 +6,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::{ipvsadm, lab};
+use crate::{daemon, ipvsadm, lab};
 
 /// An LVS-NAT director in eBPF, driven by the ipvsadm command line.
 #[derive(Debug, Parser)]
@@ -19,6 +19,10 @@ struct Cli {
 /// To add one: a line here, and one in [`run`].
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Be the director of this network namespace
+    Run(daemon::RunArgs),
+    /// Take away what `run` made in this network namespace: daemon, programs, tables, settings
+    Down,
     /// Say how the director of this network namespace is
     Status,
     /// Walk through the LVS-NAT demonstration, on this machine and with real packets
@@ -41,6 +45,8 @@ pub fn run(args: &[OsString]) -> ExitCode {
         Err(error) => error.exit(),
     };
     let done = match cli.command {
+        Command::Run(args) => daemon::run(&args),
+        Command::Down => daemon::down(),
         Command::Status => status::run(),
         Command::Lab(options) => return lab::run(&options),
         Command::Ipvsadm { args } => return ipvsadm::run("ferrovs ipvsadm", &args).into(),

@@ -2,5 +2,6 @@
 //! without starting a process.
 
 pub mod cli;
+pub mod daemon;
 pub mod ipvsadm;
 pub mod lab;

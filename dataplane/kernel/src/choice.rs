@@ -208,7 +208,10 @@ mod tests {
     }
 
     fn names(hookings: &[Hooking]) -> Vec<&str> {
-        hookings.iter().map(|hooking| hooking.name.as_str()).collect()
+        hookings
+            .iter()
+            .map(|hooking| hooking.name.as_str())
+            .collect()
     }
 
     #[test]

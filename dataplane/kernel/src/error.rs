@@ -22,7 +22,9 @@ pub enum Error {
     )]
     NoBtf,
     /// The user lacks a capability.
-    #[error("this needs the capabilities CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN; missing: {0}. Run it as root")]
+    #[error(
+        "this needs the capabilities CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN; missing: {0}. Run it as root"
+    )]
     NoPermission(String),
     /// Programs on the interfaces belong to another version.
     #[error(

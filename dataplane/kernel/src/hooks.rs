@@ -51,7 +51,9 @@ pub(crate) fn reconcile(
             Ok(hook) => hooks.push(hook),
             Err(error) => {
                 let fresh = hooks.iter().filter(|hook: &&Hook| {
-                    of_interface(&found, hook.hooking.interface).next().is_none()
+                    of_interface(&found, hook.hooking.interface)
+                        .next()
+                        .is_none()
                 });
                 for hook in fresh {
                     remove_fresh(query, programs, hook);
@@ -203,14 +205,19 @@ fn failed(hooking: &Hooking, hook: &'static str, error: &io::Error) -> Error {
     }
 }
 
-/// Says in the log what has changed, one line for each interface.
+/// Says in the log what has changed, one line for each interface. Another reason alone is no change.
 pub(crate) fn report(before: &[Hook], now: &[Hook]) {
-    for hook in now.iter().filter(|hook| !before.contains(hook)) {
+    let place = |hook: &Hook| (hook.hooking.interface, hook.hooking.anchor, hook.xdp);
+    let is_new = |hook: &&Hook| !before.iter().any(|old| place(old) == place(hook));
+    for hook in now.iter().filter(is_new) {
         let Hooking { name, reason, .. } = &hook.hooking;
-        info!(interface = name, hook = hook.name(), reason, "hooked");
+        info!("{} on {name}: {reason}", hook.name());
     }
     let same = |one: &Hook, other: &Hook| one.hooking.interface == other.hooking.interface;
-    for hook in before.iter().filter(|old| !now.iter().any(|new| same(old, new))) {
-        info!(interface = hook.hooking.name, "no longer hooked");
+    for hook in before
+        .iter()
+        .filter(|old| !now.iter().any(|new| same(old, new)))
+    {
+        info!("{} is no longer hooked", hook.hooking.name);
     }
 }

@@ -18,7 +18,7 @@ use ferrovs_core::{
     tables::{Line, Tables},
 };
 use netlink_packet_route::RouteNetlinkMessage;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::{
     DataPlane, Error, Hook, Maps, Result, Targets,
@@ -56,6 +56,7 @@ pub struct Keeper {
     hooks: Vec<Hook>,
     tuning: Tuning,
     remember: Box<dyn FnMut(&Tuning) -> Result<()> + Send>,
+    announced: bool,
     homeless: Vec<Ipv4Addr>,
     deaf: BTreeSet<u32>,
     synced: Instant,
@@ -86,7 +87,8 @@ impl Keeper {
         let watch = Watch::new().map_err(Error::system(problem))?;
         let mut query = Query::new().map_err(Error::system(problem))?;
         let network = Snapshot::take(&mut query).map_err(Error::system(problem))?;
-        let hops = NextHops::recover(&plane.maps).map_err(Error::system("cannot read next hops"))?;
+        let hops =
+            NextHops::recover(&plane.maps).map_err(Error::system("cannot read next hops"))?;
         Ok(Self {
             plane,
             query,
@@ -99,11 +101,33 @@ impl Keeper {
             hooks: Vec::new(),
             tuning,
             remember,
+            announced: false,
             homeless: Vec::new(),
             deaf: BTreeSet::new(),
             synced: Instant::now(),
             asked: None,
         })
+    }
+
+    /// Says in the log where programs sit. Before this, changes of it are not told there.
+    pub fn announce(&mut self) {
+        let hooks: Vec<_> = self
+            .hooks
+            .iter()
+            .filter(|hook| !hook.hooking.anchor)
+            .map(|hook| format!("{} ({})", hook.hooking.name, hook.name()))
+            .collect();
+        let hooked = if hooks.is_empty() {
+            "nothing is hooked yet: interfaces are when a service needs them".to_owned()
+        } else {
+            format!("hooked: {}", hooks.join(", "))
+        };
+        info!(
+            "{hooked}. What ferrovs forwards passes neither the firewall (netfilter) nor the kernel's \
+             forwarding: their rules, counters and ip_forward do not apply to it"
+        );
+        report(&[], &self.hooks);
+        self.announced = true;
     }
 
     /// Becomes readable when the network has changed.
@@ -221,8 +245,7 @@ impl Keeper {
         let network = network.map_err(Error::system("cannot see the network"))?;
         let features = features();
         let ways = self.find_ways(&self.targets.clone())?;
-        let changed =
-            network != self.network || features != self.features || ways != self.ways;
+        let changed = network != self.network || features != self.features || ways != self.ways;
         self.network = network;
         self.features = features;
         self.synced = Instant::now();
@@ -260,7 +283,9 @@ impl Keeper {
         let wanted = choose(&self.network, targets, ways, runs);
         let programs = &self.plane.programs;
         let hooks = reconcile(&mut self.query, &self.network, programs, &wanted)?;
-        report(&self.hooks, &hooks);
+        if self.announced {
+            report(&self.hooks, &hooks);
+        }
         self.hooks = hooks;
         Ok(())
     }
@@ -291,7 +316,10 @@ impl Keeper {
         let features = &self.features;
         // An skb can be sent by every interface, an XDP frame only by those whose driver can.
         let transmits = |interface: u32| {
-            !native || features.get(&interface).is_some_and(|features| features.transmits())
+            !native
+                || features
+                    .get(&interface)
+                    .is_some_and(|features| features.transmits())
         };
         if native {
             self.deaf.retain(|&interface| !transmits(interface));
@@ -347,9 +375,15 @@ impl Keeper {
     /// Tunes the interfaces towards servers, after what they were set to has been remembered.
     fn tune(&mut self) -> Result<()> {
         let interfaces: BTreeSet<u32> = self.ways.values().map(|way| way.interface).collect();
-        let links = interfaces.iter().filter_map(|index| self.network.links.get(index));
-        let names = links.filter(|link| link.mac.is_some()).map(|link| &link.name);
-        let names: Vec<_> = names.filter(|name| !self.tuning.contains_key(*name)).collect();
+        let links = interfaces
+            .iter()
+            .filter_map(|index| self.network.links.get(index));
+        let names = links
+            .filter(|link| link.mac.is_some())
+            .map(|link| &link.name);
+        let names: Vec<_> = names
+            .filter(|name| !self.tuning.contains_key(*name))
+            .collect();
         if names.is_empty() {
             return Ok(());
         }

@@ -61,7 +61,9 @@ impl Loader {
         let btf = btf
             .map(|btf| sys::load_btf(&btf.to_bytes()))
             .transpose()
-            .map_err(Error::system("cannot load type information into the kernel"))?;
+            .map_err(Error::system(
+                "cannot load type information into the kernel",
+            ))?;
         Ok(Self { object, btf })
     }
 
@@ -130,7 +132,9 @@ impl Loader {
         let functions = &self.object.functions;
         let function: &Function = functions.get(&program.function_key()).ok_or_else(missing)?;
         let (kind, attach_type, flags) = match program.section {
-            ProgramSection::Xdp { frags, .. } => (XDP, ATTACH_XDP, if frags { HAS_FRAGS } else { 0 }),
+            ProgramSection::Xdp { frags, .. } => {
+                (XDP, ATTACH_XDP, if frags { HAS_FRAGS } else { 0 })
+            }
             ProgramSection::SchedClassifier => (SCHED_CLS, 0, 0),
             _ => return Err(Error::Object(format!("{name} is in the wrong section"))),
         };

@@ -10,8 +10,8 @@ mod xdp;
 
 pub use snapshot::{Address, Link, Neighbour, Snapshot};
 
-pub(crate) use socket::{Query, Watch};
 pub(crate) use features::{Features, xdp_features};
 pub(crate) use message::errno;
 pub(crate) use routes::Way;
+pub(crate) use socket::{Query, Watch};
 pub use xdp::XdpMode;

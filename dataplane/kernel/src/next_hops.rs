@@ -93,9 +93,12 @@ impl NextHops {
         hooked: &BTreeSet<u32>,
         transmits: impl Fn(u32) -> bool,
     ) -> std::io::Result<()> {
-        let known = network.neighbours.iter().filter(|((interface, _), neighbour)| {
-            hooked.contains(interface) && neighbour.mac.is_some()
-        });
+        let known = network
+            .neighbours
+            .iter()
+            .filter(|((interface, _), neighbour)| {
+                hooked.contains(interface) && neighbour.mac.is_some()
+            });
         let known = known.map(|(&(interface, neighbour), _)| Way {
             interface,
             neighbour,

@@ -59,7 +59,8 @@ impl DataPlane {
     /// [`Error::OtherLayout`] for tables of another version, which are left alone.
     pub fn recover() -> Result<Option<Self>> {
         let mut query = Query::new().map_err(Error::system("cannot ask for the network"))?;
-        let network = Snapshot::take(&mut query).map_err(Error::system("cannot see the network"))?;
+        let network =
+            Snapshot::take(&mut query).map_err(Error::system("cannot see the network"))?;
         let found = find(&network)?;
         let Some(first) = found.first() else {
             return Ok(None);
@@ -151,7 +152,12 @@ fn open(id: u32) -> Result<Option<(OwnedFd, ProgramInfo)>> {
         Ok(program) => program,
         // It has gone in the meantime.
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(None),
-        Err(error) => return Err(Error::System { what: problem, error }),
+        Err(error) => {
+            return Err(Error::System {
+                what: problem,
+                error,
+            });
+        }
     };
     let info = sys::program_info(program.as_fd()).map_err(Error::system(problem))?;
     Ok(Some((program, info)))

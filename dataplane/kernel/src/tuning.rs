@@ -54,7 +54,7 @@ pub(crate) fn apply(interface: &str) {
 }
 
 /// Sets interfaces back to what they were.
-pub fn restore(tuning: &Tuning) {
+pub(crate) fn restore(tuning: &Tuning) {
     for (interface, settings) in tuning {
         for (setting, value) in settings {
             // Without the interface there is nothing left to restore.

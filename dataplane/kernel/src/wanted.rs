@@ -108,7 +108,10 @@ fn chunks(text: &[u8]) -> Vec<Chunk> {
 /// Puts chunks together again.
 fn join(mut chunk: impl FnMut(u32) -> Result<Option<Chunk>>) -> Result<Vec<u8>> {
     let damaged = Error::WantedDamaged;
-    let mut bytes = chunk(0)?.ok_or(damaged("its beginning is missing"))?.0.to_vec();
+    let mut bytes = chunk(0)?
+        .ok_or(damaged("its beginning is missing"))?
+        .0
+        .to_vec();
     let [l0, l1, l2, l3, c0, c1, c2, c3] = bytes[..HEADER] else {
         return Err(damaged("its beginning is cut short"));
     };
@@ -152,7 +155,12 @@ mod tests {
     #[test]
     fn damage_is_noticed() {
         let text = vec![7; 2 * CHUNK];
-        let missing = join(|number| Ok(chunks(&text).into_iter().nth(number as usize).filter(|_| number < 2)));
+        let missing = join(|number| {
+            Ok(chunks(&text)
+                .into_iter()
+                .nth(number as usize)
+                .filter(|_| number < 2))
+        });
         assert!(matches!(missing, Err(Error::WantedDamaged(_))));
         let nothing = join(|_| Ok(None));
         assert!(matches!(nothing, Err(Error::WantedDamaged(_))));

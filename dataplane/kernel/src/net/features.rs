@@ -1,10 +1,6 @@
 //! What drivers can do with XDP (generic netlink family "netdev", Linux 6.3).
 
-use std::{
-    collections::BTreeMap,
-    io,
-    os::fd::AsFd,
-};
+use std::{collections::BTreeMap, io, os::fd::AsFd};
 
 use netlink_packet_core::NetlinkBuffer;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_GENERIC};
@@ -53,12 +49,19 @@ pub(crate) fn xdp_features() -> io::Result<BTreeMap<u32, Features>> {
     socket.bind_auto()?;
     super::socket::set_timeout(socket.as_fd(), super::socket::PATIENCE)?;
     let mut family = None;
-    exchange(&socket, CONTROLLER, REQUEST, GET_FAMILY, b"netdev\0", |values| {
-        family = attributes(values).find_map(|(kind, value)| match (kind, value) {
-            (FAMILY_ID, &[a, b]) => Some(u16::from_ne_bytes([a, b])),
-            _ => None,
-        });
-    })?;
+    exchange(
+        &socket,
+        CONTROLLER,
+        REQUEST,
+        GET_FAMILY,
+        b"netdev\0",
+        |values| {
+            family = attributes(values).find_map(|(kind, value)| match (kind, value) {
+                (FAMILY_ID, &[a, b]) => Some(u16::from_ne_bytes([a, b])),
+                _ => None,
+            });
+        },
+    )?;
     let family = family.ok_or(io::ErrorKind::Unsupported)?;
     let mut features = BTreeMap::new();
     exchange(&socket, family, REQUEST | DUMP, DEV_GET, b"", |values| {

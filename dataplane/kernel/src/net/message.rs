@@ -90,7 +90,9 @@ mod tests {
     fn the_kernels_words_are_found() {
         let error = check(&message(-libc::EBUSY, "XDP program already attached")).unwrap_err();
         assert!(
-            error.to_string().starts_with("XDP program already attached"),
+            error
+                .to_string()
+                .starts_with("XDP program already attached"),
             "{error}"
         );
         assert_eq!(errno(&error), Some(libc::EBUSY));

@@ -11,11 +11,11 @@ use super::Query;
 
 /// Where packets to an address leave.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Way {
+pub(crate) struct Way {
     /// Index of the interface they leave by.
-    pub interface: u32,
+    pub(crate) interface: u32,
     /// Whom they are handed to: the gateway, or the address itself.
-    pub neighbour: Ipv4Addr,
+    pub(crate) neighbour: Ipv4Addr,
 }
 
 impl Query {

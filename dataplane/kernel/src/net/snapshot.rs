@@ -9,9 +9,7 @@ use std::{
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     address::{AddressAttribute, AddressMessage},
-    link::{
-        InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, LinkXdp,
-    },
+    link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, LinkXdp},
     neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState},
 };
 
@@ -104,7 +102,8 @@ impl Snapshot {
             }
             RouteNetlinkMessage::DelLink(link) => {
                 let index = link.header.index;
-                self.neighbours.retain(|&(interface, _), _| interface != index);
+                self.neighbours
+                    .retain(|&(interface, _), _| interface != index);
                 self.addresses.retain(|address| address.interface != index);
                 self.links.remove(&index).is_some()
             }

@@ -1,0 +1,136 @@
+//! The daemon: `ferrovs run`, and `ferrovs down` which undoes it.
+//!
+//! A command's way: [`server`] takes a change from the control socket, [`director`] makes it, which
+//! means: the model accepts it, [`network`] hooks what it needs, [`document`] stores it, the publisher
+//! writes it into the tables. Beside that the [`sweeper`] ends flows whose time is over.
+//!
+//! The daemon forwards nothing itself. It may be killed at any moment: programs and tables stay on the
+//! interfaces, and the next daemon takes them up where they are.
+
+mod director;
+mod document;
+mod down;
+mod lifetime;
+mod listing;
+mod logging;
+mod network;
+mod options;
+mod plane;
+mod server;
+mod socket;
+mod sweeper;
+
+use std::{io::Write, os::unix::net::UnixListener, sync::Arc};
+
+use anyhow::{Context, bail};
+use ferrovs_kernel::{DataPlane, Sizes, kernel_ipvs_services, probe};
+use ferrovs_model::publish::INITIAL_LOG2;
+use tokio::sync::{Mutex, Notify};
+use tracing::{info, warn};
+
+pub use down::down;
+pub use options::RunArgs;
+
+use director::Director;
+use document::Store;
+use network::Network;
+use sweeper::Sweeper;
+
+/// Why the daemon ends.
+enum End {
+    /// A signal asked it to: the data plane stays.
+    Signal(&'static str),
+    /// `ferrovs down` asked it to, and all has been taken away.
+    Down,
+    /// A command had started it, and there is nothing left to do.
+    Idle(&'static str),
+}
+
+/// Runs the director of this network namespace until it is told to end.
+///
+/// # Errors
+/// Everything that keeps it from starting, in one sentence; nothing is half-applied then.
+pub fn run(args: &RunArgs) -> anyhow::Result<()> {
+    logging::start(args)?;
+    probe()?;
+    refuse_kernel_ipvs()?;
+    let name = socket::take()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(serve(args, name))
+}
+
+async fn serve(args: &RunArgs, name: socket::Name) -> anyhow::Result<()> {
+    let plane = Arc::new(data_plane(args)?);
+    let store = Arc::new(Store::open(Arc::clone(&plane))?);
+    let network = Network::start(Arc::clone(&plane), Arc::clone(&store))?;
+    let (hooks, autostart) = (args.hooks(), args.autostart);
+    let mut director = Director::new(plane, store, network.clone(), hooks, autostart);
+    director.start().await?;
+    network.announce().await?;
+    let director = Arc::new(Mutex::new(director));
+    let sweeper = Sweeper::start(director.lock().await.plane(), network.clone())?;
+    let listener = name.listen()?;
+    let stop = Arc::new(Notify::new());
+    let serving = server::serve(listener, Arc::clone(&director), Arc::clone(&stop));
+    let end = tokio::select! {
+        result = serving => match result {
+            Ok(()) => End::Down,
+            Err(error) => return Err(error).context("the control socket failed"),
+        },
+        signal = lifetime::signal() => End::Signal(signal?),
+        reason = lifetime::idle(args.autostart, Arc::clone(&director)) => End::Idle(reason),
+        () = director::forget_idle(Arc::clone(&director)) => bail!("the publisher has ended"),
+        () = network.ended() => bail!("the thread that watches the network has ended"),
+        () = sweeper.ended() => bail!("the thread that sweeps flows has ended"),
+    };
+    match end {
+        End::Signal(name) => info!(
+            "{name}: the daemon ends. Programs and tables stay and go on forwarding; `ferrovs run` takes \
+             them up again, `ferrovs down` takes them away"
+        ),
+        End::Down => info!("programs and tables are taken away; the daemon ends"),
+        End::Idle(reason) => {
+            director.lock().await.take_down().await?;
+            info!("{reason}: the daemon, which a command had started, ends");
+        }
+    }
+    Ok(())
+}
+
+/// The data plane that is on the interfaces already, or a new one.
+fn data_plane(args: &RunArgs) -> anyhow::Result<DataPlane> {
+    let sizes = Sizes::new(args.flows);
+    let Some(found) = DataPlane::recover()? else {
+        return Ok(DataPlane::create(&sizes, INITIAL_LOG2)?);
+    };
+    info!("took up the tables that an earlier daemon left on the interfaces");
+    if args.flows.is_some() && found.maps.flow_lines() / 8 != sizes.buckets() {
+        warn!(
+            "the table of flows that was found has another size than --flows asks for and keeps it: to \
+             change it run `ferrovs down` first, which ends all connections"
+        );
+    }
+    Ok(found)
+}
+
+/// Two directors for the same packets would fight.
+fn refuse_kernel_ipvs() -> anyhow::Result<()> {
+    let services = kernel_ipvs_services();
+    match services.len() {
+        0 => Ok(()),
+        count => bail!(
+            "the kernel's own IPVS holds {count} services in this network namespace: save them with the \
+             kernel's ipvsadm (ipvsadm-save), clear them (ipvsadm -C), and start again"
+        ),
+    }
+}
+
+/// Writes to standard output; a reader that has gone is no error.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// A listener that both the standard library and tokio understand.
+type Listener = UnixListener;

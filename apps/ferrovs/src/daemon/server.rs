@@ -1,0 +1,139 @@
+//! The answering side of the control socket's API.
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::{
+    Json, Router,
+    body::{Body, Bytes},
+    extract::{ConnectInfo, Request, State, connect_info::Connected},
+    http::{StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+    serve::IncomingStream,
+};
+use ferrovs_api::{Failure, routes};
+use ferrovs_model::Change;
+use futures_util::stream;
+use serde_json::json;
+use tokio::sync::{Mutex, Notify};
+
+use super::{
+    Listener,
+    director::{Director, NotMade},
+    listing,
+    socket::Peer,
+};
+
+/// The director, shared between connections; one at a time asks or changes it.
+pub(super) type Shared = Arc<Mutex<Director>>;
+
+/// What every handler may need.
+#[derive(Clone)]
+struct Context {
+    director: Shared,
+    stop: Arc<Notify>,
+}
+
+impl Connected<IncomingStream<'_, tokio::net::UnixListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, tokio::net::UnixListener>) -> Self {
+        Self::of(stream.io())
+    }
+}
+
+/// Answers until `ferrovs down` has been done.
+pub(super) async fn serve(
+    listener: Listener,
+    director: Shared,
+    stop: Arc<Notify>,
+) -> std::io::Result<()> {
+    let listener = tokio::net::UnixListener::from_std(listener)?;
+    let context = Context {
+        director,
+        stop: Arc::clone(&stop),
+    };
+    let router = Router::new()
+        .route(routes::STATUS, get(status))
+        .route(routes::SERVICES, get(services))
+        .route(routes::FLOWS, get(flows))
+        .route(routes::CHANGES, post(changes))
+        .route(routes::DOWN, post(down))
+        .fallback(unknown)
+        .layer(middleware::from_fn(admit))
+        .with_state(context);
+    axum::serve(
+        listener,
+        router.into_make_service_with_connect_info::<Peer>(),
+    )
+    .with_graceful_shutdown(async move { stop.notified().await })
+    .await
+}
+
+/// Lets in who may.
+async fn admit(ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next: Next) -> Response {
+    match peer.refusal() {
+        Some(message) => failure(StatusCode::FORBIDDEN, message),
+        None => next.run(request).await,
+    }
+}
+
+async fn status(State(context): State<Context>) -> Response {
+    Json(context.director.lock().await.status()).into_response()
+}
+
+async fn services(State(context): State<Context>) -> Response {
+    Json(context.director.lock().await.services()).into_response()
+}
+
+async fn flows(State(context): State<Context>) -> Response {
+    let plane = context.director.lock().await.plane();
+    let pieces = listing::start(plane);
+    let body = stream::unfold(pieces, |mut pieces| async move {
+        let piece: Bytes = pieces.recv().await?;
+        Some((Ok::<_, Infallible>(piece), pieces))
+    });
+    let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
+    (kind, Body::from_stream(body)).into_response()
+}
+
+async fn changes(State(context): State<Context>, body: Bytes) -> Response {
+    let changes: Vec<Change> = match serde_json::from_slice(&body) {
+        Ok(changes) => changes,
+        Err(error) => {
+            let message = format!("the list of changes cannot be read: {error}");
+            return failure(StatusCode::BAD_REQUEST, message);
+        }
+    };
+    // A change that has begun is made to its end, also when who asked has gone.
+    let made = tokio::spawn(async move { context.director.lock().await.apply(&changes).await });
+    match made.await {
+        Ok(Ok(())) => done(),
+        Ok(Err(NotMade::Refused(refused))) => (StatusCode::CONFLICT, Json(refused)).into_response(),
+        Ok(Err(NotMade::Failed(message))) => failure(StatusCode::INTERNAL_SERVER_ERROR, message),
+        Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}
+
+async fn down(State(context): State<Context>) -> Response {
+    let result = context.director.lock().await.take_down().await;
+    match result {
+        Ok(()) => {
+            context.stop.notify_one();
+            done()
+        }
+        Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}")),
+    }
+}
+
+async fn unknown(request: Request) -> Response {
+    let message = format!("there is no {} {}", request.method(), request.uri().path());
+    failure(StatusCode::NOT_FOUND, message)
+}
+
+fn done() -> Response {
+    Json(json!({})).into_response()
+}
+
+fn failure(status: StatusCode, message: String) -> Response {
+    (status, Json(Failure { message })).into_response()
+}

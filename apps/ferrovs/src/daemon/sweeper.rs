@@ -1,0 +1,103 @@
+//! The sweeper: ends flows whose time is over, and tells which next hops flows still use.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use ferrovs_core::{flow::sweep, tables::Tables};
+use ferrovs_kernel::DataPlane;
+use tokio::sync::Notify;
+use tracing::info;
+
+use super::network::Network;
+
+/// A round of the whole table begins this often.
+const ROUND: Duration = Duration::from_millis(500);
+/// Lines swept in one go, a few hundred microseconds.
+const SLICE: u32 = 65_536;
+/// Pause between two goes, so that packets are served in between.
+const BREATH: Duration = Duration::from_millis(1);
+
+/// The thread; it ends when this is dropped.
+pub(super) struct Sweeper {
+    stop: Arc<AtomicBool>,
+    ended: Arc<Notify>,
+}
+
+impl Sweeper {
+    pub(super) fn start(plane: Arc<DataPlane>, network: Network) -> anyhow::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let ended = Arc::new(Notify::new());
+        let notice = Notice(Arc::clone(&ended));
+        let stopped = Arc::clone(&stop);
+        thread::Builder::new()
+            .name("sweeper".to_owned())
+            .spawn(move || {
+                let _notice = notice;
+                run(&plane, &network, &stopped);
+            })
+            .context("cannot start a thread")?;
+        Ok(Self { stop, ended })
+    }
+
+    /// Completes when the thread has ended, which it never should before it is told to.
+    pub(super) async fn ended(&self) {
+        self.ended.notified().await;
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Tells the end of the thread, however it comes.
+struct Notice(Arc<Notify>);
+
+impl Drop for Notice {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+fn run(plane: &DataPlane, network: &Network, stop: &AtomicBool) {
+    let tables = &plane.maps;
+    let lines = tables.flow_lines();
+    let mut round = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let begin = Instant::now();
+        let mut next_hops = BTreeSet::new();
+        let mut recovered = 0;
+        for first in (0..lines).step_by(SLICE as usize) {
+            let slice = first..lines.min(first.saturating_add(SLICE));
+            let mut last = 0;
+            let swept = sweep::sweep(&tables, slice, tables.now(), |flow| {
+                let number = flow.way_back.next_hop();
+                // Flows of one client often lie together in time, and sets are slow.
+                if number != last {
+                    next_hops.insert(number);
+                    last = number;
+                }
+            });
+            recovered += swept.recovered;
+            thread::sleep(BREATH);
+        }
+        if recovered > 0 {
+            info!(
+                "{recovered} lines of the flow table were taken back from CPUs that never finished them"
+            );
+        }
+        next_hops.remove(&0);
+        network.end_of_round(round, next_hops);
+        round += 1;
+        thread::sleep(ROUND.saturating_sub(begin.elapsed()));
+    }
+}
