@@ -39,11 +39,11 @@ impl Hook {
 /// away again.
 pub(crate) fn reconcile(
     query: &mut Query,
-    network: &Snapshot,
     programs: &Programs,
     wanted: &[Hooking],
 ) -> Result<Vec<Hook>> {
-    let found = find(network)?;
+    let links = Snapshot::links(query).map_err(Error::system("cannot see the interfaces"))?;
+    let found = find(&links)?;
     let mut hooks = Vec::new();
     for hooking in wanted {
         let here: Vec<_> = of_interface(&found, hooking.interface).collect();
@@ -80,7 +80,7 @@ pub(crate) fn reconcile(
 pub(crate) fn detach_all() -> Result<Vec<String>> {
     let problem = "cannot take a program away";
     let mut query = Query::new().map_err(Error::system(problem))?;
-    let network = Snapshot::take(&mut query).map_err(Error::system(problem))?;
+    let network = Snapshot::links(&mut query).map_err(Error::system(problem))?;
     let mut names = Vec::new();
     let mut result = Ok(());
     for one in find(&network)? {

@@ -57,6 +57,7 @@ pub struct Keeper {
     tuning: Tuning,
     remember: Box<dyn FnMut(&Tuning) -> Result<()> + Send>,
     announced: bool,
+    ended: bool,
     homeless: Vec<Ipv4Addr>,
     deaf: BTreeSet<u32>,
     synced: Instant,
@@ -102,6 +103,7 @@ impl Keeper {
             tuning,
             remember,
             announced: false,
+            ended: false,
             homeless: Vec::new(),
             deaf: BTreeSet::new(),
             synced: Instant::now(),
@@ -142,7 +144,7 @@ impl Keeper {
         &self.hooks
     }
 
-    /// Attaches what `targets` will need, and takes nothing away yet.
+    /// Attaches what `targets` will need, and takes nothing away before [`Keeper::settle`].
     ///
     /// # Errors
     /// [`Error::NoInterface`], [`Error::Attach`]: then everything is as it was.
@@ -160,7 +162,10 @@ impl Keeper {
         both.dests.extend(&self.targets.dests);
         both.anchored |= self.targets.anchored;
         let ways = self.find_ways(&both)?;
-        self.hook(&both, &ways)
+        self.hook(&both, &ways)?;
+        // What was prepared stays so until it is settled, whatever changes in between.
+        self.targets = both;
+        Ok(())
     }
 
     /// Makes hooks, interfaces and next hops what `targets` says, now that the tables say so too.
@@ -178,6 +183,9 @@ impl Keeper {
     /// # Errors
     /// What the kernel does not accept. The heart does not beat then, and packets take the slow way.
     pub fn work(&mut self) -> Result<()> {
+        if self.ended {
+            return Ok(());
+        }
         let mut changed = self.take_changes()?;
         if self.synced.elapsed() >= RESYNC {
             changed |= self.resync()?;
@@ -205,15 +213,16 @@ impl Keeper {
             .map_err(Error::system("cannot take back next hops"))
     }
 
-    /// Takes away all programs, has the kernel keep neighbours as it pleases again, and restores what
+    /// Ends its work: takes away all programs, has the kernel keep neighbours as it pleases again, and restores what
     /// was changed about interfaces.
     ///
     /// # Errors
     /// When a program stays.
     pub fn down(&mut self) -> Result<()> {
+        self.ended = true;
+        self.hooks.clear();
         release_neighbours(&self.plane.maps, &mut self.query);
         tuning::restore(&self.tuning);
-        self.hooks.clear();
         crate::hooks::detach_all().map(drop)
     }
 
@@ -282,7 +291,7 @@ impl Keeper {
         };
         let wanted = choose(&self.network, targets, ways, runs);
         let programs = &self.plane.programs;
-        let hooks = reconcile(&mut self.query, &self.network, programs, &wanted)?;
+        let hooks = reconcile(&mut self.query, programs, &wanted)?;
         if self.announced {
             report(&self.hooks, &hooks);
         }

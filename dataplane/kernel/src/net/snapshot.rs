@@ -72,17 +72,24 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Asks the kernel for all interfaces, and nothing else.
+    pub(crate) fn links(query: &mut Query) -> io::Result<Self> {
+        let mut snapshot = Self::default();
+        let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
+        query.dump(request, |message| {
+            snapshot.note(message);
+        })?;
+        Ok(snapshot)
+    }
+
     /// Asks the kernel for everything.
     pub(crate) fn take(query: &mut Query) -> io::Result<Self> {
-        let mut snapshot = Self::default();
-        let mut link = LinkMessage::default();
-        link.header.interface_family = AddressFamily::Unspec;
+        let mut snapshot = Self::links(query)?;
         let mut address = AddressMessage::default();
         address.header.family = AddressFamily::Inet;
         let mut neighbour = NeighbourMessage::default();
         neighbour.header.family = AddressFamily::Inet;
         for request in [
-            RouteNetlinkMessage::GetLink(link),
             RouteNetlinkMessage::GetAddress(address),
             RouteNetlinkMessage::GetNeighbour(neighbour),
         ] {
