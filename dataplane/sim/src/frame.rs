@@ -1,0 +1,76 @@
+//! A packet as a slice of bytes.
+
+use ferrovs_core::{
+    frame::{ChecksumChange, Frame},
+    nat::checksum,
+};
+
+/// A frame from its first byte, checksums complete, as a driver hands it to XDP.
+#[derive(Debug)]
+pub struct SliceFrame<'a>(&'a mut [u8]);
+
+impl<'a> SliceFrame<'a> {
+    /// The frame that these bytes are. It is rewritten in place.
+    pub const fn new(bytes: &'a mut [u8]) -> Self {
+        Self(bytes)
+    }
+
+    fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
+        self.0.get(offset..)?.first_chunk().copied()
+    }
+
+    fn write<const N: usize>(&mut self, offset: usize, bytes: [u8; N]) -> Option<()> {
+        *self.0.get_mut(offset..)?.first_chunk_mut()? = bytes;
+        Some(())
+    }
+}
+
+impl Frame for SliceFrame<'_> {
+    fn read_u16(&self, offset: usize) -> Option<u16> {
+        self.read(offset).map(u16::from_ne_bytes)
+    }
+
+    fn read_u32(&self, offset: usize) -> Option<u32> {
+        self.read(offset).map(u32::from_ne_bytes)
+    }
+
+    fn read_u64(&self, offset: usize) -> Option<u64> {
+        self.read(offset).map(u64::from_ne_bytes)
+    }
+
+    fn write_u16(&mut self, offset: usize, value: u16) -> Option<()> {
+        self.write(offset, value.to_ne_bytes())
+    }
+
+    fn write_u32(&mut self, offset: usize, value: u32) -> Option<()> {
+        self.write(offset, value.to_ne_bytes())
+    }
+
+    fn write_u64(&mut self, offset: usize, value: u64) -> Option<()> {
+        self.write(offset, value.to_ne_bytes())
+    }
+
+    fn change_checksum(&mut self, offset: usize, change: ChecksumChange) -> Option<()> {
+        let old = self.read_u16(offset)?;
+        self.write_u16(offset, checksum::change(old, change))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_access_that_is_not_wholly_inside_changes_nothing() {
+        let mut bytes = [1, 2, 3, 4];
+        let mut frame = SliceFrame::new(&mut bytes);
+        assert_eq!(frame.read_u32(0), Some(u32::from_ne_bytes([1, 2, 3, 4])));
+        assert_eq!(frame.read_u16(2), Some(u16::from_ne_bytes([3, 4])));
+        assert_eq!(frame.read_u16(3), None);
+        assert_eq!(frame.read_u16(usize::MAX), None);
+        assert_eq!(frame.read_u64(0), None);
+        assert_eq!(frame.write_u32(1, 0), None);
+        assert_eq!(frame.write_u16(2, 0), Some(()));
+        assert_eq!(bytes, [1, 2, 0, 0]);
+    }
+}

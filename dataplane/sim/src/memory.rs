@@ -1,0 +1,235 @@
+//! All tables of a data plane as vectors, with virtual time.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+};
+
+use ferrovs_core::{
+    abi::{
+        LAYOUT, MAX_DESTS, MAX_NEXT_HOPS, MAX_SERVICES, bucket, config, dest,
+        filter::Geometry,
+        interface,
+        pointer::{Pointer, PointerKey},
+        reason::{self, Reason},
+        schedule,
+    },
+    tables::{Line, Route, Tables},
+};
+
+use crate::{CellLine, Random, Routes, line::Words};
+
+/// How large the tables are whose size is not fixed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Size {
+    /// Buckets of the flow table, a power of two.
+    pub buckets: u32,
+    /// Lines of both halves of the endpoint filter.
+    pub filter_lines: u32,
+    /// Pointers there is room for.
+    pub pointers: usize,
+}
+
+/// The tables of one data plane; those whose sizes are fixed have the sizes that the eBPF programs'
+/// have.
+///
+/// Time stands still until [`Memory::advance`], random numbers follow from the seed.
+#[derive(Debug)]
+pub struct Memory {
+    size: Size,
+    config: Vec<Words>,
+    flows: Vec<Words>,
+    filter: Vec<Words>,
+    services: Vec<Words>,
+    schedules: Vec<Words>,
+    dests: Vec<Words>,
+    dest_counters: Vec<Words>,
+    reasons: Vec<Words>,
+    next_hops: Vec<Words>,
+    interfaces: Vec<Words>,
+    neighbours: RefCell<BTreeMap<u64, u32>>,
+    pointers: RefCell<BTreeMap<[u64; 2], Pointer>>,
+    routes: RefCell<Routes>,
+    now: Cell<u32>,
+    random: Random,
+}
+
+impl Memory {
+    /// Tables without services, as a daemon makes them: layout, the flow hash's secrets (drawn from
+    /// `seed`), bucket mask and an empty endpoint filter of `1 << filter_log2` lines are set; timeouts
+    /// come with the first services. The clock shows `now` ticks.
+    #[must_use]
+    pub fn new(size: Size, filter_log2: u32, seed: u64, now: u32) -> Self {
+        let memory = Self {
+            size,
+            config: lines(config::LINES),
+            flows: lines(size.buckets * bucket::LINES),
+            filter: lines(size.filter_lines),
+            services: lines(MAX_SERVICES),
+            schedules: lines(schedule::LINES),
+            dests: lines(MAX_DESTS * dest::LINES),
+            dest_counters: lines(MAX_DESTS),
+            reasons: lines(reason::LINES),
+            next_hops: lines(MAX_NEXT_HOPS),
+            interfaces: lines(interface::LINES),
+            neighbours: RefCell::default(),
+            pointers: RefCell::default(),
+            routes: RefCell::default(),
+            now: Cell::new(now),
+            random: Random::new(seed),
+        };
+        if let Some(head) = memory.head() {
+            let random = &memory.random;
+            head.store(config::SECRET0, random.draw());
+            head.store(config::SECRET1, random.draw() | 1);
+            head.store(config::BUCKET_MASK, u64::from(size.buckets) - 1);
+            let seed = random.draw() as u32;
+            head.store(config::FILTER, Geometry::new(0, filter_log2, seed).0);
+            head.store(config::LAYOUT, LAYOUT);
+        }
+        memory
+    }
+
+    /// How large the tables are.
+    #[must_use]
+    pub const fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Lets time go by.
+    pub fn advance(&self, ticks: u32) {
+        self.now.set(self.now.get().wrapping_add(ticks));
+    }
+
+    /// Tells the core that next hops are looked after.
+    pub fn beat(&self) {
+        if let Some(head) = self.head() {
+            head.store(config::HEARTBEAT, u64::from(self.now.get()));
+        }
+    }
+
+    /// Leads a neighbour's key ([`ferrovs_core::abi::next_hop::neighbour_key`]) to a next hop.
+    pub fn set_neighbour(&self, key: u64, number: u32) {
+        self.neighbours.borrow_mut().insert(key, number);
+    }
+
+    /// Forgets a neighbour's key.
+    pub fn remove_neighbour(&self, key: u64) {
+        self.neighbours.borrow_mut().remove(&key);
+    }
+
+    /// Sets the routes.
+    pub fn set_routes(&self, routes: Routes) {
+        self.routes.replace(routes);
+    }
+
+    /// How many pointers there are.
+    #[must_use]
+    pub fn pointers(&self) -> usize {
+        self.pointers.borrow().len()
+    }
+
+    /// How often each reason occurred.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<(Reason, u64)> {
+        let count = |&reason: &Reason| {
+            let number = reason as u32;
+            let line = Tables::reasons(&self, number / 8);
+            (
+                reason,
+                line.map_or(0, |line| line.load(number as usize % 8)),
+            )
+        };
+        Reason::ALL.iter().map(count).collect()
+    }
+
+    /// Line 0 of the configuration.
+    fn head(&self) -> Option<CellLine<'_>> {
+        line(&self.config, 0)
+    }
+}
+
+fn lines(count: u32) -> Vec<Words> {
+    vec![Words::default(); count as usize]
+}
+
+fn line(table: &[Words], number: u32) -> Option<CellLine<'_>> {
+    table.get(number as usize).map(CellLine::new)
+}
+
+impl<'a> Tables for &'a Memory {
+    type Line = CellLine<'a>;
+
+    fn config(&self, number: u32) -> Option<CellLine<'a>> {
+        line(&self.config, number)
+    }
+
+    fn flow(&self, number: u32) -> Option<CellLine<'a>> {
+        line(&self.flows, number)
+    }
+
+    fn filter(&self, number: u32) -> Option<CellLine<'a>> {
+        line(&self.filter, number)
+    }
+
+    fn service(&self, number: u32) -> Option<CellLine<'a>> {
+        line(&self.services, number)
+    }
+
+    fn schedule(&self, number: u32) -> Option<CellLine<'a>> {
+        line(&self.schedules, number)
+    }
+
+    fn dest(&self, number: u32) -> Option<CellLine<'a>> {
+        line(&self.dests, number)
+    }
+
+    fn dest_counters(&self, number: u32) -> Option<CellLine<'a>> {
+        line(&self.dest_counters, number)
+    }
+
+    fn reasons(&self, number: u32) -> Option<CellLine<'a>> {
+        line(&self.reasons, number)
+    }
+
+    fn next_hop(&self, number: u32) -> Option<CellLine<'a>> {
+        line(&self.next_hops, number)
+    }
+
+    fn interface(&self, number: u32) -> Option<CellLine<'a>> {
+        line(&self.interfaces, number)
+    }
+
+    fn neighbour(&self, key: u64) -> Option<u32> {
+        self.neighbours.borrow().get(&key).copied()
+    }
+
+    fn pointer(&self, key: &PointerKey) -> Option<Pointer> {
+        self.pointers.borrow().get(&key.0).copied()
+    }
+
+    fn pointer_insert(&self, key: &PointerKey, pointer: Pointer) -> bool {
+        let mut pointers = self.pointers.borrow_mut();
+        let fits = pointers.len() < self.size.pointers && !pointers.contains_key(&key.0);
+        if fits {
+            pointers.insert(key.0, pointer);
+        }
+        fits
+    }
+
+    fn pointer_remove(&self, key: &PointerKey) {
+        self.pointers.borrow_mut().remove(&key.0);
+    }
+
+    fn route(&self, destination: u32, _: u32) -> Option<Route> {
+        self.routes.borrow().to(destination)
+    }
+
+    fn now(&self) -> u32 {
+        self.now.get()
+    }
+
+    fn random(&self) -> u32 {
+        self.random.draw() as u32
+    }
+}
