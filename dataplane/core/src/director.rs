@@ -154,7 +154,10 @@ impl<T: Tables> Case<'_, T> {
             return Err(Leave::Foreign);
         }
         let line = self.tables.flow(opened.line).ok_or(Leave::Foreign)?;
-        read(line, opened.line).ok_or(Leave::Drop(Reason::Contended))
+        // It may have been evicted since, and its line be another flow's.
+        read(line, opened.line)
+            .filter(|flow| flow.client == client && flow.virtual_ == virtual_)
+            .ok_or(Leave::Drop(Reason::Contended))
     }
 
     /// The flow of a server's packet. A packet without one is the server's own business.

@@ -68,6 +68,8 @@ pub trait Tables {
     fn pointer(&self, key: &PointerKey) -> Option<Pointer>;
     /// Stores a pointer under a key that has none; false if it has one or there is no room.
     fn pointer_insert(&self, key: &PointerKey, pointer: Pointer) -> bool;
+    /// Changes the pointer under a key from `old` to `new` in one step; false if it is not `old`.
+    fn pointer_replace(&self, key: &PointerKey, old: Pointer, new: Pointer) -> bool;
     /// Forgets a key.
     fn pointer_remove(&self, key: &PointerKey);
 

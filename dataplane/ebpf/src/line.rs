@@ -42,20 +42,24 @@ impl Line for MapLine {
 
     #[inline(always)]
     fn compare_exchange(self, word: usize, current: u64, new: u64) -> bool {
-        // SAFETY: an aligned word of a map element.
-        unsafe {
-            atomic_cxchg::<u64, { AtomicOrdering::SeqCst }, { AtomicOrdering::SeqCst }>(
-                self.word(word),
-                current,
-                new,
-            )
-            .1
-        }
+        compare_exchange(self.word(word), current, new)
     }
 
     #[inline(always)]
     fn fetch_add(self, word: usize, value: u64) -> u64 {
         // SAFETY: an aligned word of a map element.
         unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::SeqCst }>(self.word(word), value) }
+    }
+}
+
+/// Sets a word in a map element to `new` if it is `current`; whether it was.
+#[inline(always)]
+pub fn compare_exchange(word: *mut u64, current: u64, new: u64) -> bool {
+    // SAFETY: an aligned word of a map element.
+    unsafe {
+        atomic_cxchg::<u64, { AtomicOrdering::SeqCst }, { AtomicOrdering::SeqCst }>(
+            word, current, new,
+        )
+        .1
     }
 }

@@ -21,7 +21,7 @@ use ferrovs_core::flow::open::{Outcome, Wish, open};
 use ferrovs_core::flow::reserve::point;
 use ferrovs_core::tables::{Route, Tables};
 
-use crate::line::MapLine;
+use crate::line::{MapLine, compare_exchange};
 
 type Lines<const N: usize> = Array<[u64; WORDS], N, { BPF_F_MMAPABLE as usize }>;
 type Sparse<K, V, const N: usize> = HashMap<K, V, N, { BPF_F_NO_PREALLOC as usize }>;
@@ -168,6 +168,14 @@ impl Tables for Maps {
         POINTERS
             .insert(key.0, pointer.0, u64::from(BPF_NOEXIST))
             .is_ok()
+    }
+
+    #[inline(always)]
+    fn pointer_replace(&self, key: &PointerKey, old: Pointer, new: Pointer) -> bool {
+        match POINTERS.get_ptr_mut(key.0) {
+            Some(value) => compare_exchange(value, old.0, new.0),
+            None => false,
+        }
     }
 
     #[inline(always)]

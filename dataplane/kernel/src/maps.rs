@@ -245,6 +245,11 @@ impl<'a> Tables for &'a Maps {
         unsafe { sys::update(self.pointers.as_fd(), &key.0, &pointer.0, true) }.is_ok()
     }
 
+    fn pointer_replace(&self, _: &PointerKey, _: Pointer, _: Pointer) -> bool {
+        // No system call can do it in one step, and only who opens flows needs it.
+        false
+    }
+
     fn pointer_remove(&self, key: &PointerKey) {
         // SAFETY: keys of this map are two words. An absent key is as good as a removed one.
         let _ = unsafe { sys::delete(self.pointers.as_fd(), &key.0) };

@@ -217,6 +217,16 @@ impl<'a> Tables for &'a Memory {
         fits
     }
 
+    fn pointer_replace(&self, key: &PointerKey, old: Pointer, new: Pointer) -> bool {
+        match self.pointers.borrow_mut().get_mut(&key.0) {
+            Some(pointer) if *pointer == old => {
+                *pointer = new;
+                true
+            }
+            _ => false,
+        }
+    }
+
     fn pointer_remove(&self, key: &PointerKey) {
         self.pointers.borrow_mut().remove(&key.0);
     }

@@ -53,11 +53,31 @@ impl Counts {
 
     /// Flows in an active state.
     pub const fn active(self) -> u32 {
-        (self.0 >> 32) as u32
+        not_negative((self.0 >> 32) as u32)
     }
 
     /// All other flows.
     pub const fn inactive(self) -> u32 {
-        self.0 as u32
+        not_negative(self.0 as u32)
+    }
+}
+
+/// A flow's end may be counted an instant before the change of state that came first.
+const fn not_negative(flows: u32) -> u32 {
+    if (flows as i32) < 0 { 0 } else { flows }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_counted_before_the_last_change_shows_no_flows() {
+        let active = Counts::unit(true);
+        let ended_as_inactive = active.wrapping_sub(Counts::unit(false));
+        let counts = Counts(ended_as_inactive);
+        assert_eq!((counts.active(), counts.inactive()), (0, 0));
+        let moved = Counts::unit(false).wrapping_sub(Counts::unit(true));
+        assert_eq!(ended_as_inactive.wrapping_add(moved), 0);
     }
 }

@@ -13,8 +13,9 @@ use crate::abi::flow::{CONTROL, Control};
 use crate::abi::reason::Reason;
 use crate::tables::{Line, Tables, count};
 
-/// Ticks after which a claimed line counts as abandoned: its claimer died half way.
-pub const ABANDONED: u32 = ticks(3);
+/// Ticks after which a claimed line counts as abandoned: its claimer, the daemon, died half way. Longer
+/// than a program can ever stand still between its instructions, for it writes the line as its own.
+pub const ABANDONED: u32 = ticks(60);
 
 /// Claims a line for a flow whose preferred line is `home`; its number, 0 if there is none.
 /// `alternatives` are the numbers of two other buckets, 32 bits each.

@@ -1,7 +1,7 @@
 //! Writing a claimed line and making it live.
 
 use super::open::Wish;
-use super::place;
+use super::{place, reserve};
 use crate::abi::bucket::{DISPLACED, LINES, TAGS, with_tag};
 use crate::abi::dest::{self, Counts};
 use crate::abi::endpoint::tag;
@@ -88,11 +88,9 @@ fn displace<T: Tables>(tables: &T, wish: &Wish, number: u32, home: u32) -> bool 
     let (Some(line), Some(header)) = (tables.flow(number), tables.flow(home & !(LINES - 1))) else {
         return false;
     };
-    let key = PointerKey([wish.client, wish.virtual_]);
-    // No flow has this key, or it would have been found: what is there is a leftover.
-    tables.pointer_remove(&key);
     let generation = Control(line.load(CONTROL)).generation();
-    if !tables.pointer_insert(&key, Pointer::new(number, generation)) {
+    let key = PointerKey([wish.client, wish.virtual_]);
+    if !reserve::store(tables, &key, Pointer::new(number, generation)) {
         return false;
     }
     header.fetch_add(DISPLACED, 1);

@@ -11,7 +11,7 @@
 
 use super::acquire::acquire;
 use super::install::{install, own, release};
-use super::reserve::reserve;
+use super::reserve::{reserve, unreserve};
 use super::{find, is_expired, place, retire};
 use crate::abi::bucket::{LINES, LOCK};
 use crate::abi::endpoint::tag;
@@ -153,7 +153,7 @@ fn under_lock<T: Tables>(tables: &T, wish: &Wish, home: u32, alternatives: u64) 
     }
     let owner = own(tables, wish, line, dest, home);
     if owner == 0 {
-        // The reply's pointer stays behind; whoever wants its key finds that it leads nowhere.
+        unreserve(tables, dest, local);
         release(tables, line, wish.now);
         return Outcome::refused(Reason::TableFull);
     }

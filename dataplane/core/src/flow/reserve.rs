@@ -6,6 +6,10 @@
 //! another service, same server socket: in IPVS the older connection dies), the newer one takes
 //! another source port.
 //!
+//! A pointer belongs to its flow from before the flow lives until whoever ends the flow has removed it.
+//! What remains under a key after that (an ender died, a line was given back) is a leftover, and may be
+//! replaced, in one step, so that of two CPUs one gets the key.
+//!
 //! Bound: [`PORT_TRIES`] source ports.
 
 use super::find;
@@ -33,20 +37,16 @@ pub(super) fn reserve<T: Tables>(tables: &T, wish: &Wish, line: u32, dest: u32, 
         return 0;
     };
     let server = settings.load(dest::ENDPOINT);
-    let older = match side::real(tables, config, server, tag(wish.client)) {
-        Some(entry) if entry.is_shared() => entry.service(),
-        _ if line / LINES == home / LINES => return wish.client,
-        _ => 0,
-    };
     // The flows of the server's oldest service may be older than the sharing, and have no pointer.
-    let older = if older == tag(wish.virtual_) {
-        0
-    } else {
-        older
+    let (older, tries) = match side::real(tables, config, server, tag(wish.client)) {
+        Some(entry) if entry.is_shared() => (entry.service(), PORT_TRIES),
+        _ if line / LINES == home / LINES => return wish.client,
+        // Replies are hashed first, so they must bear the client's own port.
+        _ => (0, 1),
     };
     let pointer = Pointer::new(line, Control(flow.load(CONTROL)).generation());
     let mut local = wish.client;
-    for _ in 0..PORT_TRIES {
+    for _ in 0..tries {
         if tables.point(older, PointerKey([server, local]), pointer) {
             return local;
         }
@@ -60,20 +60,46 @@ pub(super) fn reserve<T: Tables>(tables: &T, wish: &Wish, line: u32, dest: u32, 
     0
 }
 
-/// Stores a pointer, in place of a stale one if need be; false if another flow has these replies.
-/// `older`, if not 0, is a service whose flows may have no pointers and are looked for by their hash.
+/// Takes back the reply that [`reserve`] has stored for a flow away from its home.
+#[inline(always)]
+pub(super) fn unreserve<T: Tables>(tables: &T, dest: u32, local: u64) {
+    if let Some(settings) = tables.dest(dest::LINES * dest) {
+        tables.pointer_remove(&PointerKey([settings.load(dest::ENDPOINT), local]));
+    }
+}
+
+/// Stores the pointer of a reply; false if another flow has these replies. `older`, if not 0, is a
+/// service whose flows may have no pointers and are looked for by their hash.
 #[inline(always)]
 pub fn point<T: Tables>(tables: &T, older: u16, key: PointerKey, pointer: Pointer) -> bool {
     let PointerKey([server, local]) = key;
     if older != 0 && find::line_by_server(tables, older, server, local) != 0 {
         return false;
     }
-    if tables.pointer_insert(&key, pointer) {
+    store(tables, &key, pointer)
+}
+
+/// Stores a pointer, in place of a leftover if need be; false if the key is another flow's, or there
+/// is no room.
+#[inline(always)]
+pub(super) fn store<T: Tables>(tables: &T, key: &PointerKey, pointer: Pointer) -> bool {
+    match tables.pointer(key) {
+        None => tables.pointer_insert(key, pointer),
+        Some(old) => is_leftover(tables, old) && tables.pointer_replace(key, old, pointer),
+    }
+}
+
+/// Whether nobody will use or remove the pointer any more. Its line has the pointer's generation while
+/// the flow is being made and lives, and the next one, claimed, while it is being ended.
+#[inline(always)]
+fn is_leftover<T: Tables>(tables: &T, pointer: Pointer) -> bool {
+    let Some(line) = tables.flow(pointer.line()) else {
         return true;
+    };
+    let control = Control(line.load(CONTROL));
+    match control.generation().wrapping_sub(pointer.generation()) & 0x00ff_ffff {
+        0 => control.is_free(),
+        1 => control.is_free() || control.is_live(),
+        _ => true,
     }
-    if find::pointed_to(tables, server, local) != 0 {
-        return false;
-    }
-    tables.pointer_remove(&key);
-    tables.pointer_insert(&key, pointer)
 }

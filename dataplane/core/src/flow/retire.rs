@@ -16,8 +16,10 @@ use crate::tables::{Line, Tables};
 pub fn retire<T: Tables>(tables: &T, number: u32, seen: Control, now: u32) -> bool {
     let taken = take(tables, number, seen, now);
     if taken && let Some(line) = tables.flow(number) {
-        let generation = seen.claimed(now).generation();
-        line.store(CONTROL, Control::new(Phase::Free, 0, generation, now).0);
+        let claimed = seen.claimed(now);
+        let free = Control::new(Phase::Free, 0, claimed.generation(), now);
+        // Not if the line was taken from us because we stood still for too long.
+        line.compare_exchange(CONTROL, claimed.0, free.0);
     }
     taken
 }
@@ -28,23 +30,21 @@ pub(super) fn take<T: Tables>(tables: &T, number: u32, seen: Control, now: u32) 
     let Some(line) = tables.flow(number) else {
         return false;
     };
-    if !line.compare_exchange(CONTROL, seen.0, seen.claimed(now).0) {
+    // Read before the claim: if that succeeds, they all belong to the flow that was seen, and it does
+    // not matter how long the rest takes.
+    let owner = Owner(line.load(OWNER));
+    let reply = PointerKey([line.load(DEST), line.load(LOCAL)]);
+    let (client, virtual_) = (line.load(CLIENT), line.load(VIRTUAL));
+    let claimed = seen.claimed(now);
+    if !line.compare_exchange(CONTROL, seen.0, claimed.0) {
         return false;
     }
-    // The line is ours: its words stay as they are until we write them.
-    let owner = Owner(line.load(OWNER));
     count_down(tables, owner, seen);
-    let pointer = Pointer::new(number, seen.generation());
     if owner.has(Owner::SERVER_POINTER) {
-        forget(
-            tables,
-            pointer,
-            &PointerKey([line.load(DEST), line.load(LOCAL)]),
-        );
+        forget(tables, number, claimed, &reply);
     }
     if owner.has(Owner::CLIENT_POINTER) {
-        let (client, virtual_) = (line.load(CLIENT), line.load(VIRTUAL));
-        forget(tables, pointer, &PointerKey([client, virtual_]));
+        forget(tables, number, claimed, &PointerKey([client, virtual_]));
         if let Some(config) = tables.config(0) {
             let home = place::of(config, client, tag(virtual_)).bucket;
             if let Some(header) = tables.flow(home * LINES) {
@@ -63,10 +63,14 @@ fn count_down<T: Tables>(tables: &T, owner: Owner, seen: Control) {
     }
 }
 
-/// Removes a pointer if it is still this one.
+/// Removes the ended flow's pointer. Nobody replaces it while the line is claimed by us.
 #[inline(always)]
-fn forget<T: Tables>(tables: &T, pointer: Pointer, key: &PointerKey) {
-    if tables.pointer(key) == Some(pointer) {
+fn forget<T: Tables>(tables: &T, number: u32, claimed: Control, key: &PointerKey) {
+    let ended = claimed.generation().wrapping_sub(1);
+    if tables.pointer(key) == Some(Pointer::new(number, ended))
+        && let Some(line) = tables.flow(number)
+        && line.load(CONTROL) == claimed.0
+    {
         tables.pointer_remove(key);
     }
 }
