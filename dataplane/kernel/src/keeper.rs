@@ -43,6 +43,9 @@ pub struct Watched {
     pub next_hops: BTreeSet<u32>,
 }
 
+/// Stores what interfaces were set to before the keeper changes them.
+pub type Remember = Box<dyn FnMut(&Tuning) -> Result<()> + Send>;
+
 /// See the [module](self).
 pub struct Keeper {
     plane: Arc<DataPlane>,
@@ -55,7 +58,7 @@ pub struct Keeper {
     hops: NextHops,
     hooks: Vec<Hook>,
     tuning: Tuning,
-    remember: Box<dyn FnMut(&Tuning) -> Result<()> + Send>,
+    remember: Remember,
     announced: bool,
     ended: bool,
     homeless: Vec<Ipv4Addr>,
@@ -79,11 +82,7 @@ impl Keeper {
     ///
     /// # Errors
     /// When the network cannot be seen.
-    pub fn new(
-        plane: Arc<DataPlane>,
-        tuning: Tuning,
-        remember: Box<dyn FnMut(&Tuning) -> Result<()> + Send>,
-    ) -> Result<Self> {
+    pub fn new(plane: Arc<DataPlane>, tuning: Tuning, remember: Remember) -> Result<Self> {
         let problem = "cannot see the network";
         let watch = Watch::new().map_err(Error::system(problem))?;
         let mut query = Query::new().map_err(Error::system(problem))?;

@@ -27,7 +27,7 @@ pub mod wanted;
 pub use choice::{HookChoice, Hooking, Kind, Targets};
 pub use error::{Error, Result};
 pub use hooks::Hook;
-pub use keeper::{Keeper, Watched, take_down};
+pub use keeper::{Keeper, Remember, Watched, take_down};
 pub use load::{Programs, TC_PROGRAM, XDP_PROGRAM};
 pub use mapped::Words;
 pub use maps::Maps;

@@ -159,7 +159,7 @@ impl Loader {
                 function.line_info.len(),
             ),
         };
-        sys::load_program(&new, &mut []).or_else(|error| Err(explain(&new, name, error)))
+        sys::load_program(&new, &mut []).map_err(|error| explain(&new, name, error))
     }
 }
 

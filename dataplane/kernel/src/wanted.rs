@@ -74,12 +74,11 @@ const fn key(generation: u32, chunk: u32) -> u64 {
 fn remove_others(maps: &Maps, kept: u32) -> Result<()> {
     let problem = "cannot clear the stored wanted state";
     let map = maps.wanted.as_fd();
+    // SAFETY: keys of this map are a word.
+    let after = |key: Option<&u64>| unsafe { sys::next_key(map, key) };
     let mut others = Vec::new();
     let mut last: Option<u64> = None;
-    // SAFETY: keys of this map are a word.
-    while let Some(key) =
-        unsafe { sys::next_key(map, last.as_ref()) }.map_err(Error::system(problem))?
-    {
+    while let Some(key) = after(last.as_ref()).map_err(Error::system(problem))? {
         if (key >> 32) as u32 != kept {
             others.push(key);
         }
