@@ -10,8 +10,18 @@ use ferrovs_core::{
     abi::{LAYOUT, config, interface},
     tables::{Line, Tables},
 };
-use ferrovs_kernel::{DataPlane, Error, HookChoice, Targets, Tuning, sys, take_down, wanted};
-use stage::{Stage, data_plane, hooked, keeper, targets};
+use ferrovs_kernel::{
+    DataPlane, Error, HookChoice, Keeper, Targets, Tuning, sys, take_down, wanted,
+};
+use stage::{Stage, data_plane, keeper, targets};
+
+/// Names of the hooked interfaces and their hooks.
+fn hooked(keeper: &Keeper) -> Vec<(String, &'static str)> {
+    let hooks = keeper.hooks().iter();
+    hooks
+        .map(|hook| (hook.hooking.name.clone(), hook.name()))
+        .collect()
+}
 
 fn program_id(plane: &DataPlane) -> u32 {
     let info = sys::program_info(plane.programs.tc.as_fd()).unwrap();
@@ -82,7 +92,7 @@ fn tables_of_another_layout_are_left_alone() {
     });
 }
 
-fn hooks_index(keeper: &ferrovs_kernel::Keeper) -> u32 {
+fn hooks_index(keeper: &Keeper) -> u32 {
     keeper.hooks()[0].hooking.interface
 }
 

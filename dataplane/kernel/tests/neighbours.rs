@@ -45,7 +45,8 @@ fn destination(plane: &DataPlane) -> Option<[u8; 6]> {
 #[test]
 fn a_server_is_found_and_followed_to_another_mac_address() {
     let stage = Stage::new("follow");
-    let before = stage.server().mac().unwrap().0;
+    let server = stage.peer.link("server").unwrap();
+    let before = server.mac().unwrap().0;
     let setting = "net.ipv4.neigh.inside.base_reachable_time_ms";
     let default = stage.director.sysctl(setting).unwrap();
     let plane = stage.run(|| {
@@ -55,7 +56,7 @@ fn a_server_is_found_and_followed_to_another_mac_address() {
         let found = || destination(&plane) == Some(before);
         work(&mut keeper, Duration::from_secs(3), found);
         let (first, after) = (number(&plane), [2, 0, 0, 0, 0, 0x77]);
-        stage.server().set_mac(Mac(after)).unwrap();
+        server.set_mac(Mac(after)).unwrap();
         let followed = || destination(&plane) == Some(after);
         work(&mut keeper, Duration::from_secs(5), followed);
         assert_eq!(number(&plane), first);

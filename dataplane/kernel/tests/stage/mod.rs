@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
 
 use ferrovs_kernel::{DataPlane, HookChoice, Keeper, Sizes, Targets, Tuning};
-use ferrovs_lab::{Link, Namespace, veth};
+use ferrovs_lab::{Namespace, veth};
 
 /// The virtual address, on `outside`.
 pub(crate) const VIP: Ipv4Addr = Ipv4Addr::new(10, 77, 1, 1);
@@ -41,10 +41,6 @@ impl Stage {
         stage
     }
 
-    pub(crate) fn server(&self) -> Link<'_> {
-        self.peer.link("server").unwrap()
-    }
-
     /// Runs in the director's namespace.
     pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         self.director.run(work).unwrap()
@@ -71,12 +67,4 @@ pub(crate) fn targets(choice: HookChoice) -> Targets {
         anchored: true,
         ..Targets::default()
     }
-}
-
-/// Names of the hooked interfaces and their hooks.
-pub(crate) fn hooked(keeper: &Keeper) -> Vec<(String, &'static str)> {
-    let hooks = keeper.hooks().iter();
-    hooks
-        .map(|hook| (hook.hooking.name.clone(), hook.name()))
-        .collect()
 }
