@@ -196,6 +196,10 @@ impl Tables for &'static Plain {
         false
     }
 
+    fn pointer_replace(&self, _: &PointerKey, _: Pointer, _: Pointer) -> bool {
+        false
+    }
+
     fn pointer_remove(&self, _: &PointerKey) {}
 
     fn route(&self, _: u32, _: u32) -> Option<Route> {
