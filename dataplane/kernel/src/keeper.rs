@@ -13,19 +13,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ferrovs_core::{
-    abi::interface::{ETHERNET, INDEX, LINES, MAC, PROBES, line as line_of, pack_mac},
-    tables::{Line, Tables},
-};
+use ferrovs_core::abi::interface::{ETHERNET, pack_mac};
 use netlink_packet_route::RouteNetlinkMessage;
 use tracing::{debug, info, warn};
 
 use crate::{
-    DataPlane, Error, Hook, Maps, Result, Targets,
+    DataPlane, Error, Hook, Result, Targets,
     choice::{choose, homeless},
     hooks::{reconcile, report},
+    interfaces::write_interfaces,
     net::{Features, Query, Snapshot, Watch, Way, xdp_features},
     next_hops::NextHops,
+    take_down::release_neighbours,
     tuning::{self, Tuning},
 };
 
@@ -46,7 +45,7 @@ pub struct Watched {
 /// Stores what interfaces were set to before the keeper changes them.
 pub type Remember = Box<dyn FnMut(&Tuning) -> Result<()> + Send>;
 
-/// See the [module](self).
+/// Watches the network, and keeps hooks, interfaces and next hops right.
 pub struct Keeper {
     plane: Arc<DataPlane>,
     query: Query,
@@ -62,6 +61,7 @@ pub struct Keeper {
     announced: bool,
     ended: bool,
     homeless: Vec<Ipv4Addr>,
+    pathless: Vec<Ipv4Addr>,
     deaf: BTreeSet<u32>,
     synced: Instant,
     asked: Option<Instant>,
@@ -104,6 +104,7 @@ impl Keeper {
             announced: false,
             ended: false,
             homeless: Vec::new(),
+            pathless: Vec::new(),
             deaf: BTreeSet::new(),
             synced: Instant::now(),
             asked: None,
@@ -269,6 +270,7 @@ impl Keeper {
         self.write_next_hops()?;
         self.tune()?;
         self.tell_homeless();
+        self.tell_pathless();
         Ok(())
     }
 
@@ -419,75 +421,23 @@ impl Keeper {
         }
         self.homeless = homeless;
     }
-}
 
-/// Has the kernel keep neighbours towards servers as it pleases again.
-fn release_neighbours(maps: &Maps, query: &mut Query) {
-    use ferrovs_core::abi::{MAX_DESTS, dest, next_hop};
-    let mut released = BTreeSet::new();
-    for number in 1..MAX_DESTS {
-        let Some(line) = maps.dest(number * dest::LINES) else {
-            break;
-        };
-        let hop = line.load(dest::NEXT_HOP) as u32;
-        if hop == 0 || !released.insert(hop) {
-            continue;
-        }
-        if let Some(line) = maps.next_hop(hop) {
-            let interface = (line.load(next_hop::OUT) >> 32) as u32;
-            let address = (line.load(next_hop::NEIGHBOUR) as u32).to_ne_bytes();
-            if let Err(error) = query.look_for(interface, address.into()) {
-                debug!(%error, "cannot release a neighbour");
+    fn tell_pathless(&mut self) {
+        let addresses: BTreeSet<_> = self.targets.dests.iter().map(|&(_, a)| a).collect();
+        let pathless = addresses
+            .into_iter()
+            .filter(|one| !self.ways.contains_key(one));
+        let pathless: Vec<_> = pathless.collect();
+        for address in pathless.iter().filter(|one| !self.pathless.contains(one)) {
+            if self.network.is_local(*address) {
+                warn!(
+                    "the real server {address} is the director itself, which is not supported yet"
+                );
+            } else {
+                warn!("there is no route to the real server {address}: its packets are dropped");
             }
         }
-    }
-}
-
-/// Takes away what `ferrovs run` made in this network namespace, without a daemon: programs, kept
-/// neighbours, and what was changed about interfaces. The names of the interfaces that had programs.
-///
-/// # Errors
-/// When a program stays.
-pub fn take_down(plane: Option<&DataPlane>, tuning: &Tuning) -> Result<Vec<String>> {
-    if let Some(plane) = plane {
-        let mut query = Query::new().map_err(Error::system("cannot ask for neighbours"))?;
-        release_neighbours(&plane.maps, &mut query);
-    }
-    tuning::restore(tuning);
-    crate::hooks::detach_all()
-}
-
-/// Makes the table of interfaces hold exactly these: index, first and second word.
-fn write_interfaces(maps: &Maps, mut wanted: BTreeMap<u32, (u64, u64)>) {
-    for number in 0..LINES {
-        let Some(line) = maps.interface(number) else {
-            break;
-        };
-        let index = line.load(INDEX) as u32;
-        match wanted.remove(&index) {
-            Some((first, mac)) => {
-                if line.load(MAC) != mac {
-                    line.store(MAC, mac);
-                }
-                if line.load(INDEX) != first {
-                    line.store(INDEX, first);
-                }
-            }
-            None if index != 0 => line.store(INDEX, 0),
-            None => {}
-        }
-    }
-    for (index, (first, mac)) in wanted {
-        let free = (0..PROBES)
-            .filter_map(|probe| maps.interface(line_of(index, probe)))
-            .find(|line| line.load(INDEX) == 0);
-        match free {
-            Some(line) => {
-                line.store(MAC, mac);
-                line.store(INDEX, first);
-            }
-            None => warn!(interface = index, "no place in the table of interfaces"),
-        }
+        self.pathless = pathless;
     }
 }
 

@@ -1,6 +1,6 @@
 //! The answering side of the control socket's API.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -24,6 +24,9 @@ use super::{
     listing,
     socket::Peer,
 };
+
+/// How long answers may still take after the last one was begun.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The director, shared between connections; one at a time asks or changes it.
 pub(super) type Shared = Arc<Mutex<Director>>;
@@ -61,12 +64,21 @@ pub(super) async fn serve(
         .fallback(unknown)
         .layer(middleware::from_fn(admit))
         .with_state(context);
-    axum::serve(
-        listener,
-        router.into_make_service_with_connect_info::<Peer>(),
-    )
-    .with_graceful_shutdown(async move { stop.notified().await })
-    .await
+    let service = router.into_make_service_with_connect_info::<Peer>();
+    let stopping = Arc::new(Notify::new());
+    let noticed = Arc::clone(&stopping);
+    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+        stop.notified().await;
+        noticed.notify_one();
+    });
+    let last_words = async move {
+        stopping.notified().await;
+        tokio::time::sleep(LAST_WORDS).await;
+    };
+    tokio::select! {
+        result = serving => result,
+        () = last_words => Ok(()),
+    }
 }
 
 /// Lets in who may.

@@ -1,0 +1,51 @@
+//! Taking away what `ferrovs run` made, without a daemon.
+
+use std::collections::BTreeSet;
+
+use ferrovs_core::{
+    abi::{MAX_DESTS, dest, next_hop},
+    tables::{Line, Tables},
+};
+use tracing::debug;
+
+use crate::{
+    DataPlane, Error, Maps, Result,
+    hooks::detach_all,
+    net::Query,
+    tuning::{self, Tuning},
+};
+
+/// Has the kernel keep neighbours towards servers as it pleases again.
+pub(crate) fn release_neighbours(maps: &Maps, query: &mut Query) {
+    let mut released = BTreeSet::new();
+    for number in 1..MAX_DESTS {
+        let Some(line) = maps.dest(number * dest::LINES) else {
+            break;
+        };
+        let hop = line.load(dest::NEXT_HOP) as u32;
+        if hop == 0 || !released.insert(hop) {
+            continue;
+        }
+        if let Some(line) = maps.next_hop(hop) {
+            let interface = (line.load(next_hop::OUT) >> 32) as u32;
+            let address = (line.load(next_hop::NEIGHBOUR) as u32).to_ne_bytes();
+            if let Err(error) = query.look_for(interface, address.into()) {
+                debug!(%error, "cannot release a neighbour");
+            }
+        }
+    }
+}
+
+/// Takes away what `ferrovs run` made in this network namespace, without a daemon: programs, kept
+/// neighbours, and what was changed about interfaces. The names of the interfaces that had programs.
+///
+/// # Errors
+/// When a program stays.
+pub fn take_down(plane: Option<&DataPlane>, tuning: &Tuning) -> Result<Vec<String>> {
+    if let Some(plane) = plane {
+        let mut query = Query::new().map_err(Error::system("cannot ask for neighbours"))?;
+        release_neighbours(&plane.maps, &mut query);
+    }
+    tuning::restore(tuning);
+    detach_all()
+}
