@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 pub use flow::FlowView;
 pub use services::{Counters, DestinationView, ServiceView, Services};
-pub use status::{HookView, Status};
+pub use status::{EventView, HookView, Status};
 
 /// The name of the daemon's abstract unix socket.
 pub const SOCKET_NAME: &[u8] = b"ferrovs";

@@ -21,6 +21,17 @@ pub struct Status {
     pub flows: u64,
     /// How many flows the table is made for.
     pub flow_limit: u64,
+    /// What happened beside plain forwarding, since the tables were made; what never did is left out.
+    pub events: Vec<EventView>,
+}
+
+/// What happened to packets or flows, and how often.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct EventView {
+    /// The name of the data plane's reason, `table-full` for instance.
+    pub reason: String,
+    /// How often.
+    pub count: u64,
 }
 
 /// A program of ours on an interface.

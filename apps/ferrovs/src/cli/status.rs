@@ -21,6 +21,7 @@ fn print(status: &Status, out: &mut dyn Write) -> io::Result<()> {
         destinations,
         flows,
         flow_limit,
+        events,
     } = status;
     let started = if *autostarted {
         ", started by a command"
@@ -32,12 +33,16 @@ fn print(status: &Status, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{} on {}: {}", hook.hook, hook.interface, hook.reason)?;
     }
     writeln!(out, "{services} services, {destinations} destinations")?;
-    writeln!(out, "{flows} flows of at most {flow_limit}")
+    writeln!(out, "{flows} flows of at most {flow_limit}")?;
+    for event in events {
+        writeln!(out, "{}: {}", event.reason, event.count)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use ferrovs_api::HookView;
+    use ferrovs_api::{EventView, HookView};
 
     use super::*;
 
@@ -56,13 +61,18 @@ mod tests {
             destinations: 2,
             flows: 3,
             flow_limit: 1_000_000,
+            events: vec![EventView {
+                reason: "no-flow".to_owned(),
+                count: 4,
+            }],
         };
         let mut out = Vec::new();
         print(&status, &mut out).unwrap();
         let expected = "ferrovs 0.1.0, process 42, started by a command\n\
                         tc on eth0: carries the VIP 10.0.0.1\n\
                         1 services, 2 destinations\n\
-                        3 flows of at most 1000000\n";
+                        3 flows of at most 1000000\n\
+                        no-flow: 4\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

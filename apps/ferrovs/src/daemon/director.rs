@@ -7,8 +7,10 @@ use std::{
     time::Duration,
 };
 
-use ferrovs_api::{Counters, DestinationView, HookView, Refused, ServiceView, Services, Status};
-use ferrovs_core::abi::bucket;
+use ferrovs_api::{
+    Counters, DestinationView, EventView, HookView, Refused, ServiceView, Services, Status,
+};
+use ferrovs_core::abi::{bucket, reason::Reason};
 use ferrovs_kernel::{DataPlane, Targets};
 use ferrovs_model::{
     Change, RefusedChange, ServiceKey, Wanted,
@@ -216,7 +218,18 @@ impl Director {
             destinations: services.iter().map(|s| s.destinations.len() as u32).sum(),
             flows: self.flows(),
             flow_limit: buckets * u64::from(bucket::WAYS),
+            events: self.events(),
         }
+    }
+
+    fn events(&self) -> Vec<EventView> {
+        let reasons = self.plane.maps.reasons().into_iter();
+        let happened = reasons.filter(|&(_, count)| count > 0);
+        let event = |(reason, count): (Reason, u64)| EventView {
+            reason: reason.name().to_owned(),
+            count,
+        };
+        happened.map(event).collect()
     }
 
     /// How many flows there are.
