@@ -7,12 +7,10 @@
 
 use std::os::fd::AsFd;
 
-use ferrovs_core::tables::Line;
+use ferrovs_core::{abi::config as words, tables::Line};
 
 use crate::{Error, Maps, Result, sys};
 
-/// Word of the configuration's first line, which no program reads: the current generation; 0: none.
-const GENERATION: usize = 6;
 /// Bytes in a chunk.
 const CHUNK: usize = 3968;
 /// Bytes of the header: length and checksum of the text, 32 bits each.
@@ -34,7 +32,7 @@ impl Default for Chunk {
 /// When it does not fit. Then what was stored before still is.
 pub fn store(maps: &Maps, text: &[u8]) -> Result<()> {
     let config = maps.head();
-    let old = config.load(GENERATION) as u32;
+    let old = config.load(words::WANTED) as u32;
     let new = old.wrapping_add(1).max(1);
     remove_others(maps, old)?;
     for (number, chunk) in (0..).zip(chunks(text)) {
@@ -45,7 +43,7 @@ pub fn store(maps: &Maps, text: &[u8]) -> Result<()> {
             return Err(Error::WantedTooLarge(text.len()));
         }
     }
-    config.store(GENERATION, u64::from(new));
+    config.store(words::WANTED, u64::from(new));
     remove_others(maps, new)
 }
 
@@ -54,7 +52,7 @@ pub fn store(maps: &Maps, text: &[u8]) -> Result<()> {
 /// # Errors
 /// When it is damaged.
 pub fn load(maps: &Maps) -> Result<Option<Vec<u8>>> {
-    let generation = maps.head().load(GENERATION) as u32;
+    let generation = maps.head().load(words::WANTED) as u32;
     if generation == 0 {
         return Ok(None);
     }

@@ -23,6 +23,9 @@ pub const FILTER: usize = 4;
 /// [`HEARTBEAT_LIMIT`], next hops are not trusted.
 pub const HEARTBEAT: usize = 5;
 
+/// Word of line 0: which generation of the wanted state is the current one. For the daemon.
+pub const WANTED: usize = 6;
+
 /// Ticks after which a daemon counts as gone: 3 s.
 pub const HEARTBEAT_LIMIT: u32 = ticks(3);
 

@@ -37,7 +37,7 @@ pub const LINE_BYTES: usize = WORDS * 8;
 pub const MAX_SERVICES: u32 = 4096;
 
 /// Real servers a table set can hold, over all services. Number 0 means "none".
-pub const MAX_DESTS: u32 = 16_384;
+pub const MAX_DESTS: u32 = 8192;
 
 /// Next hops a table set can hold. Number 0 means "not known yet".
 pub const MAX_NEXT_HOPS: u32 = 8192;
