@@ -1,0 +1,14 @@
+//! Many flows, made by packets: a million of them through both hooks, one client that has very many,
+//! one source port that reaches very many services.
+//!
+//! In its short form everything is smaller by the same factor, the table too. `FERROVS_FULL=1` runs
+//! the whole: best in a release build, and with `--nocapture` it says what it measured.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
+mod million;
+mod one_client;
+mod one_port;
+mod packets;
+mod stage;
+mod tables;
