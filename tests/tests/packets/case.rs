@@ -1,0 +1,189 @@
+//! What a case consists of: how it begins, and steps, each packet with what is to become of it.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use ferrovs_core::abi::reason::Reason;
+use ferrovs_model::Change;
+
+use crate::{
+    packet::Packet,
+    world::{Fitness, Port, World},
+};
+
+/// A row of the table.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub name: &'static str,
+    pub world: World,
+    pub steps: Vec<Step>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// A packet arrives.
+    Packet {
+        port: Port,
+        packet: Box<Packet>,
+        expect: Expect,
+    },
+    /// So many seconds go by.
+    Seconds(u32),
+    /// The administrator changes something.
+    Change(Change),
+    /// Something happens to a neighbour.
+    Neighbour(Ipv4Addr, Fitness),
+    /// A neighbour can be learnt from now on.
+    Introduce(Ipv4Addr),
+    /// The daemon stops telling that it lives, or goes on.
+    Heart { beats: bool },
+    /// The sweeper makes a round and ends the flows of these clients.
+    Sweep(Vec<SocketAddrV4>),
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Fate {
+    /// Untouched, to the stack.
+    Pass,
+    Drop,
+    /// Rewritten and sent on; to whom, the flow says.
+    Forward,
+}
+
+/// What is to become of a packet, and of the flows by it. What is not said must not happen.
+#[derive(Clone, Debug)]
+pub(crate) struct Expect {
+    pub fate: Fate,
+    /// XDP leaves it to tc.
+    pub deferred: bool,
+    /// At tc the kernel is asked for the neighbour, because there is no trusted next hop.
+    pub resolved: bool,
+    /// It opens a flow with this server, in this state.
+    pub opens: Option<(SocketAddrV4, u8)>,
+    /// The flow takes another source port than the client's.
+    pub draws_port: bool,
+    /// The state of its flow afterwards, if another.
+    pub state: Option<u8>,
+    /// Its flow is protected from now on.
+    pub protects: bool,
+    /// Clients whose flow it ends.
+    pub ends: Vec<SocketAddrV4>,
+    /// What is counted besides packets and flows.
+    pub reasons: Vec<Reason>,
+}
+
+impl Expect {
+    const fn new(fate: Fate) -> Self {
+        Self {
+            fate,
+            deferred: false,
+            resolved: false,
+            opens: None,
+            draws_port: false,
+            state: None,
+            protects: false,
+            ends: Vec::new(),
+            reasons: Vec::new(),
+        }
+    }
+
+    pub(crate) fn deferred(mut self) -> Self {
+        self.deferred = true;
+        self
+    }
+
+    /// The next hop cannot be trusted: XDP leaves the packet to tc, which asks the kernel.
+    pub(crate) fn resolved(mut self) -> Self {
+        self.resolved = true;
+        self.because(Reason::Resolved).deferred()
+    }
+
+    pub(crate) fn opens(mut self, server: SocketAddrV4, state: u8) -> Self {
+        self.opens = Some((server, state));
+        self
+    }
+
+    pub(crate) fn draws_port(mut self) -> Self {
+        self.draws_port = true;
+        self.because(Reason::PortChanged)
+    }
+
+    pub(crate) fn state(mut self, state: u8) -> Self {
+        self.state = Some(state);
+        self
+    }
+
+    pub(crate) fn protects(mut self) -> Self {
+        self.protects = true;
+        self
+    }
+
+    pub(crate) fn ends(mut self, client: SocketAddrV4) -> Self {
+        self.ends.push(client);
+        self
+    }
+
+    pub(crate) fn because(mut self, reason: Reason) -> Self {
+        self.reasons.push(reason);
+        self
+    }
+}
+
+pub(crate) const fn passed() -> Expect {
+    Expect::new(Fate::Pass)
+}
+
+pub(crate) fn dropped(reason: Reason) -> Expect {
+    Expect::new(Fate::Drop).because(reason)
+}
+
+pub(crate) const fn forwarded() -> Expect {
+    Expect::new(Fate::Forward)
+}
+
+/// A case in the default world.
+pub(crate) fn case(name: &'static str) -> Case {
+    Case {
+        name,
+        world: World::default(),
+        steps: Vec::new(),
+    }
+}
+
+impl Case {
+    pub(crate) fn world(mut self, change: impl FnOnce(&mut World)) -> Self {
+        change(&mut self.world);
+        self
+    }
+
+    pub(crate) fn step(mut self, step: Step) -> Self {
+        self.steps.push(step);
+        self
+    }
+
+    /// A packet arrives on a port.
+    pub(crate) fn on(self, port: Port, packet: Packet, expect: Expect) -> Self {
+        self.step(Step::Packet {
+            port,
+            packet: Box::new(packet),
+            expect,
+        })
+    }
+
+    /// A packet arrives from the clients' side.
+    pub(crate) fn front(self, packet: Packet, expect: Expect) -> Self {
+        self.on(Port::Front, packet, expect)
+    }
+
+    /// A packet arrives from the servers' side.
+    pub(crate) fn back(self, packet: Packet, expect: Expect) -> Self {
+        self.on(Port::Back, packet, expect)
+    }
+
+    pub(crate) fn seconds(self, seconds: u32) -> Self {
+        self.step(Step::Seconds(seconds))
+    }
+
+    pub(crate) fn change(self, change: Change) -> Self {
+        self.step(Step::Change(change))
+    }
+}

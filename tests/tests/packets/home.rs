@@ -1,0 +1,79 @@
+//! Where the core runs: on slices, or in the kernel.
+
+use ferrovs_core::{
+    abi::reason::Reason,
+    tables::Tables,
+    verdict::{Hook, Verdict},
+};
+use ferrovs_model::publish::Figures;
+
+use crate::world::Port;
+
+/// Indices of the director's interfaces.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interfaces {
+    pub front: u32,
+    pub back: u32,
+    pub bare: u32,
+    pub unknown: u32,
+}
+
+impl Interfaces {
+    pub(crate) const fn index(&self, port: Port) -> u32 {
+        match port {
+            Port::Front => self.front,
+            Port::Back => self.back,
+            Port::Bare => self.bare,
+            Port::Unknown => self.unknown,
+        }
+    }
+}
+
+/// What can be seen of a verdict from outside in every home.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Action {
+    Pass,
+    Drop,
+    Redirect,
+}
+
+impl Action {
+    pub(crate) const fn of(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Pass | Verdict::Defer => Self::Pass,
+            Verdict::Drop => Self::Drop,
+            Verdict::Transmit { .. } | Verdict::Resolve { .. } => Self::Redirect,
+        }
+    }
+}
+
+/// What became of a packet.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    pub action: Action,
+    /// The verdict itself, where the home can tell.
+    pub verdict: Option<Verdict>,
+    pub bytes: Vec<u8>,
+}
+
+/// One home of the core, with tables of its own.
+pub(crate) trait Home {
+    /// How it sees its tables.
+    type Tables<'a>: Tables
+    where
+        Self: 'a;
+
+    fn name(&self) -> &'static str;
+    fn tables(&self) -> Self::Tables<'_>;
+    fn interfaces(&self) -> Interfaces;
+    /// Hands a packet to a hook; `None` if this home cannot make such a packet.
+    fn inject(&self, hook: Hook, interface: u32, packet: &[u8]) -> Option<Outcome>;
+    /// Lets everything in the tables become older.
+    fn age(&self, ticks: u32);
+    fn set_neighbour(&self, key: u64, number: u32);
+    fn filter_lines(&self) -> u32;
+    fn flow_lines(&self) -> u32;
+    /// Counters of a destination over all CPUs.
+    fn figures(&self, dest: u32) -> Figures;
+    fn reasons(&self) -> Vec<(Reason, u64)>;
+}

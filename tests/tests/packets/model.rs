@@ -1,0 +1,199 @@
+//! What the tables should say, kept by the rules of the cases and nothing of the core.
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddrV4},
+};
+
+use ferrovs_core::abi::{reason::Reason, state};
+use ferrovs_model::publish::Figures;
+
+use crate::{
+    case::{Expect, Fate},
+    packet::Packet,
+    world::{ASYMMETRIC_CLIENT, BACK_ROUTER, FRONT_ROUTER, Port, REMOTE_CLIENT, UNROUTED_CLIENT},
+};
+
+/// A flow as it should be listed.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Flow {
+    pub protocol: u8,
+    pub client: SocketAddrV4,
+    pub virtual_: SocketAddrV4,
+    pub server: SocketAddrV4,
+    /// What the server sees as its peer.
+    pub local: SocketAddrV4,
+    pub state: u8,
+    pub protected: bool,
+}
+
+/// Protocol, virtual service and server.
+pub(crate) type Path = (u8, SocketAddrV4, SocketAddrV4);
+
+/// Everything that is compared after each step.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Books {
+    /// In order.
+    pub flows: Vec<Flow>,
+    /// What went through each server, zero left out.
+    pub figures: BTreeMap<Path, Figures>,
+    /// Flows of each server, zero left out.
+    pub counts: BTreeMap<Path, (u32, u32)>,
+    /// What was counted besides, zero left out.
+    pub reasons: BTreeMap<Reason, u64>,
+}
+
+/// Books and where flows came in.
+#[derive(Debug, Default)]
+pub(crate) struct Model {
+    pub books: Books,
+    arrivals: BTreeMap<(u8, SocketAddrV4, SocketAddrV4), Port>,
+}
+
+/// Which way a forwarded packet goes, and how it is addressed then.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    pub source: SocketAddrV4,
+    pub destination: SocketAddrV4,
+    /// The neighbour it is handed to, if a route leads there.
+    pub neighbour: Option<Ipv4Addr>,
+    /// Where the flow's first packet came in.
+    pub arrival: Port,
+}
+
+impl Model {
+    /// The flow of a packet, and whether it comes from the client.
+    fn find(&self, packet: &Packet) -> Option<(usize, bool)> {
+        let protocol = packet.protocol();
+        let place = |from_client: bool| {
+            self.books.flows.iter().position(|flow| {
+                let ends = if from_client {
+                    (flow.client, flow.virtual_)
+                } else {
+                    (flow.server, flow.local)
+                };
+                flow.protocol == protocol && ends == (packet.source, packet.destination)
+            })
+        };
+        place(true)
+            .map(|at| (at, true))
+            .or_else(|| place(false).map(|at| (at, false)))
+    }
+
+    /// Takes note of a packet. `drawn` tells the source port that a new flow took. The way that a
+    /// forwarded packet takes.
+    pub(crate) fn take(
+        &mut self,
+        packet: &Packet,
+        port: Port,
+        expect: &Expect,
+        drawn: impl FnOnce() -> u16,
+    ) -> Option<Way> {
+        for client in &expect.ends {
+            self.end(*client);
+        }
+        if let Some((server, state)) = expect.opens {
+            let protocol = packet.protocol();
+            let (client, virtual_) = (packet.source, packet.destination);
+            let old = self.find(packet);
+            assert_eq!(old, None, "the case opens a flow that it has not ended");
+            let mut local = client;
+            if expect.draws_port {
+                local.set_port(drawn());
+                assert_ne!(local, client);
+            }
+            self.books.flows.push(Flow {
+                protocol,
+                client,
+                virtual_,
+                server,
+                local,
+                state,
+                protected: false,
+            });
+            self.arrivals.insert((protocol, client, virtual_), port);
+            let figures = self.books.figures.entry((protocol, virtual_, server));
+            figures.or_default().conns += 1;
+        }
+        for &reason in &expect.reasons {
+            *self.books.reasons.entry(reason).or_default() += 1;
+        }
+        let way = (expect.fate == Fate::Forward).then(|| self.forward(packet, expect));
+        self.settle();
+        way
+    }
+
+    fn forward(&mut self, packet: &Packet, expect: &Expect) -> Way {
+        let found = self.find(packet);
+        let (at, from_client) = found.expect("the case forwards a packet without a flow");
+        let flow = &mut self.books.flows[at];
+        flow.state = expect.state.unwrap_or(flow.state);
+        flow.protected |= expect.protects;
+        let flow = *flow;
+        let figures = self
+            .books
+            .figures
+            .entry((flow.protocol, flow.virtual_, flow.server));
+        let figures = figures.or_default();
+        let length = u64::from(packet.ip_length());
+        let (source, destination) = if from_client {
+            figures.in_packets += 1;
+            figures.in_bytes += length;
+            (flow.local, flow.server)
+        } else {
+            figures.out_packets += 1;
+            figures.out_bytes += length;
+            (flow.virtual_, flow.client)
+        };
+        Way {
+            source,
+            destination,
+            neighbour: neighbour_of(*destination.ip()),
+            arrival: self.arrivals[&(flow.protocol, flow.client, flow.virtual_)],
+        }
+    }
+
+    /// Takes note of what XDP counts when it leaves a packet to tc.
+    pub(crate) fn deferred(&mut self) {
+        *self.books.reasons.entry(Reason::Deferred).or_default() += 1;
+    }
+
+    /// Forgets the flows of a client.
+    pub(crate) fn end(&mut self, client: SocketAddrV4) {
+        let before = self.books.flows.len();
+        self.books.flows.retain(|flow| flow.client != client);
+        assert!(
+            self.books.flows.len() < before,
+            "{client} has no flow to end"
+        );
+        self.settle();
+    }
+
+    /// Brings order and the numbers of flows up to date.
+    fn settle(&mut self) {
+        self.books.flows.sort_unstable();
+        self.books.counts.clear();
+        for flow in &self.books.flows {
+            let counts = self
+                .books
+                .counts
+                .entry((flow.protocol, flow.virtual_, flow.server));
+            let (active, inactive) = counts.or_default();
+            *if state::is_active(flow.state) {
+                active
+            } else {
+                inactive
+            } += 1;
+        }
+    }
+}
+
+/// The neighbour that packets to an address are handed to.
+fn neighbour_of(address: Ipv4Addr) -> Option<Ipv4Addr> {
+    match address {
+        REMOTE_CLIENT => Some(FRONT_ROUTER),
+        ASYMMETRIC_CLIENT => Some(BACK_ROUTER),
+        UNROUTED_CLIENT => None,
+        neighbour => Some(neighbour),
+    }
+}

@@ -1,0 +1,265 @@
+//! The committed object in the kernel, packet by packet through `BPF_PROG_TEST_RUN`.
+//!
+//! What has to be so for a test run to be like a packet from a wire:
+//!
+//! * `bpf_fib_lookup` and the interface of the context need real interfaces with addresses, routes and
+//!   forwarding: a network namespace of the test's own, with veth interfaces, see [`Stage`].
+//! * At tc the kernel makes the skb with `eth_type_trans`, which takes a frame for this host's only if
+//!   it begins with the interface's MAC address, so the interfaces have those of the cases.
+//! * It does so for bare IP packets as well. Their interface therefore has as MAC address the first six
+//!   bytes that all bare packets of the cases have. Such an address must not be a multicast one, so
+//!   their header has options and is six words long.
+//! * Programs run on the kernel's clock. Time goes by when all flows are made older ([`Home::age`]).
+//! * Where a packet is redirected to is not told.
+//!
+//! Frames shorter than an Ethernet header, and at tc than an IP header, are refused by the kernel.
+
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+use ferrovs_core::{
+    abi::{
+        MAX_DESTS, WORDS, bucket, config,
+        filter::Geometry,
+        flow::{CONTROL, Control},
+        reason::Reason,
+    },
+    tables::{Line, Tables},
+    verdict::Hook,
+};
+use ferrovs_kernel::{DataPlane, Maps, Sizes, Words, sys};
+use ferrovs_lab::{Mac, Namespace, veth};
+use ferrovs_model::publish::{Figures, INITIAL_LOG2};
+
+use crate::{
+    home::{Action, Home, Interfaces, Outcome},
+    test_run,
+    world::{BARE_DIRECTOR, DIP, Port, ROUTES, VIP, mac_of_port},
+};
+
+/// A frame of at least this many bytes is never refused: an Ethernet and an IPv6 header.
+const NEVER_REFUSED: usize = 14 + 40;
+
+/// A network namespace with the director's interfaces. It goes when this is dropped.
+pub(crate) struct Stage {
+    namespace: Namespace,
+    interfaces: Interfaces,
+}
+
+impl Stage {
+    pub(crate) fn new(name: &str) -> Self {
+        assert!(
+            ferrovs_lab::is_root(),
+            "this test loads programs into the kernel and makes a network namespace: run it as root"
+        );
+        let namespace = Namespace::create(&format!("{name}-{}", std::process::id())).unwrap();
+        namespace.set_sysctl("net.ipv4.ip_forward", "1").unwrap();
+        let add = |name: &str, port, address: Option<std::net::Ipv4Addr>| {
+            let (link, peer) =
+                veth((&namespace, name), (&namespace, &format!("{name}-peer"))).unwrap();
+            link.set_mac(Mac(mac_of_port(port))).unwrap();
+            if let Some(address) = address {
+                link.add_address(address, 24).unwrap();
+            }
+            link.up().unwrap();
+            peer.up().unwrap();
+            link.index()
+        };
+        let interfaces = Interfaces {
+            front: add("front", Port::Front, Some(VIP)),
+            back: add("back", Port::Back, Some(DIP)),
+            bare: add("bare", Port::Bare, Some(BARE_DIRECTOR)),
+            unknown: add("unknown", Port::Unknown, None),
+        };
+        for (network, prefix, _, gateway) in ROUTES {
+            if let Some(gateway) = gateway {
+                namespace.add_route(network, prefix, gateway).unwrap();
+            }
+        }
+        Self {
+            namespace,
+            interfaces,
+        }
+    }
+
+    /// Runs `work` where the interfaces are.
+    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.namespace.run(work).unwrap()
+    }
+
+    /// Loads the object for tables with so many buckets. Gone when dropped; to be used inside
+    /// [`Stage::run`].
+    pub(crate) fn load(&self, buckets: u32) -> Object {
+        let mut sizes = Sizes::new(Some(1));
+        sizes.flows = u64::from(buckets) * 4;
+        assert_eq!(sizes.buckets(), buckets);
+        let plane = DataPlane::create(&sizes, INITIAL_LOG2).unwrap();
+        Object {
+            neighbours: map_by_name(&plane, "NEIGHBOURS").unwrap(),
+            pointers: map_by_name(&plane, "POINTERS").unwrap(),
+            before: plane.maps.reasons(),
+            plane,
+            buckets,
+            interfaces: self.interfaces,
+        }
+    }
+}
+
+fn map_by_name(plane: &DataPlane, name: &str) -> io::Result<OwnedFd> {
+    for id in sys::program_info(plane.programs.tc.as_fd())?.maps {
+        let map = sys::map_by_id(id)?;
+        if sys::map_info(map.as_fd())?.name == name {
+            return Ok(map);
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
+}
+
+/// Both programs over one set of tables.
+pub(crate) struct Object {
+    plane: DataPlane,
+    neighbours: OwnedFd,
+    pointers: OwnedFd,
+    buckets: u32,
+    /// What was counted before the case.
+    before: Vec<(Reason, u64)>,
+    interfaces: Interfaces,
+}
+
+impl Object {
+    /// Empties all tables, as a new data plane's are.
+    pub(crate) fn clear(&mut self) {
+        let maps = &self.plane.maps;
+        let head = maps.config(0).unwrap();
+        let layout = head.load(config::LAYOUT);
+        for number in 0..MAX_DESTS {
+            maps.counters_of(number).for_each(zero);
+        }
+        every(|number| maps.config(number));
+        every(|number| maps.flow(number));
+        every(|number| maps.filter(number));
+        every(|number| maps.service(number));
+        every(|number| maps.schedule(number));
+        every(|number| maps.dest(number));
+        every(|number| maps.next_hop(number));
+        every(|number| maps.interface(number));
+        empty::<u64>(self.neighbours.as_fd());
+        empty::<[u64; 2]>(self.pointers.as_fd());
+        head.store(config::LAYOUT, layout);
+        head.store(config::BUCKET_MASK, u64::from(self.buckets) - 1);
+        head.store(config::FILTER, Geometry::new(0, INITIAL_LOG2, 1).0);
+        self.before = self.plane.maps.reasons();
+    }
+}
+
+/// Zeroes all lines of a table.
+fn every<'a>(line: impl Fn(u32) -> Option<Words<'a>>) {
+    (0..).map_while(line).for_each(zero);
+}
+
+fn zero(line: Words<'_>) {
+    for word in 0..WORDS {
+        line.store(word, 0);
+    }
+}
+
+/// Removes all keys of a map, each of which is a `K`.
+fn empty<K: Default>(map: BorrowedFd<'_>) {
+    // SAFETY: the caller names the type of the map's keys.
+    while let Some(key) = unsafe { sys::next_key::<K>(map, None) }.unwrap() {
+        // SAFETY: as above.
+        unsafe { sys::delete(map, &key) }.unwrap();
+    }
+}
+
+impl Home for Object {
+    type Tables<'a> = &'a Maps;
+
+    fn name(&self) -> &'static str {
+        "object in the kernel"
+    }
+
+    fn tables(&self) -> &Maps {
+        &self.plane.maps
+    }
+
+    fn interfaces(&self) -> Interfaces {
+        self.interfaces
+    }
+
+    fn inject(&self, hook: Hook, interface: u32, packet: &[u8]) -> Option<Outcome> {
+        let programs = &self.plane.programs;
+        let run = match hook {
+            Hook::Xdp => test_run::xdp(programs.xdp.as_fd(), interface, packet),
+            Hook::Tc => test_run::tc(programs.tc.as_fd(), interface, packet),
+        };
+        let (result, bytes) = match run {
+            Ok(run) => run,
+            Err(error) => {
+                let refused = error.raw_os_error() == Some(libc::EINVAL);
+                assert!(refused && packet.len() < NEVER_REFUSED, "{hook:?}: {error}");
+                return None;
+            }
+        };
+        Some(Outcome {
+            action: action(hook, result),
+            verdict: None,
+            bytes,
+        })
+    }
+
+    fn age(&self, ticks: u32) {
+        for number in 0..self.flow_lines() {
+            let line = self.tables().flow(number).unwrap();
+            let control = Control(line.load(CONTROL));
+            if number % bucket::LINES != 0 && control.is_live() {
+                let older = control.last_seen().wrapping_sub(ticks);
+                line.store(CONTROL, control.with_last_seen(older).0);
+            }
+        }
+    }
+
+    fn set_neighbour(&self, key: u64, number: u32) {
+        let value = u64::from(number);
+        // SAFETY: keys and values of this map are eight bytes.
+        unsafe { sys::update(self.neighbours.as_fd(), &key, &value, false) }.unwrap();
+    }
+
+    fn filter_lines(&self) -> u32 {
+        self.plane.maps.filter_lines()
+    }
+
+    fn flow_lines(&self) -> u32 {
+        self.plane.maps.flow_lines()
+    }
+
+    fn figures(&self, dest: u32) -> Figures {
+        let lines = self.plane.maps.counters_of(dest).map(Figures::of_line);
+        lines.fold(Figures::default(), |sum, one| sum + one)
+    }
+
+    fn reasons(&self) -> Vec<(Reason, u64)> {
+        let now = self.plane.maps.reasons().into_iter();
+        let pairs = now.zip(&self.before);
+        pairs
+            .map(|((reason, now), (_, before))| (reason, now - before))
+            .collect()
+    }
+}
+
+/// What a program's result means.
+fn action(hook: Hook, result: u32) -> Action {
+    /// `TC_ACT_UNSPEC`: on to the next program, or to the stack.
+    const UNSPEC: u32 = u32::MAX;
+    match (hook, result) {
+        // XDP_PASS, XDP_DROP, XDP_REDIRECT.
+        (Hook::Xdp, 2) | (Hook::Tc, UNSPEC) => Action::Pass,
+        // TC_ACT_SHOT.
+        (Hook::Xdp, 1) | (Hook::Tc, 2) => Action::Drop,
+        // TC_ACT_REDIRECT.
+        (Hook::Xdp, 4) | (Hook::Tc, 7) => Action::Redirect,
+        _ => panic!("the {hook:?} program returned {result}"),
+    }
+}

@@ -1,0 +1,294 @@
+//! Running a case in a home, by one of two ways, and comparing everything after each step.
+
+use ferrovs_core::{
+    abi::config::{self, HEARTBEAT_LIMIT, ticks},
+    flow::sweep::sweep,
+    tables::{Line, Tables},
+    verdict::{Hook, Verdict},
+};
+
+use crate::{
+    case::{Case, Expect, Fate, Step},
+    hexdump,
+    home::{Action, Home, Outcome},
+    model::{Books, Model, Way},
+    observe,
+    packet::{Link, Packet},
+    verify,
+    world::{Daemon, Hop, Port},
+};
+
+/// By which hooks packets come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Hooks {
+    /// Only tc is hooked.
+    Tc,
+    /// XDP, and then tc, if XDP passes the packet on.
+    XdpThenTc,
+}
+
+impl Hooks {
+    pub(crate) const BOTH: [Self; 2] = [Self::Tc, Self::XdpThenTc];
+}
+
+/// What was seen at a step: the last hook, what it did, the packet as it was left, and the tables.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Seen {
+    pub step: usize,
+    /// `None` for a step without a packet, or a packet that the home cannot make.
+    pub packet: Option<(Hook, Action, Vec<u8>)>,
+    /// Whether the flows' source ports are random, so that they differ between runs.
+    pub random: bool,
+    pub books: Books,
+}
+
+struct Run<'a, H: Home> {
+    case: &'a Case,
+    home: &'a H,
+    hooks: Hooks,
+    daemon: Daemon,
+    model: Model,
+    beats: bool,
+    random: bool,
+}
+
+/// Runs a case in a home whose tables are empty. What was seen; or what was wrong, for the person who
+/// reads the test's output.
+pub(crate) fn run<H: Home>(case: &Case, home: &H, hooks: Hooks) -> Result<Vec<Seen>, String> {
+    let mut run = Run {
+        case,
+        home,
+        hooks,
+        daemon: Daemon::start(home, &case.world),
+        model: Model::default(),
+        beats: true,
+        random: false,
+    };
+    let mut all = Vec::new();
+    for (number, step) in case.steps.iter().enumerate() {
+        let packet = run.step(step).map_err(|problem| {
+            let name = home.name();
+            let at = number + 1;
+            format!(
+                "case {:?}, step {at}, {hooks:?}, {name}:\n{problem}",
+                case.name
+            )
+        })?;
+        all.push(Seen {
+            step: number + 1,
+            packet,
+            random: run.random,
+            books: run.model.books.clone(),
+        });
+    }
+    Ok(all)
+}
+
+impl<H: Home> Run<'_, H> {
+    fn step(&mut self, step: &Step) -> Result<Option<(Hook, Action, Vec<u8>)>, String> {
+        let mut seen = None;
+        match step {
+            Step::Packet {
+                port,
+                packet,
+                expect,
+            } => seen = self.packet(*port, packet, expect)?,
+            Step::Seconds(seconds) => self.home.age(ticks(*seconds)),
+            Step::Change(change) => self.daemon.change(self.home, std::slice::from_ref(change)),
+            Step::Neighbour(address, fitness) => {
+                self.daemon.set_hop(self.home, *address, *fitness);
+            }
+            Step::Introduce(address) => self.daemon.introduce(self.home, *address),
+            Step::Heart { beats } => self.beats = *beats,
+            Step::Sweep(clients) => {
+                let tables = self.home.tables();
+                let swept = sweep(&tables, 0..self.home.flow_lines(), tables.now(), |_| {});
+                for client in clients {
+                    self.model.end(*client);
+                }
+                let live = self.model.books.flows.len() as u64;
+                if (swept.ended, swept.live) != (clients.len() as u64, live) {
+                    return Err(format!(
+                        "{swept:?}, but {} to end, {live} to live",
+                        clients.len()
+                    ));
+                }
+            }
+        }
+        let books = observe::books(self.home, &self.daemon.publisher)?;
+        if books != self.model.books {
+            let expected = &self.model.books;
+            return Err(format!(
+                "the tables say\n{books:#?}\nbut should say\n{expected:#?}"
+            ));
+        }
+        Ok(seen)
+    }
+
+    fn packet(
+        &mut self,
+        port: Port,
+        packet: &Packet,
+        expect: &Expect,
+    ) -> Result<Option<(Hook, Action, Vec<u8>)>, String> {
+        self.beat();
+        let input = packet.bytes();
+        let interface = self.home.interfaces().index(port);
+        let mut hook = Hook::Tc;
+        if self.hooks == Hooks::XdpThenTc {
+            let at_xdp = self.home.inject(Hook::Xdp, interface, &input);
+            let leaves = expect.deferred || expect.fate == Fate::Pass;
+            if leaves {
+                if let Some(outcome) = at_xdp {
+                    let verdict = if expect.deferred {
+                        Verdict::Defer
+                    } else {
+                        Verdict::Pass
+                    };
+                    untouched(Hook::Xdp, &input, &outcome, Action::Pass, Some(verdict))?;
+                }
+                if expect.deferred {
+                    self.model.deferred();
+                }
+                self.beat();
+            } else {
+                hook = Hook::Xdp;
+                return self.judge(hook, port, packet, &input, at_xdp, expect);
+            }
+        }
+        let outcome = self.home.inject(hook, interface, &input);
+        self.judge(hook, port, packet, &input, outcome, expect)
+    }
+
+    /// What the daemon writes once a second.
+    fn beat(&self) {
+        let tables = self.home.tables();
+        let age = if self.beats { 0 } else { HEARTBEAT_LIMIT + 1 };
+        if let Some(head) = tables.config(0) {
+            head.store(config::HEARTBEAT, u64::from(tables.now().wrapping_sub(age)));
+        }
+    }
+
+    /// Compares what became of a packet with what should have.
+    fn judge(
+        &mut self,
+        hook: Hook,
+        port: Port,
+        packet: &Packet,
+        input: &[u8],
+        outcome: Option<Outcome>,
+        expect: &Expect,
+    ) -> Result<Option<(Hook, Action, Vec<u8>)>, String> {
+        let home = self.home;
+        let drawn = || drawn_port(home, packet);
+        let way = self.model.take(packet, port, expect, drawn);
+        self.random |= expect.draws_port;
+        let Some(outcome) = outcome else {
+            return match expect.fate {
+                Fate::Pass => Ok(None),
+                _ => Err("this home cannot make the packet".to_owned()),
+            };
+        };
+        match (expect.fate, way) {
+            (Fate::Forward, Some(way)) => {
+                self.forwarded(hook, packet, input, &outcome, expect, way)?;
+            }
+            (Fate::Drop, _) => {
+                untouched(hook, input, &outcome, Action::Drop, Some(Verdict::Drop))?;
+            }
+            _ => untouched(hook, input, &outcome, Action::Pass, Some(Verdict::Pass))?,
+        }
+        Ok(Some((hook, outcome.action, outcome.bytes)))
+    }
+
+    fn forwarded(
+        &self,
+        hook: Hook,
+        packet: &Packet,
+        input: &[u8],
+        outcome: &Outcome,
+        expect: &Expect,
+        way: Way,
+    ) -> Result<(), String> {
+        let hop = way
+            .neighbour
+            .and_then(|neighbour| self.case.world.hop(neighbour));
+        let mut output = packet.clone();
+        output.source = way.source;
+        output.destination = way.destination;
+        output.ttl -= 1;
+        if !expect.resolved {
+            output.link = hop.ok_or("the case has no next hop for it")?.link();
+        }
+        let expected = output.bytes();
+        let verdict = self.verdict(hop, way, expect);
+        let right = outcome.action == Action::Redirect
+            && outcome.verdict.is_none_or(|found| found == verdict)
+            && outcome.bytes == expected;
+        if !right {
+            return Err(format!(
+                "{hook:?} said {:?} {:?}, should say {verdict:?}; input, output, expected:\n{}",
+                outcome.action,
+                outcome.verdict,
+                hexdump::compare(input, &outcome.bytes, &expected),
+            ));
+        }
+        let is_whole = packet.cut.is_none() && packet.ip_error == 0 && packet.transport_error == 0;
+        let checked = verify::checksums(&outcome.bytes, link_length(output.link));
+        if checked.is_ok() != is_whole {
+            return Err(format!(
+                "{hook:?}: {checked:?} in\n{}",
+                hexdump::of(&outcome.bytes)
+            ));
+        }
+        Ok(())
+    }
+
+    fn verdict(&self, hop: Option<&Hop>, way: Way, expect: &Expect) -> Verdict {
+        let port = hop.map_or(way.arrival, |hop| hop.port);
+        let interface = self.home.interfaces().index(port);
+        if expect.resolved {
+            Verdict::Resolve { interface }
+        } else {
+            Verdict::Transmit { interface }
+        }
+    }
+}
+
+fn untouched(
+    hook: Hook,
+    input: &[u8],
+    outcome: &Outcome,
+    action: Action,
+    verdict: Option<Verdict>,
+) -> Result<(), String> {
+    let right = outcome.action == action
+        && (outcome.verdict.is_none() || outcome.verdict == verdict)
+        && outcome.bytes == input;
+    if right {
+        return Ok(());
+    }
+    Err(format!(
+        "{hook:?} said {:?} {:?}, should say {action:?} {verdict:?}; input, output, expected:\n{}",
+        outcome.action,
+        outcome.verdict,
+        hexdump::compare(input, &outcome.bytes, input),
+    ))
+}
+
+/// The source port that the flow of this client's packet took.
+fn drawn_port<H: Home>(home: &H, packet: &Packet) -> u16 {
+    let flows = observe::flows(home).unwrap_or_default();
+    let flow = flows
+        .iter()
+        .find(|flow| flow.client == packet.source && flow.virtual_ == packet.destination);
+    flow.map_or(packet.source.port(), |flow| flow.local.port())
+}
+
+const fn link_length(link: Link) -> usize {
+    match link {
+        Link::Bare => 0,
+        Link::Ethernet { .. } => 14,
+        Link::Tagged { .. } => 18,
+    }
+}

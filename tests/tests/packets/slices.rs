@@ -1,0 +1,94 @@
+//! The core on slices of plain memory.
+
+use ferrovs_core::{
+    abi::{bucket, config, reason::Reason},
+    director::direct,
+    tables::Tables,
+    verdict::{Arrival, Hook},
+};
+use ferrovs_model::publish::{Figures, INITIAL_LOG2};
+use ferrovs_sim::{Memory, Size, SliceFrame};
+
+use crate::{
+    home::{Action, Home, Interfaces, Outcome},
+    world::{World, routes},
+};
+
+/// A clock far from zero, so that differences with it do not wrap by accident.
+const START: u32 = config::ticks(1_000_000);
+
+pub(crate) struct Slices {
+    pub memory: Memory,
+    interfaces: Interfaces,
+}
+
+impl Slices {
+    pub(crate) fn new(world: &World) -> Self {
+        let size = Size {
+            buckets: world.buckets,
+            filter_lines: 1024,
+            pointers: 4096,
+        };
+        let interfaces = Interfaces {
+            front: 2,
+            back: 3,
+            bare: 4,
+            unknown: 5,
+        };
+        let memory = Memory::new(size, INITIAL_LOG2, 1, START);
+        memory.set_routes(routes(&interfaces));
+        Self { memory, interfaces }
+    }
+}
+
+impl Home for Slices {
+    type Tables<'a> = &'a Memory;
+
+    fn name(&self) -> &'static str {
+        "core on slices"
+    }
+
+    fn tables(&self) -> &Memory {
+        &self.memory
+    }
+
+    fn interfaces(&self) -> Interfaces {
+        self.interfaces
+    }
+
+    fn inject(&self, hook: Hook, interface: u32, packet: &[u8]) -> Option<Outcome> {
+        let mut bytes = packet.to_vec();
+        let arrival = Arrival { interface, hook };
+        let verdict = direct(&mut SliceFrame::new(&mut bytes), &self.tables(), arrival);
+        Some(Outcome {
+            action: Action::of(verdict),
+            verdict: Some(verdict),
+            bytes,
+        })
+    }
+
+    fn age(&self, ticks: u32) {
+        self.memory.advance(ticks);
+    }
+
+    fn set_neighbour(&self, key: u64, number: u32) {
+        self.memory.set_neighbour(key, number);
+    }
+
+    fn filter_lines(&self) -> u32 {
+        self.memory.size().filter_lines
+    }
+
+    fn flow_lines(&self) -> u32 {
+        self.memory.size().buckets * bucket::LINES
+    }
+
+    fn figures(&self, dest: u32) -> Figures {
+        let line = self.tables().dest_counters(dest);
+        line.map_or_else(Figures::default, Figures::of_line)
+    }
+
+    fn reasons(&self) -> Vec<(Reason, u64)> {
+        self.memory.reasons()
+    }
+}
