@@ -7,7 +7,8 @@ use std::{
     sync::OnceLock,
 };
 
-/// The `ferrovs` program of the profile that the tests were built with, up to date.
+/// The `ferrovs` program of the profile that the tests were built with, up to date; or the one that the
+/// environment variable `FERROVS_BINARY` names, for instance an installed one.
 ///
 /// Cargo builds the programs of a package for that package's own tests only, so the first call has
 /// it build this one; after `cargo test --workspace` there is nothing left to do.
@@ -16,7 +17,7 @@ use std::{
 /// When it cannot be built.
 pub fn ferrovs() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(build)
+    PROGRAM.get_or_init(|| env::var_os("FERROVS_BINARY").map_or_else(build, PathBuf::from))
 }
 
 fn build() -> PathBuf {

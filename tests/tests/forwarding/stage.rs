@@ -1,0 +1,199 @@
+//! The demonstration with a daemon in it, and what tests do with it.
+
+use std::{
+    env,
+    fs::File,
+    net::Ipv4Addr,
+    ops::ControlFlow,
+    path::PathBuf,
+    process::Output,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use ferrovs_kernel::DataPlane;
+use ferrovs_lab::{
+    Capture, Daemon, Hook, Options, Record, Topology, WebServers,
+    capture::{Packet, Tally},
+    http,
+};
+
+use ferrovs_tests::ferrovs;
+
+/// Whether the tests run at their full length.
+pub(crate) fn full() -> bool {
+    env::var_os("FERROVS_FULL").is_some_and(|wish| wish == "1")
+}
+
+/// `short`, or `long` when the tests run at their full length.
+pub(crate) fn sized<T>(short: T, long: T) -> T {
+    if full() { long } else { short }
+}
+
+/// The time as captures note it.
+pub(crate) fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
+}
+
+/// Waits for the turn of a test: one runs at a time, whether tests are threads or processes. The turn ends
+/// when the file is closed.
+pub(crate) fn turn() -> File {
+    assert!(
+        ferrovs_lab::is_root(),
+        "this test makes network namespaces and loads programs: run it as root"
+    );
+    let file = File::open(env::current_exe().unwrap()).unwrap();
+    file.lock().unwrap();
+    file
+}
+
+/// The demonstration. Dropping it takes everything away, whatever happened.
+pub(crate) struct Stage {
+    // In the order in which they go.
+    daemon: Option<Daemon>,
+    pub(crate) topology: Topology,
+    pub(crate) hook: Hook,
+    _turn: File,
+}
+
+impl Stage {
+    /// Machines, cables and web servers; no daemon.
+    pub(crate) fn new(hook: Hook) -> Self {
+        let turn = turn();
+        let options = Options {
+            hook,
+            ..Options::default()
+        };
+        let mut topology = Topology::build(options).unwrap();
+        topology
+            .start_web_servers(&WebServers::Threads, &mut |_| ControlFlow::Continue(()))
+            .unwrap();
+        Self {
+            daemon: None,
+            topology,
+            hook,
+            _turn: turn,
+        }
+    }
+
+    /// As [`new`](Self::new), with a daemon and the demonstration's service.
+    pub(crate) fn serving(hook: Hook) -> Self {
+        let mut stage = Self::new(hook);
+        stage.start_daemon();
+        stage.add_service("-t", 80);
+        stage
+    }
+
+    /// Starts a daemon in the director.
+    pub(crate) fn start_daemon(&mut self) {
+        let daemon = Daemon::start(
+            &self.topology.director,
+            ferrovs(),
+            self.hook,
+            &[],
+            &self.log(),
+        );
+        self.daemon = Some(daemon.unwrap());
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill_daemon(&mut self) {
+        self.daemon.take().unwrap().kill().unwrap();
+    }
+
+    /// The number of the daemon's process.
+    pub(crate) fn daemon_id(&self) -> u32 {
+        self.daemon.as_ref().unwrap().id().unwrap()
+    }
+
+    /// What all daemons of this director have written.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.topology.directory().join("daemon.log")
+    }
+
+    /// A service of the virtual address, and all servers; `-t` or `-u`.
+    pub(crate) fn add_service(&self, protocol: &str, port: u16) {
+        let service = format!("{}:{port}", ferrovs_lab::VIP);
+        self.ipvsadm(&format!("-A {protocol} {service} -s rr"));
+        for server in &self.topology.servers {
+            let server = server.address;
+            self.ipvsadm(&format!("-a {protocol} {service} -r {server}:{port} -m"));
+        }
+    }
+
+    /// Runs `ferrovs ARGUMENTS` in the director.
+    pub(crate) fn ferrovs(&self, arguments: &str) -> Output {
+        let words: Vec<_> = arguments.split(' ').collect();
+        ferrovs_lab::ferrovs(&self.topology.director, ferrovs(), &words).unwrap()
+    }
+
+    /// Runs `ferrovs ipvsadm ARGUMENTS` in the director, which must succeed; what it prints.
+    pub(crate) fn ipvsadm(&self, arguments: &str) -> String {
+        let output = self.ferrovs(&format!("ipvsadm {arguments}"));
+        assert!(output.status.success(), "ipvsadm {arguments}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Loads the page of the virtual address; the server that sent it.
+    pub(crate) fn page(&self) -> Ipv4Addr {
+        let loaded = http::fetch(&self.topology.client, self.topology.service(), "/");
+        http::server_of(&loaded.unwrap().text()).unwrap()
+    }
+
+    /// Whether the page of the virtual address comes at all.
+    pub(crate) fn has_page(&self) -> bool {
+        http::Get::new(self.topology.service(), "/")
+            .limit(Duration::from_secs(1))
+            .send(&self.topology.client)
+            .is_ok()
+    }
+
+    /// Captures what passes at the client.
+    pub(crate) fn capture(&self) -> Capture {
+        Capture::start(&self.topology.client, "eth0").unwrap()
+    }
+
+    /// How the director counts a packet that a capture saw: at tc the kernel has joined those of a stream.
+    pub(crate) fn count(&self, packet: &Packet) -> Tally {
+        match self.hook {
+            Hook::Xdp => packet.as_segments(),
+            Hook::Tc | Hook::Auto => packet.as_joined(),
+        }
+    }
+
+    /// How many packets took the slow way since the programs were loaded: the kernel was asked for the
+    /// neighbour.
+    pub(crate) fn resolved(&self) -> u64 {
+        let plane = self.topology.director.run(DataPlane::recover).unwrap();
+        let reasons = plane.unwrap().unwrap().maps.reasons();
+        let resolved = reasons
+            .iter()
+            .find(|(reason, _)| reason.name() == "resolved");
+        resolved.unwrap().1
+    }
+
+    /// The addresses of the servers that a record of pages must alternate between, the one that is served
+    /// first at the front: IPVS begins with the newest.
+    pub(crate) fn in_turn(&self) -> Vec<Ipv4Addr> {
+        let addresses = self.topology.servers.iter().map(|server| server.address);
+        addresses.rev().collect()
+    }
+
+    /// The packets that the director's own kernel has forwarded.
+    pub(crate) fn forwarded_by_kernel(&self) -> u64 {
+        let counter = self.topology.director.counter("Ip", "ForwDatagrams");
+        counter.unwrap()
+    }
+}
+
+/// Ends a capture, which must not have missed a packet.
+pub(crate) fn finish(capture: Capture) -> Record {
+    let settled = capture.settle(
+        Duration::from_millis(300),
+        Duration::from_secs(10),
+        |packet| packet.direction.protocol == Packet::TCP,
+    );
+    assert!(settled, "the client's wire does not become quiet");
+    let record = capture.stop().unwrap();
+    assert_eq!(record.dropped, 0, "the capture missed packets");
+    record
+}
