@@ -34,6 +34,7 @@ pub use options::RunArgs;
 use director::Director;
 use document::Store;
 use network::Network;
+use socket::Taken;
 use sweeper::Sweeper;
 
 /// Why the daemon ends.
@@ -54,7 +55,12 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
     logging::start(args)?;
     probe()?;
     refuse_kernel_ipvs()?;
-    let name = socket::take()?;
+    let name = match socket::take()? {
+        Taken::Ours(name) => name,
+        // Of commands that start a daemon at the same time, one wins, which is all that they want.
+        Taken::ByDaemon(_) if args.autostart => return Ok(()),
+        Taken::ByDaemon(holder) => bail!(holder),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -33,14 +33,22 @@ const BACKLOG: i32 = 128;
 /// until it is ready.
 pub(super) struct Name(OwnedFd);
 
+/// What became of the wish for the name.
+pub(super) enum Taken {
+    /// It is ours.
+    Ours(Name),
+    /// A daemon has it, or is about to serve under it; in a sentence.
+    ByDaemon(String),
+}
+
 /// Takes the name. It exists once per network namespace, so this also keeps a second daemon out.
-pub(super) fn take() -> anyhow::Result<Name> {
+pub(super) fn take() -> anyhow::Result<Taken> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let fd = socket(AddressFamily::Unix, SockType::Stream, flags, None)
         .context("cannot make the control socket")?;
     match bind(fd.as_raw_fd(), &UnixAddr::new_abstract(SOCKET_NAME)?) {
-        Ok(()) => Ok(Name(fd)),
-        Err(Errno::EADDRINUSE) => bail!(holder()),
+        Ok(()) => Ok(Taken::Ours(Name(fd))),
+        Err(Errno::EADDRINUSE) => holder().map(Taken::ByDaemon),
         Err(error) => Err(error).context("cannot take the name of the control socket"),
     }
 }
@@ -53,30 +61,30 @@ impl Name {
     }
 }
 
-/// Who holds the name, in a sentence.
-fn holder() -> String {
+/// Which daemon holds the name, in a sentence; an error if it is somebody else.
+fn holder() -> anyhow::Result<String> {
     let asked = SocketAddr::from_abstract_name(SOCKET_NAME)
         .and_then(|address| UnixStream::connect_addr(&address));
     let Ok(stream) = asked else {
-        return "another ferrovs daemon is just starting in this network namespace".to_owned();
+        return Ok("another ferrovs daemon is just starting in this network namespace".to_owned());
     };
     let Ok(peer) = nix::sys::socket::getsockopt(&stream, PeerCredentials) else {
-        return "the control socket of this network namespace is in use".to_owned();
+        bail!("the control socket of this network namespace is in use");
     };
     let command = fs::read_to_string(format!("/proc/{}/comm", peer.pid())).unwrap_or_default();
     let owner = Uid::from_raw(peer.uid());
     if command.trim() == "ferrovs" && (owner.is_root() || owner == Uid::effective()) {
-        return format!(
+        return Ok(format!(
             "a ferrovs daemon runs in this network namespace already: process {}; stop it first \
              (`kill {0}` leaves its work in place, `ferrovs down` takes it away)",
             peer.pid()
-        );
+        ));
     }
     let user = match User::from_uid(owner) {
         Ok(Some(user)) => user.name,
         Ok(None) | Err(_) => owner.to_string(),
     };
-    format!(
+    bail!(
         "the control socket of ferrovs is held by process {} ({}) of user {user}: stop that process, then \
          try again",
         peer.pid(),

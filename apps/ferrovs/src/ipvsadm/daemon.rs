@@ -83,20 +83,26 @@ fn start() -> Result<Client, BackendError> {
             ClientError::NotRunning
         )));
     }
-    let mut child = spawn().map_err(|error| {
-        BackendError::Failed(format!("cannot start the ferrovs daemon: {error}"))
-    })?;
+    let mut child = spawn()?;
     let deadline = Instant::now() + PATIENCE;
     loop {
-        // Looked at before the socket: a child that lost a race to another one has ended, but then
-        // the other one answers.
+        // Looked at before the socket: a child that lost a race to another one has ended, and the other
+        // one answers sooner or later.
         let ended = child.try_wait().ok().flatten();
         match Client::connect() {
             Err(ClientError::NotRunning) => {}
             connected => return Ok(connected?),
         }
-        if ended.is_some() {
-            return Err(BackendError::Failed(complaint(&mut child)));
+        match ended {
+            Some(status) if !status.success() => {
+                return Err(BackendError::Failed(complaint(&mut child)));
+            }
+            // The winner may fail yet: then the next child will, and say why.
+            Some(_) => {
+                thread::sleep(Duration::from_millis(50));
+                child = spawn()?;
+            }
+            None => {}
         }
         if Instant::now() > deadline {
             // It may be gone already, which is as good.
@@ -111,8 +117,9 @@ fn start() -> Result<Client, BackendError> {
 }
 
 /// The child's standard error is ours until it answers; then we end, and nobody reads it.
-fn spawn() -> std::io::Result<Child> {
-    let mut command = Command::new(env::current_exe()?);
+fn spawn() -> Result<Child, BackendError> {
+    let failed = |error| BackendError::Failed(format!("cannot start the ferrovs daemon: {error}"));
+    let mut command = Command::new(env::current_exe().map_err(failed)?);
     command
         .args(["run", "--autostart"])
         .current_dir("/")
@@ -124,7 +131,7 @@ fn spawn() -> std::io::Result<Child> {
     unsafe {
         command.pre_exec(|| Ok(nix::unistd::setsid().map(drop)?));
     }
-    command.spawn()
+    command.spawn().map_err(failed)
 }
 
 /// What a child that ended said, without the word that starts it.
