@@ -76,4 +76,6 @@ pub(crate) trait Home {
     /// Counters of a destination over all CPUs.
     fn figures(&self, dest: u32) -> Figures;
     fn reasons(&self) -> Vec<(Reason, u64)>;
+    /// How many pointers to flows there are.
+    fn pointers(&self) -> usize;
 }

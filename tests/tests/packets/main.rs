@@ -6,10 +6,7 @@
 //! and the two homes with each other; every checksum of every output is computed from scratch
 //! ([`verify`]). [`property`] does the same with random packets.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test ends at what it did not expect"
-)]
+#![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
 mod case;
 mod cases;

@@ -247,6 +247,15 @@ impl Home for Object {
             .map(|((reason, now), (_, before))| (reason, now - before))
             .collect()
     }
+
+    fn pointers(&self) -> usize {
+        let map = self.pointers.as_fd();
+        let follower = |key: Option<[u64; 2]>| {
+            // SAFETY: keys of this map are two words.
+            unsafe { sys::next_key(map, key.as_ref()) }.unwrap()
+        };
+        std::iter::successors(follower(None), |&key| follower(Some(key))).count()
+    }
 }
 
 /// What a program's result means.

@@ -75,6 +75,7 @@ pub(crate) fn flows<H: Home>(home: &H) -> Result<Vec<Flow>, String> {
     let tables = home.tables();
     let config = tables.config(0).ok_or("no configuration")?;
     let mut flows = Vec::new();
+    let mut pointers = 0;
     let mut displaced: BTreeMap<u32, u64> = BTreeMap::new();
     for number in 0..home.flow_lines() {
         let line = tables.flow(number).ok_or("the flow table is too short")?;
@@ -97,6 +98,9 @@ pub(crate) fn flows<H: Home>(home: &H) -> Result<Vec<Flow>, String> {
             return Err(format!(
                 "line {number} and its owner word disagree on its home"
             ));
+        }
+        for pointer in [Owner::CLIENT_POINTER, Owner::SERVER_POINTER] {
+            pointers += usize::from(flow.owner.has(pointer));
         }
         if is_away {
             *displaced.entry(home_bucket).or_default() += 1;
@@ -122,6 +126,10 @@ pub(crate) fn flows<H: Home>(home: &H) -> Result<Vec<Flow>, String> {
                 "bucket {bucket} counts {says} displaced flows, has {is}"
             ));
         }
+    }
+    if home.pointers() != pointers {
+        let found = home.pointers();
+        return Err(format!("{found} pointers, but the flows have {pointers}"));
     }
     flows.sort_unstable();
     Ok(flows)

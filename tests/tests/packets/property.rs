@@ -1,7 +1,11 @@
 //! Random packets: histories of opening, data, closing, resets, UDP, broken frames, time going by, a
 //! silent daemon and next hops that come and go.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::{
+    cell::RefCell,
+    collections::BTreeSet,
+    net::{Ipv4Addr, SocketAddrV4},
+};
 
 use ferrovs_core::{
     abi::{
@@ -57,7 +61,7 @@ struct Ends(Port, SocketAddrV4, SocketAddrV4);
 
 fn ends() -> impl Strategy<Value = Ends> {
     let clients = select(vec![CLIENT, REMOTE_CLIENT, UNROUTED_CLIENT, RIP_141]);
-    let client = (clients, 40_000_u16..40_004).prop_map(|(address, port)| at(address, port));
+    let client = (clients, 40_000_u16..40_012).prop_map(|(address, port)| at(address, port));
     let service = select(vec![HTTP, SECOND_HTTP, DNS, at(VIP, 9)]);
     let server = (select(vec![RIP_141, RIP_143]), select(vec![80_u16, 53]));
     (client, service, server, any::<bool>()).prop_map(|(client, service, server, from_client)| {
@@ -137,8 +141,8 @@ fn broken() -> impl Strategy<Value = Event> {
 fn event() -> impl Strategy<Value = Event> {
     let neighbour = select(vec![CLIENT, FRONT_ROUTER, RIP_141, RIP_143]);
     prop_oneof![
-        30 => packet().prop_map(|(port, packet)| Event::Frame(port, packet.bytes())),
-        6 => broken(),
+        60 => packet().prop_map(|(port, packet)| Event::Frame(port, packet.bytes())),
+        12 => broken(),
         1 => (1_u32..4).prop_map(|steps| Event::Seconds(steps * SECONDS)),
         1 => any::<bool>().prop_map(Event::Heart),
         1 => (neighbour, any::<bool>()).prop_map(|(address, usable)| Event::Neighbour(address, usable)),
@@ -242,7 +246,11 @@ fn same<T: PartialEq + std::fmt::Debug>(left: &T, right: &T, what: &str) -> Test
 }
 
 /// XDP with tc behind it decides as tc alone does, and keeps the same books but for what it deferred.
-fn xdp_is_as_tc(world: &World, history: &[Event]) -> TestCaseResult {
+fn xdp_is_as_tc(
+    world: &World,
+    history: &[Event],
+    met: &RefCell<BTreeSet<Reason>>,
+) -> TestCaseResult {
     let (alone, behind) = (Slices::new(world), Slices::new(world));
     let (mut alone, mut behind) = (Director::new(&alone, world), Director::new(&behind, world));
     let mut deferred = 0;
@@ -266,6 +274,7 @@ fn xdp_is_as_tc(world: &World, history: &[Event]) -> TestCaseResult {
     let mut books = behind.books()?;
     let counted = books.reasons.remove(&Reason::Deferred);
     same(&counted.unwrap_or(0), &deferred, "deferred packets")?;
+    met.borrow_mut().extend(books.reasons.keys());
     same(
         &alone.books()?,
         &books,
@@ -275,12 +284,28 @@ fn xdp_is_as_tc(world: &World, history: &[Event]) -> TestCaseResult {
 
 #[test]
 fn xdp_with_tc_behind_it_decides_as_tc_alone() {
+    let met = RefCell::default();
     // Small tables, so that flows are displaced and evicted too.
     for (buckets, sharing) in [(64, true), (2, false), (2, true)] {
         let world = world(buckets, sharing);
-        let result = runner(24).run(&history(), |history| xdp_is_as_tc(&world, &history));
+        let result = runner(24).run(&history(), |history| xdp_is_as_tc(&world, &history, &met));
         result.unwrap_or_else(|error| panic!("{buckets} buckets, sharing {sharing}: {error}"));
     }
+    let met = met.into_inner();
+    let rooms = [
+        Reason::NoFlow,
+        Reason::NoDestination,
+        Reason::TtlExceeded,
+        Reason::Evicted,
+        Reason::Resolved,
+        Reason::PortChanged,
+        Reason::Displaced,
+    ];
+    let missed: Vec<_> = rooms
+        .iter()
+        .filter(|reason| !met.contains(reason))
+        .collect();
+    assert!(missed.is_empty(), "the histories never led to {missed:?}");
 }
 
 /// The object decides as the core on slices.
@@ -320,7 +345,7 @@ fn the_object_decides_as_the_core() {
     let world = world(BUCKETS, false);
     for hook in [Hook::Xdp, Hook::Tc] {
         stage.run(|| {
-            let object = std::cell::RefCell::new(stage.load(BUCKETS));
+            let object = RefCell::new(stage.load(BUCKETS));
             let result = runner(12).run(&history(), |history| {
                 object.borrow_mut().clear();
                 object_is_as_core(&world, &*object.borrow(), hook, &history)

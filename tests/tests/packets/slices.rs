@@ -91,4 +91,8 @@ impl Home for Slices {
     fn reasons(&self) -> Vec<(Reason, u64)> {
         self.memory.reasons()
     }
+
+    fn pointers(&self) -> usize {
+        self.memory.pointers()
+    }
 }
