@@ -169,6 +169,10 @@ fn already_open<T: Tables>(tables: &T, wish: &Wish) -> Option<u32> {
         return None;
     }
     let control = Control(tables.flow(number)?.load(CONTROL));
+    if !control.is_live() {
+        // Ended since.
+        return None;
+    }
     if !is_expired(tables, control, wish.now) {
         return Some(number);
     }
