@@ -36,12 +36,14 @@ fn client(number: u32) -> SocketAddrV4 {
 
 #[test]
 fn a_million_flows_come_through_both_hooks_and_go() {
-    let (flows, table) = if is_full() {
-        (1_000_000, 1_000_000)
+    // Of a million random flows, one in ten thousand may find no place and take another's. Of few, chance
+    // may take a few more.
+    let (flows, evictions) = if is_full() {
+        (1_000_000, 100)
     } else {
-        (60_000, 60_000)
+        (60_000, 20)
     };
-    let mut stage = Stage::new(Hook::Tc, table);
+    let mut stage = Stage::new(Hook::Tc, flows);
     stage.add_services(&[PORT], |port| port);
     let _sockets = stage.swallow(&[PORT]);
     let (mut cannon, mut counter) = (stage.cannon(), stage.counter());
@@ -61,11 +63,9 @@ fn a_million_flows_come_through_both_hooks_and_go() {
         let more = cpus.saturating_sub(2) * u64::from(MAX_DESTS) * LINE_BYTES as u64;
         assert!(bytes <= BUDGET + more, "{bytes} bytes in all tables");
     }
-    // Of a million random ones, one in ten thousand may find no place, or take another's.
-    let short = u64::from(flows / 10_000);
     assert_eq!(stage.refusals(), [""; 0]);
     let evicted = stage.events("evicted");
-    assert!(evicted <= short, "{evicted} flows gave way to others");
+    assert!(evicted <= evictions, "{evicted} flows gave way to others");
     check_listing(&stage, u64::from(flows) - evicted);
 
     // None of them is over yet, and then all of them in the order of their packets.
