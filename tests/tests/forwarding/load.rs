@@ -32,6 +32,7 @@ pub(crate) struct Load {
     held: Held,
     capture: Capture,
     begin: Duration,
+    repeated: u64,
 }
 
 /// What became of it.
@@ -55,6 +56,7 @@ impl Load {
             held,
             capture,
             begin: now(),
+            repeated: repeated(stage),
         }
     }
 
@@ -80,7 +82,7 @@ impl Load {
         };
         println!(
             "{}: {} s, {} pages, {} failed, slowest {:?}; {} held, {} cut, {} of {} messages came back, \
-             slowest {:?}; longest gap {:?}",
+             slowest {:?}; {} segments sent again; longest gap {:?}",
             stage.hook,
             (end - self.begin).as_secs(),
             outcome.storm.loaded(),
@@ -91,6 +93,7 @@ impl Load {
             outcome.held.echoed,
             outcome.held.sent,
             outcome.held.slowest,
+            repeated(stage) - self.repeated,
             outcome.gap,
         );
         outcome
@@ -129,6 +132,16 @@ impl Outcome {
             self.gap
         );
     }
+}
+
+/// How many segments the client and the servers have sent again: because one was lost, or because this
+/// machine was busy and its acknowledgement late.
+fn repeated(stage: &Stage) -> u64 {
+    let servers = stage.topology.servers.iter();
+    let ends = servers.map(|server| &server.namespace);
+    ends.chain([&stage.topology.client])
+        .map(|end| end.counter("Tcp", "RetransSegs").unwrap())
+        .sum()
 }
 
 /// The clients of the connections that a listing with `-c` shows as ESTABLISHED.

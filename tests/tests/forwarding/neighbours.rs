@@ -20,8 +20,9 @@ use crate::{
 const UNNOTICED: Duration = Duration::from_secs(4);
 /// Within this time a server that has another MAC address is reached again.
 const FOUND_AGAIN: Duration = Duration::from_secs(5);
-/// A connection to a server that was not reachable for so long repeats what was lost at most as much later.
-const REPEATED: Duration = Duration::from_secs(6);
+/// A connection repeats what was lost in ever longer intervals, so the next time is at most as far away as
+/// the server was gone.
+const REPEATED: Duration = FOUND_AGAIN;
 
 /// What conntrack does not know is dropped: all of ferrovs's packets, if they came by.
 const FIREWALL: &str = "
@@ -118,13 +119,12 @@ fn other_mac(hook: Hook) {
     // Just before the daemon comes back: it must believe the kernel, not its tables.
     let back = change_mac(&stage, &stage.topology.servers[1], 3);
     stage.start_daemon();
-    thread::sleep(Duration::from_secs(1));
+    thread::sleep(REPEATED);
     println!("{hook}: found again after {alive:?}, {dead:?} without a daemon, {back:?} again");
     load.finish(&stage).assert_whole(&stage);
 }
 
-/// Gives the server another MAC address, and waits until all is as before; how long it took until a new
-/// connection reached it.
+/// Gives the server another MAC address; how long it takes until a new connection reaches it.
 fn change_mac(stage: &Stage, server: &RealServer, number: u8) -> Duration {
     let link = server.namespace.link("eth0").unwrap();
     let mac = Mac([0x02, 0xfe, 0, 0, server.address.octets()[3], number]);
@@ -159,6 +159,5 @@ fn change_mac(stage: &Stage, server: &RealServer, number: u8) -> Duration {
     });
     let took = took.expect("the server with another MAC address is not reached any more");
     assert!(took <= FOUND_AGAIN, "reached again only after {took:?}");
-    thread::sleep(REPEATED);
     took
 }

@@ -100,6 +100,12 @@ impl Stage {
         self.daemon.take().unwrap().kill().unwrap();
     }
 
+    /// Ends the daemon in an orderly way.
+    pub(crate) fn stop_daemon(&mut self) {
+        let status = self.daemon.take().unwrap().stop().unwrap();
+        assert!(status.is_some_and(|status| status.success()), "{status:?}");
+    }
+
     /// The number of the daemon's process.
     pub(crate) fn daemon_id(&self) -> u32 {
         self.daemon.as_ref().unwrap().id().unwrap()
