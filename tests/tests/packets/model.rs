@@ -11,7 +11,7 @@ use ferrovs_model::publish::Figures;
 use crate::{
     case::{Expect, Fate},
     packet::Packet,
-    world::{ASYMMETRIC_CLIENT, BACK_ROUTER, FRONT_ROUTER, Port, REMOTE_CLIENT, UNROUTED_CLIENT},
+    world::{ASYMMETRIC_CLIENT, BACK_ROUTER, FRONT_ROUTER, Port, REMOTE_CLIENT},
 };
 
 /// A flow as it should be listed.
@@ -55,8 +55,8 @@ pub(crate) struct Model {
 pub(crate) struct Way {
     pub source: SocketAddrV4,
     pub destination: SocketAddrV4,
-    /// The neighbour it is handed to, if a route leads there.
-    pub neighbour: Option<Ipv4Addr>,
+    /// The neighbour it is handed to.
+    pub neighbour: Ipv4Addr,
     /// Where the flow's first packet came in.
     pub arrival: Port,
 }
@@ -189,11 +189,10 @@ impl Model {
 }
 
 /// The neighbour that packets to an address are handed to.
-fn neighbour_of(address: Ipv4Addr) -> Option<Ipv4Addr> {
+fn neighbour_of(address: Ipv4Addr) -> Ipv4Addr {
     match address {
-        REMOTE_CLIENT => Some(FRONT_ROUTER),
-        ASYMMETRIC_CLIENT => Some(BACK_ROUTER),
-        UNROUTED_CLIENT => None,
-        neighbour => Some(neighbour),
+        REMOTE_CLIENT => FRONT_ROUTER,
+        ASYMMETRIC_CLIENT => BACK_ROUTER,
+        neighbour => neighbour,
     }
 }

@@ -210,9 +210,7 @@ impl<H: Home> Run<'_, H> {
         expect: &Expect,
         way: Way,
     ) -> Result<(), String> {
-        let hop = way
-            .neighbour
-            .and_then(|neighbour| self.case.world.hop(neighbour));
+        let hop = self.case.world.hop(way.neighbour);
         let mut output = packet.clone();
         output.source = way.source;
         output.destination = way.destination;

@@ -123,7 +123,7 @@ pub(crate) struct Hop {
 }
 
 impl Hop {
-    fn new(number: u32, neighbour: Ipv4Addr, port: Port) -> Self {
+    pub(crate) fn new(number: u32, neighbour: Ipv4Addr, port: Port) -> Self {
         Self {
             number,
             neighbour,

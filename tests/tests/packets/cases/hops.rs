@@ -12,7 +12,7 @@ use crate::{
     case::{Case, Step, case, dropped, forwarded},
     packet::{ACK, Link, Packet, SYN, at},
     world::{
-        ASYMMETRIC_CLIENT, BACK_ROUTER, CLIENT, FRONT_MAC, FRONT_ROUTER, Fitness, HTTP,
+        ASYMMETRIC_CLIENT, BACK_ROUTER, CLIENT, FRONT_MAC, FRONT_ROUTER, Fitness, HTTP, Hop, Port,
         REMOTE_CLIENT, RIP_143, UNROUTED_CLIENT, World, mac_of,
     },
 };
@@ -139,6 +139,10 @@ fn clients() -> Vec<Case> {
         case("a client to which no route leads gets its replies where it came from")
             .front(by_router(unrouted, SYN), opens())
             .back(reply(unrouted), forwarded().resolved()),
+        case("a client to which no route leads, but who is a known neighbour where it came from")
+            .world(|world| world.hops.push(Hop::new(20, UNROUTED_CLIENT, Port::Front)))
+            .front(by_router(unrouted, SYN), opens())
+            .back(reply(unrouted), forwarded()),
         case("the way back is learnt once and kept")
             .half_open()
             .back(first(SYN | ACK), forwarded())
