@@ -2,8 +2,8 @@
 //!
 //! Each test builds the demonstration of [`ferrovs_lab`] anew and takes it away again. They run one after
 //! the other, because most of them measure what the machine does under load. `FERROVS_FULL=1` runs them
-//! at their full length (a quarter of an hour instead of some minutes); `FERROVS_BINARY` names another `ferrovs` than
-//! the one that cargo builds, for instance an installed one.
+//! at their full length (a quarter of an hour instead of some minutes); `FERROVS_BINARY` names another
+//! `ferrovs` than the one that cargo builds, for instance an installed one.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
