@@ -53,7 +53,7 @@ pub(crate) fn audit<M: Memory>(world: &World<M>) -> Audit {
         *counts.entry(flow.owner.dest()).or_default() += unit;
         let home = home(world, flow.client, tag(flow.virtual_)).bucket;
         let away = flow.number / LINES != home;
-        assert_eq!(flow.owner.has(Owner::CLIENT_POINTER), away, "{flow:?}");
+        assert_eq!(flow.owner.has(Owner::DISPLACED), away, "{flow:?}");
         *displaced.entry(home).or_default() += u64::from(away);
     }
     let overcounted = (1..=world.dests()).map(|number| {

@@ -9,6 +9,7 @@ mod late;
 mod opening;
 mod sharing;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -22,32 +23,66 @@ use crate::world::{Map, Memory, Pointers, Word, World};
 pub(crate) struct Watched;
 
 impl Memory for Watched {
-    type Word = AtomicU64;
+    type Word = Gated;
     type Map = Locked;
 }
 
-impl Word for AtomicU64 {
+/// A word, and a gate for each thread.
+///
+/// Loom tries another order of two accesses only if it takes them for a conflict, and of a word it
+/// remembers the last access alone: that one thread reads, and then another reads and writes, it takes
+/// for none. So whoever reads passes its own gate, and whoever writes the other one's, by an exchange,
+/// which is a conflict for loom and orders nothing for the memory model.
+pub(crate) struct Gated {
+    word: AtomicU64,
+    gates: [AtomicU64; 2],
+}
+
+loom::thread_local! {
+    /// Which of the two threads this is.
+    static THREAD: Cell<usize> = Cell::new(0);
+}
+
+impl Gated {
+    fn reading(&self) -> &AtomicU64 {
+        let gate = THREAD.with(Cell::get);
+        self.gates[gate].swap(0, Relaxed);
+        &self.word
+    }
+
+    fn writing(&self) -> &AtomicU64 {
+        let gate = 1 - THREAD.with(Cell::get);
+        self.gates[gate].swap(0, Relaxed);
+        &self.word
+    }
+}
+
+impl Word for Gated {
     fn new(value: u64) -> Self {
-        Self::new(value)
+        Self {
+            word: AtomicU64::new(value),
+            gates: [AtomicU64::new(0), AtomicU64::new(0)],
+        }
     }
 
     fn load(&self) -> u64 {
-        self.load(Ordering::Acquire)
+        self.reading().load(Ordering::Acquire)
     }
 
     fn store(&self, value: u64) {
         // A plain store that meets a compare-and-exchange of another thread: loom then may show the one
         // or the other afterwards, whichever came last, which coherence forbids. Exchanges it orders.
-        self.swap(value, Ordering::Release);
+        self.writing().swap(value, Ordering::Release);
     }
 
     fn compare_exchange(&self, current: u64, new: u64) -> bool {
-        self.compare_exchange(current, new, Ordering::SeqCst, Ordering::SeqCst)
+        let word = self.writing();
+        word.compare_exchange(current, new, Ordering::SeqCst, Ordering::SeqCst)
             .is_ok()
     }
 
     fn fetch_add(&self, value: u64) -> u64 {
-        self.fetch_add(value, Ordering::SeqCst)
+        self.writing().fetch_add(value, Ordering::SeqCst)
     }
 
     fn wait() {
@@ -87,7 +122,10 @@ fn race<A: Send + 'static, B>(
     other: impl FnOnce(&World<Watched>) -> B,
 ) -> (A, B) {
     let shared = Arc::clone(world);
-    let thread = loom::thread::spawn(move || one(&shared));
+    let thread = loom::thread::spawn(move || {
+        THREAD.with(|thread| thread.set(1));
+        one(&shared)
+    });
     let other = other(world);
     (thread.join().unwrap(), other)
 }

@@ -108,7 +108,7 @@ impl<M: Memory> World<M> {
                 .collect(),
             pointers: M::Map::default(),
             room: plan.pointers,
-            random: AtomicU32::new(0),
+            random: AtomicU32::new(1),
         };
         let head = &world.config[0];
         head[config::SECRET0].store(0x0123_4567_89ab_cdef, Relaxed);

@@ -23,7 +23,7 @@ fn late(
     work: impl Fn(&World<Watched>, &Flow) + Copy + Send + Sync + 'static,
     afterwards: impl Fn(&World<Watched>, &Flow, &Flow) + Send + Sync + 'static,
 ) {
-    explore(None, move || {
+    explore(Some(4), move || {
         let world: Arc<World<Watched>> = Arc::new(tables(ONE_SERVICE, &[1]));
         let (old, new) = (port_for(&world, 1, 1, 0), port_for(&world, 1, 1, 1));
         assert_eq!(open(&&*world, &wish(old, 1, BEGIN)), Outcome::line(1));

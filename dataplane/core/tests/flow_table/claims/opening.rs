@@ -68,7 +68,7 @@ fn the_last_line_goes_to_one_flow() {
 /// Two flows of different buckets want the line of a flow that has expired.
 #[test]
 fn an_expired_line_goes_to_one_flow_and_is_counted_down_once() {
-    explore(None, || {
+    explore(Some(3), || {
         let world: Arc<World<Watched>> = Arc::new(tables(ONE_SERVICE, &[9]));
         let (away, home) = (port_for(&world, 1, 1, 0), port_for(&world, 9, 1, 0));
         let old = port_for(&world, 9, 1, 1);
@@ -139,7 +139,7 @@ fn a_protected_flow_is_not_evicted() {
 /// A packet reads the line of its flow, which has expired, while the line becomes another flow's.
 #[test]
 fn a_reader_gets_one_flow_whole_or_nothing() {
-    explore(None, || {
+    explore(Some(4), || {
         let world: Arc<World<Watched>> = Arc::new(tables(ONE_SERVICE, &[1]));
         let (old, new) = (port_for(&world, 1, 1, 0), port_for(&world, 1, 1, 1));
         assert_eq!(open(&&*world, &wish(old, 1, BEGIN)), Outcome::line(1));

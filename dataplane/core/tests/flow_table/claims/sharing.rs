@@ -72,7 +72,7 @@ fn a_leftover_pointer_goes_to_one_of_two() {
 /// The daemon ends the flow of one service while the client opens the other.
 #[test]
 fn a_reply_given_up_does_not_take_the_next_ones_pointer() {
-    explore(None, || {
+    explore(Some(4), || {
         let (world, port) = two_services();
         let old = open(&&*world, &wish(port, 1, BEGIN)).line;
         assert_ne!(old, 0);
