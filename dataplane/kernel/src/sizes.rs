@@ -56,8 +56,8 @@ impl Sizes {
             b"DEST_COUNTERS" => self.cpus * MAX_DESTS,
             b"REASONS" => self.cpus * reason::LINES,
             b"POINTERS" => {
-                // A displaced flow takes two; at the size asked for about one in 60 is displaced.
-                let pointers = self.buckets() / 2;
+                // A flow with a server socket that several services share takes one.
+                let pointers = self.buckets();
                 if pointers < 4096 { 4096 } else { pointers }
             }
             b"WANTED" => WANTED_CHUNKS,

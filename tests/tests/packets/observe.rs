@@ -60,7 +60,7 @@ fn paths(publisher: &Publisher) -> Vec<(u32, Path)> {
         .collect();
     let path = |record: &ferrovs_model::publish::DestRecord| {
         let ServiceKey::Address { protocol, address } = services[&record.service];
-        match (address, record.address) {
+        match (address, record.endpoint) {
             (std::net::SocketAddr::V4(virtual_), std::net::SocketAddr::V4(server)) => {
                 (record.number, (protocol.number(), virtual_, server))
             }
@@ -94,14 +94,12 @@ pub(crate) fn flows<H: Home>(home: &H) -> Result<Vec<Flow>, String> {
         };
         let home_bucket = place::of(config, flow.client, tag(flow.virtual_)).bucket;
         let is_away = home_bucket != number / LINES;
-        if is_away != flow.owner.has(Owner::CLIENT_POINTER) {
+        if is_away != flow.owner.has(Owner::DISPLACED) {
             return Err(format!(
                 "line {number} and its owner word disagree on its home"
             ));
         }
-        for pointer in [Owner::CLIENT_POINTER, Owner::SERVER_POINTER] {
-            pointers += usize::from(flow.owner.has(pointer));
-        }
+        pointers += usize::from(flow.owner.has(Owner::SERVER_POINTER));
         if is_away {
             *displaced.entry(home_bucket).or_default() += 1;
         }

@@ -49,8 +49,10 @@ pub struct DestRecord {
     pub number: u32,
     /// Number of its service.
     pub service: u16,
-    /// Its endpoint.
+    /// Its address as the administrator gave it; port 0 means the service's.
     pub address: SocketAddr,
+    /// Where its packets go.
+    pub endpoint: SocketAddr,
     /// Whether it is wanted now; a removed one is kept while it has flows.
     pub present: bool,
     /// Tick since which a removed one has been without flows.

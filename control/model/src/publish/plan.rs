@@ -222,6 +222,9 @@ fn add_dests<P: Plane>(
     let mut free = FreeNumbers::new(taken, abi::MAX_DESTS);
     for service in wanted.services() {
         let number = numbers[&service.key];
+        let ServiceKey::Address {
+            address: virtual_, ..
+        } = service.key;
         for dest in &service.destinations {
             if let Some(&at) = places.get(&(number, dest.address)) {
                 let record = &mut ledger.dests[at];
@@ -235,6 +238,7 @@ fn add_dests<P: Plane>(
                 number: dest_number,
                 service: number,
                 address: dest.address,
+                endpoint: dest.endpoint(virtual_.port()),
                 present: true,
                 idle_since: None,
                 // Whoever had the number before counted on the same line.
@@ -337,7 +341,7 @@ fn endpoints(ledger: &mut Ledger) -> BTreeMap<u64, u64> {
     let mut owners: BTreeMap<u64, BTreeSet<(usize, u16)>> = BTreeMap::new();
     for dest in &ledger.dests {
         let (age, protocol) = ages[&dest.service];
-        if let Some(endpoint) = endpoint(dest.address) {
+        if let Some(endpoint) = endpoint(dest.endpoint) {
             let key = real_key(endpoint, protocol);
             owners.entry(key).or_default().insert((age, dest.service));
         }

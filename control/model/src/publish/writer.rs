@@ -43,7 +43,7 @@ fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
     for record in ledger.dests.iter().filter(|r| r.present == present) {
         let (Some(line), Some(endpoint)) = (
             plane.tables().dest(record.number * dest::LINES),
-            endpoint(record.address),
+            endpoint(record.endpoint),
         ) else {
             continue;
         };

@@ -11,7 +11,7 @@ pub const WAYS: u32 = LINES - 1;
 /// Header word: 0, or 1 while a CPU adds a flow whose home is this bucket.
 pub const LOCK: usize = 0;
 /// Header word: a tag of eight bits for each way, at bit `8 * way`. A hint: it may name a line that
-/// no longer holds such a flow, but a live flow in its home bucket always has its tag here.
+/// no longer holds such a flow, but a live flow always has its tag here.
 pub const TAGS: usize = 1;
 /// Header word: how many flows have their home here and live elsewhere.
 pub const DISPLACED: usize = 2;

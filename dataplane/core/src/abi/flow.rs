@@ -119,8 +119,8 @@ impl Control {
 pub struct Owner(pub u64);
 
 impl Owner {
-    /// The line is not in its home bucket: a pointer leads to it from the client's side.
-    pub const CLIENT_POINTER: u64 = 1 << 32;
+    /// The line is not in its home bucket, whose header counts it.
+    pub const DISPLACED: u64 = 1 << 32;
     /// A pointer leads to it from the server's side.
     pub const SERVER_POINTER: u64 = 1 << 33;
 

@@ -1,12 +1,11 @@
 //! Pointers: where a flow lives that its hash does not lead to.
 //!
-//! A key is two endpoint words. Client side: (client, virtual) as in the flow's words, so the first
-//! tag is the IP protocol; server side: (dest, local), so the first tag is 0. The two never meet.
+//! A reply of a server socket that several services share does not say which service it belongs to. The
+//! key is what it does say: the server and the peer it sees.
 
 use super::bits;
 
-/// Client side: words [`super::flow::CLIENT`] and [`super::flow::VIRTUAL`]. Server side: words
-/// [`super::flow::DEST`] and [`super::flow::LOCAL`].
+/// Words [`super::flow::DEST`] and [`super::flow::LOCAL`] of the flow.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
 #[repr(C)]

@@ -29,7 +29,7 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// A fragment addressed to a service: passed to the stack.
+    /// A fragment, whose ports are not known, of any packet: passed to the stack.
     Fragment = 0, "fragment";
     /// A TCP segment that opens nothing and belongs to no flow: passed to the stack.
     NoFlow = 1, "no-flow";
@@ -43,12 +43,10 @@ reasons! {
     TableFull = 5, "table-full";
     /// Another CPU was busy in the same bucket for too long: dropped.
     Contended = 6, "contended";
-    /// No source port was left under which replies could be told apart: dropped.
+    /// No source port, or no room for a pointer, was left with which replies could be told apart: dropped.
     PortsExhausted = 7, "ports-exhausted";
     /// A half-open flow gave its line to a new one.
     Evicted = 8, "evicted";
-    /// The header is cut short or contradicts itself: passed to the stack.
-    Malformed = 9, "malformed";
     /// XDP left the packet to the tc program: no trusted next hop.
     Deferred = 10, "deferred";
     /// The kernel was asked to find the neighbour.

@@ -1,7 +1,7 @@
 //! Finding a line for a new flow.
 //!
 //! In this order: the preferred line, any other vacant line of the home bucket, a vacant line of two
-//! other buckets (then pointers lead to the flow), the half-open flow of the home bucket that was idle
+//! other buckets that the hash names (the home's header then counts it), the half-open flow of the home bucket that was idle
 //! longest. A flow whose client has acknowledged the server's own sequence number is never given up.
 //!
 //! Bounds: 7 lines for each of three buckets, looked at once, and once more for the eviction.

@@ -2,7 +2,8 @@
 //!
 //! Nearly always the first line looked at: the flow's preferred way in its home bucket. Then, in
 //! functions of their own, the ways whose tags match, and only if the bucket's header says that a
-//! flow lives elsewhere, the pointers.
+//! flow lives elsewhere, those of the two other buckets. Replies of a server socket that several
+//! services share are found by pointers.
 //!
 //! A key is the two words that identify a flow from one direction, as a pointer's key has them: client
 //! and virtual endpoint, or real server and the peer it sees, each a pair of neighbouring words in the
@@ -51,15 +52,13 @@ pub fn line_by_client<T: Tables>(tables: &T, client: u64, virtual_: u64) -> u32 
     elsewhere(tables, &place, client, virtual_)
 }
 
-/// The number of the line of a server's flow with `service` that lives in its home bucket; 0 if there
-/// is none.
+/// The number of the line of a server's flow with `service`, by its hash; 0 if there is none.
 #[inline(always)]
 pub fn line_by_server<T: Tables>(tables: &T, service: u16, dest: u64, local: u64) -> u32 {
     let Some(config) = tables.config(0) else {
         return 0;
     };
-    let place = place::of(config, local, service);
-    tagged(tables, place.bucket, place.tag as u32, dest, local)
+    elsewhere(tables, &place::of(config, local, service), dest, local)
 }
 
 /// The number of the line of a flow that a pointer leads to, 0 if there is none. A pointer may outlive
@@ -93,8 +92,23 @@ fn elsewhere<T: Tables>(tables: &T, place: &Place, first: u64, second: u64) -> u
         return number;
     }
     match tables.flow(place.bucket * LINES) {
-        Some(header) if header.load(DISPLACED) != 0 => pointed_to(tables, first, second),
+        Some(header) if header.load(DISPLACED) != 0 => displaced(
+            tables,
+            place.alternatives(),
+            place.tag as u32,
+            first,
+            second,
+        ),
         _ => 0,
+    }
+}
+
+/// The number of the flow's line, if it is in one of these two buckets; else 0.
+#[inline(never)]
+fn displaced<T: Tables>(tables: &T, buckets: u64, tag: u32, first: u64, second: u64) -> u32 {
+    match tagged(tables, buckets as u32, tag, first, second) {
+        0 => tagged(tables, (buckets >> 32) as u32, tag, first, second),
+        number => number,
     }
 }
 

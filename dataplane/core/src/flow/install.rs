@@ -1,7 +1,7 @@
 //! Writing a claimed line and making it live.
 
 use super::open::Wish;
-use super::{place, reserve};
+use super::place;
 use crate::abi::bucket::{DISPLACED, LINES, TAGS, with_tag};
 use crate::abi::dest::{self, Counts};
 use crate::abi::endpoint::tag;
@@ -10,21 +10,34 @@ use crate::abi::flow::{
     CLIENT, CONTROL, Control, DEST, HANDSHAKE, Handshake, LOCAL, OWNER, Owner, Phase, VIRTUAL,
     WAY_BACK, WayBack,
 };
-use crate::abi::pointer::{Pointer, PointerKey};
 use crate::abi::reason::Reason;
 use crate::abi::state;
 use crate::side;
 use crate::tables::{Line, Tables, count};
 
-/// Makes line `number` the flow of `wish`, of `owner`, whose replies go to `local`.
+/// Tries to set a line's tag against other CPUs that set their lines' in the same header.
+const TAG_TRIES: u32 = 16;
+
+/// Makes line `number` the flow of `wish`, of `owner`, whose replies go to `local`; false if other CPUs
+/// kept the bucket's header busy.
 #[inline(never)]
-pub(super) fn install<T: Tables>(tables: &T, wish: &Wish, number: u32, owner: u64, local: u64) {
+pub(super) fn install<T: Tables>(
+    tables: &T,
+    wish: &Wish,
+    number: u32,
+    owner: u64,
+    local: u64,
+) -> bool {
     let owner = Owner(owner);
     let (Some(line), Some(settings)) =
         (tables.flow(number), tables.dest(dest::LINES * owner.dest()))
     else {
-        return;
+        return false;
     };
+    // Where to look for it is known before it lives.
+    if !set_tag(tables, wish, number, owner) {
+        return false;
+    }
     let generation = Control(line.load(CONTROL)).generation();
     line.store(CLIENT, wish.client);
     line.store(VIRTUAL, wish.virtual_);
@@ -44,58 +57,56 @@ pub(super) fn install<T: Tables>(tables: &T, wish: &Wish, number: u32, owner: u6
         CONTROL,
         Control::new(Phase::Live, wish.state, generation, wish.now).0,
     );
-    if !owner.has(Owner::CLIENT_POINTER) {
-        tag_home(tables, wish, number);
-    }
     if local != wish.client {
         count(tables, Reason::PortChanged);
     }
+    true
 }
 
-/// Tells the bucket's header what is in the line. The bucket's lock is held.
+/// Tells the headers what will be in the line: its tag, and if it is not in the flow's home bucket,
+/// there that one more is elsewhere. A CPU whose flow's home is another bucket may do the same at the
+/// same time.
 #[inline(always)]
-fn tag_home<T: Tables>(tables: &T, wish: &Wish, number: u32) {
-    if let (Some(config), Some(header)) = (tables.config(0), tables.flow(number & !(LINES - 1))) {
-        let place = place::of(config, wish.client, tag(wish.virtual_));
-        header.store(TAGS, with_tag(header.load(TAGS), number % LINES, place.tag));
+fn set_tag<T: Tables>(tables: &T, wish: &Wish, number: u32, owner: Owner) -> bool {
+    let (Some(config), Some(header)) = (tables.config(0), tables.flow(number & !(LINES - 1)))
+    else {
+        return false;
+    };
+    let place = place::of(config, wish.client, tag(wish.virtual_));
+    for _ in 0..TAG_TRIES {
+        let old = header.load(TAGS);
+        if header.compare_exchange(TAGS, old, with_tag(old, number % LINES, place.tag)) {
+            if owner.has(Owner::DISPLACED)
+                && let Some(home) = tables.flow(place.bucket * LINES)
+            {
+                home.fetch_add(DISPLACED, 1);
+                count(tables, Reason::Displaced);
+            }
+            return true;
+        }
     }
+    false
 }
 
-/// The owner word of the flow of `wish` with `dest` in line `number`; a flow away from its home gets
-/// its pointer from the client's side here. 0 if there is no room for it.
+/// The owner word of the flow of `wish` with `dest` in line `number`, whose preferred line is `home`.
 #[inline(never)]
 pub(super) fn own<T: Tables>(tables: &T, wish: &Wish, number: u32, dest: u32, home: u32) -> u64 {
-    let displaced = number / LINES != home / LINES;
-    if displaced && !displace(tables, wish, number, home) {
-        return 0;
-    }
-    let server = tables
-        .dest(dest::LINES * dest)
-        .map_or(0, |line| line.load(dest::ENDPOINT));
     let mut owner = dest as u64;
-    if displaced {
-        owner |= Owner::CLIENT_POINTER | Owner::SERVER_POINTER;
-    } else if let Some(config) = tables.config(0)
-        && side::real(tables, config, server, tag(wish.client)).is_some_and(Entry::is_shared)
+    if number / LINES != home / LINES {
+        owner |= Owner::DISPLACED;
+    }
+    if let (Some(config), Some(settings)) = (tables.config(0), tables.dest(dest::LINES * dest))
+        && side::real(
+            tables,
+            config,
+            settings.load(dest::ENDPOINT),
+            tag(wish.client),
+        )
+        .is_some_and(Entry::is_shared)
     {
         owner |= Owner::SERVER_POINTER;
     }
     owner
-}
-
-#[inline(never)]
-fn displace<T: Tables>(tables: &T, wish: &Wish, number: u32, home: u32) -> bool {
-    let (Some(line), Some(header)) = (tables.flow(number), tables.flow(home & !(LINES - 1))) else {
-        return false;
-    };
-    let generation = Control(line.load(CONTROL)).generation();
-    let key = PointerKey([wish.client, wish.virtual_]);
-    if !reserve::store(tables, &key, Pointer::new(number, generation)) {
-        return false;
-    }
-    header.fetch_add(DISPLACED, 1);
-    count(tables, Reason::Displaced);
-    true
 }
 
 /// Gives a claimed line back.

@@ -146,18 +146,17 @@ fn under_lock<T: Tables>(tables: &T, wish: &Wish, home: u32, alternatives: u64) 
     if line == 0 {
         return Outcome::refused(Reason::TableFull);
     }
-    let local = reserve(tables, wish, line, dest, home);
+    let local = reserve(tables, wish, line, dest);
     if local == 0 {
         release(tables, line, wish.now);
         return Outcome::refused(Reason::PortsExhausted);
     }
     let owner = own(tables, wish, line, dest, home);
-    if owner == 0 {
-        unreserve(tables, dest, local);
+    if !install(tables, wish, line, owner, local) {
+        unreserve(tables, owner, local);
         release(tables, line, wish.now);
-        return Outcome::refused(Reason::TableFull);
+        return Outcome::refused(Reason::Contended);
     }
-    install(tables, wish, line, owner, local);
     Outcome::line(line)
 }
 

@@ -1,8 +1,8 @@
 //! Making sure that the server's replies lead to one flow only.
 //!
-//! Needed where a reply's hash does not lead to the flow: the server's socket belongs to several
-//! services, or the flow does not live in its home bucket. The reply's two endpoints then are the key
-//! of a pointer, which only one flow can have. If another flow has it already (same client endpoint,
+//! Needed where a reply's hash does not lead to the flow, because the server's socket belongs to several
+//! services. The reply's two endpoints then are the key of a pointer, which only one flow can have. If
+//! another flow has it already (same client endpoint,
 //! another service, same server socket: in IPVS the older connection dies), the newer one takes
 //! another source port.
 //!
@@ -14,10 +14,9 @@
 
 use super::find;
 use super::open::Wish;
-use crate::abi::bucket::LINES;
 use crate::abi::dest;
 use crate::abi::endpoint::{Endpoint, tag};
-use crate::abi::flow::{CONTROL, Control};
+use crate::abi::flow::{CONTROL, Control, Owner};
 use crate::abi::pointer::{Pointer, PointerKey};
 use crate::side;
 use crate::tables::{Line, Tables};
@@ -26,9 +25,9 @@ use crate::tables::{Line, Tables};
 pub const PORT_TRIES: u32 = 32;
 
 /// What the server will see as its peer: the client itself, or its address with another port; 0 if no
-/// port is left. `line` is claimed by the caller; `home` is the flow's preferred line.
+/// port is left. `line` is claimed by the caller.
 #[inline(never)]
-pub(super) fn reserve<T: Tables>(tables: &T, wish: &Wish, line: u32, dest: u32, home: u32) -> u64 {
+pub(super) fn reserve<T: Tables>(tables: &T, wish: &Wish, line: u32, dest: u32) -> u64 {
     let (Some(config), Some(settings), Some(flow)) = (
         tables.config(0),
         tables.dest(dest::LINES * dest),
@@ -38,15 +37,13 @@ pub(super) fn reserve<T: Tables>(tables: &T, wish: &Wish, line: u32, dest: u32, 
     };
     let server = settings.load(dest::ENDPOINT);
     // The flows of the server's oldest service may be older than the sharing, and have no pointer.
-    let (older, tries) = match side::real(tables, config, server, tag(wish.client)) {
-        Some(entry) if entry.is_shared() => (entry.service(), PORT_TRIES),
-        _ if line / LINES == home / LINES => return wish.client,
-        // Replies are hashed first, so they must bear the client's own port.
-        _ => (0, 1),
+    let older = match side::real(tables, config, server, tag(wish.client)) {
+        Some(entry) if entry.is_shared() => entry.service(),
+        _ => return wish.client,
     };
     let pointer = Pointer::new(line, Control(flow.load(CONTROL)).generation());
     let mut local = wish.client;
-    for _ in 0..tries {
+    for _ in 0..PORT_TRIES {
         if tables.point(older, PointerKey([server, local]), pointer) {
             return local;
         }
@@ -60,32 +57,29 @@ pub(super) fn reserve<T: Tables>(tables: &T, wish: &Wish, line: u32, dest: u32, 
     0
 }
 
-/// Takes back the reply that [`reserve`] has stored for a flow away from its home.
+/// Takes back what [`reserve`] has stored.
 #[inline(always)]
-pub(super) fn unreserve<T: Tables>(tables: &T, dest: u32, local: u64) {
-    if let Some(settings) = tables.dest(dest::LINES * dest) {
+pub(super) fn unreserve<T: Tables>(tables: &T, owner: u64, local: u64) {
+    let owner = Owner(owner);
+    if owner.has(Owner::SERVER_POINTER)
+        && let Some(settings) = tables.dest(dest::LINES * owner.dest())
+    {
         tables.pointer_remove(&PointerKey([settings.load(dest::ENDPOINT), local]));
     }
 }
 
-/// Stores the pointer of a reply; false if another flow has these replies. `older`, if not 0, is a
-/// service whose flows may have no pointers and are looked for by their hash.
+/// Stores the pointer of a reply, in place of a leftover if need be; false if another flow has these
+/// replies, or there is no room. `older` is a service whose flows may have no pointers and are looked
+/// for by their hash.
 #[inline(always)]
 pub fn point<T: Tables>(tables: &T, older: u16, key: PointerKey, pointer: Pointer) -> bool {
     let PointerKey([server, local]) = key;
-    if older != 0 && find::line_by_server(tables, older, server, local) != 0 {
+    if find::line_by_server(tables, older, server, local) != 0 {
         return false;
     }
-    store(tables, &key, pointer)
-}
-
-/// Stores a pointer, in place of a leftover if need be; false if the key is another flow's, or there
-/// is no room.
-#[inline(always)]
-pub(super) fn store<T: Tables>(tables: &T, key: &PointerKey, pointer: Pointer) -> bool {
-    match tables.pointer(key) {
-        None => tables.pointer_insert(key, pointer),
-        Some(old) => is_leftover(tables, old) && tables.pointer_replace(key, old, pointer),
+    match tables.pointer(&key) {
+        None => tables.pointer_insert(&key, pointer),
+        Some(old) => is_leftover(tables, old) && tables.pointer_replace(&key, old, pointer),
     }
 }
 

@@ -43,13 +43,12 @@ pub(super) fn take<T: Tables>(tables: &T, number: u32, seen: Control, now: u32) 
     if owner.has(Owner::SERVER_POINTER) {
         forget(tables, number, claimed, &reply);
     }
-    if owner.has(Owner::CLIENT_POINTER) {
-        forget(tables, number, claimed, &PointerKey([client, virtual_]));
-        if let Some(config) = tables.config(0) {
-            let home = place::of(config, client, tag(virtual_)).bucket;
-            if let Some(header) = tables.flow(home * LINES) {
-                header.fetch_add(DISPLACED, 1u64.wrapping_neg());
-            }
+    if owner.has(Owner::DISPLACED)
+        && let Some(config) = tables.config(0)
+    {
+        let home = place::of(config, client, tag(virtual_)).bucket;
+        if let Some(header) = tables.flow(home * LINES) {
+            header.fetch_add(DISPLACED, 1u64.wrapping_neg());
         }
     }
     true

@@ -53,7 +53,7 @@ impl Packet {
 pub enum Parsed {
     /// TCP or UDP with its whole header.
     Packet(Packet),
-    /// A fragment, first or later, to or from these addresses (wire order).
+    /// A fragment, first or later, of any packet.
     Fragment,
     /// Nothing that a service could want.
     Foreign,

@@ -178,6 +178,9 @@ fn endpoints() -> Vec<Case> {
             .world(http_with(&[(at(RIP_141, 8080), 1)]))
             .connected(ALICE, HTTP, at(RIP_141, 8080))
             .back(from_server(at(RIP_141, 80), ALICE, ACK), passed()),
+        case("a server of port 0 serves at the service's port")
+            .world(http_with(&[(at(RIP_141, 0), 1)]))
+            .connected(ALICE, HTTP, at(RIP_141, 80)),
         case("two ports of one server in one service")
             .world(http_with(&[(at(RIP_141, 8080), 1), (at(RIP_141, 8081), 1)]))
             .connected(ALICE, HTTP, at(RIP_141, 8081))
