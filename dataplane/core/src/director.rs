@@ -2,8 +2,8 @@
 //!
 //! parse → side → flow (or a new one) → way out → state → counters → rewrite → verdict.
 //!
-//! Everything that may leave the packet to somebody else is decided before anything about the packet
-//! is counted or changed: XDP hands a packet whose next hop it cannot trust to the tc program
+//! Everything that may leave the packet to somebody else is decided before the packet is counted or
+//! changed (though its flow may have been opened): XDP hands a packet whose next hop it cannot trust to the tc program
 //! untouched, and there it comes by here once more.
 
 use crate::abi::dest;
@@ -89,6 +89,7 @@ fn decide<F: Frame, T: Tables>(
         Parsed::Foreign => return Err(Leave::Foreign),
     };
     let config = tables.config(0).ok_or(Leave::Foreign)?;
+    let side = side::tell(tables, config, &packet).ok_or(Leave::Foreign)?;
     let case = Case {
         tables,
         config,
@@ -96,7 +97,7 @@ fn decide<F: Frame, T: Tables>(
         packet,
         now: tables.now(),
     };
-    let (flow, direction) = match side::tell(tables, config, &packet).ok_or(Leave::Foreign)? {
+    let (flow, direction) = match side {
         Side::Client(service) => (case.client_flow(service)?, Direction::ToServer),
         Side::Server(entry) => (case.server_flow(entry)?, Direction::ToClient),
     };

@@ -100,6 +100,22 @@ impl Frame for XdpFrame<'_> {
     }
 }
 
+/// Makes sure that the headers of a packet at tc can be accessed directly. Most drivers see to that;
+/// virtio and packet sockets may leave all but the Ethernet header in fragments.
+#[inline(always)]
+pub fn pull_headers(ctx: &TcContext) {
+    let linear = ctx.data_end() - ctx.data();
+    let wanted = if ctx.len() < REACH as u32 {
+        ctx.len()
+    } else {
+        REACH as u32
+    };
+    if linear < wanted as usize {
+        // What cannot be pulled cannot be read either, and then is none of ours.
+        let _ = ctx.pull_data(wanted);
+    }
+}
+
 /// A packet at tc: an skb, whose layer-4 checksum may be left to the device (CHECKSUM_PARTIAL) or
 /// known to the kernel (CHECKSUM_COMPLETE). Its helper minds both.
 pub struct SkbFrame(*mut __sk_buff);

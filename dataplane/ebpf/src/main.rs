@@ -42,6 +42,7 @@ pub fn ferrovs_xdp(ctx: XdpContext) -> u32 {
         hook: Hook::Xdp,
     };
     let maps = Maps::new(ctx.as_ptr());
+    // `bpf_redirect` only notes where to; the kernel sends the frame when it reads the returned action.
     match direct(&mut XdpFrame::new(&ctx), &maps, arrival) {
         Verdict::Pass | Verdict::Defer | Verdict::Resolve { .. } => xdp_action::XDP_PASS,
         Verdict::Drop => xdp_action::XDP_DROP,
@@ -60,8 +61,10 @@ pub fn ferrovs_tc(ctx: TcContext) -> i32 {
     if skb.pkt_type != PACKET_HOST || skb.vlan_present != 0 {
         return TC_ACT_UNSPEC;
     }
+    let interface = skb.ifindex;
+    frame::pull_headers(&ctx);
     let arrival = Arrival {
-        interface: skb.ifindex,
+        interface,
         hook: Hook::Tc,
     };
     let maps = Maps::new(ctx.as_ptr());
