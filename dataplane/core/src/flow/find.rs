@@ -1,6 +1,6 @@
 //! Finding a flow from either direction.
 //!
-//! Nearly always the first line looked at: the flow's preferred way in its home bucket. Then, in
+//! Most often the first line looked at: the flow's preferred way in its home bucket. Then, in
 //! functions of their own, the ways whose tags match, and only if the bucket's header says that a
 //! flow lives elsewhere, those of the two other buckets. Replies of a server socket that several
 //! services share are found by pointers.
