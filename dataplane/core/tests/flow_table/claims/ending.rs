@@ -153,7 +153,7 @@ fn a_flow_reopened_twice_has_one_line() {
     });
 }
 
-/// The sweeper ends a flow to which pointers lead, while its client opens the same connection again.
+/// The sweeper ends a displaced flow, while its client opens the same connection again.
 fn reopened_while_swept(preemptions: usize, lines: &'static [u32], shared: bool) {
     explore(Some(preemptions), move || {
         let services = if shared { SHARED_SERVER } else { ONE_SERVICE };

@@ -28,7 +28,7 @@ fn one_flow_opened_twice_has_one_line() {
     });
 }
 
-/// The same when the flow's home is full and a pointer has to lead to it.
+/// The same when the flow's home is full and it lives elsewhere.
 #[test]
 fn one_displaced_flow_opened_twice_has_one_line() {
     explore(None, || {
@@ -38,6 +38,21 @@ fn one_displaced_flow_opened_twice_has_one_line() {
         let (one, other) = race(&world, open, open);
         assert_eq!(one, other);
         assert_eq!(audit(&world).clean().len(), 1);
+    });
+}
+
+/// A flow away from its home and one at home are put into one bucket at once: both have their tags.
+#[test]
+fn two_flows_put_into_one_bucket_are_found() {
+    explore(Some(3), || {
+        let world: Arc<World<Watched>> = Arc::new(tables(ONE_SERVICE, &[9, 10]));
+        let (away, home) = (port_for(&world, 1, 1, 0), port_for(&world, 11, 1, 0));
+        race(
+            &world,
+            move |world| assert_ne!(open(&world, &wish(away, 1, BEGIN)).line, 0),
+            move |world| assert_ne!(open(&world, &wish(home, 1, BEGIN)).line, 0),
+        );
+        assert_eq!(audit(&world).clean().len(), 2);
     });
 }
 
