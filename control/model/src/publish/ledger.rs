@@ -16,7 +16,8 @@ use crate::ServiceKey;
 pub struct Ledger {
     /// Present and removed services, the oldest first.
     pub(super) services: Vec<ServiceRecord>,
-    /// Present and removed destinations of all services.
+    /// Present and removed destinations of all services, the oldest first; one that comes back is as
+    /// old as it was.
     pub(super) dests: Vec<DestRecord>,
     /// Filter keys of real servers' endpoints that have served more than one service. A flow made at
     /// that time may need its pointer until it ends, so an endpoint stays here until no service

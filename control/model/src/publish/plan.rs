@@ -329,32 +329,32 @@ fn orders(
 /// must still be recognised.
 fn endpoints(ledger: &mut Ledger) -> BTreeMap<u64, u64> {
     let mut entries = BTreeMap::new();
-    let mut ages = HashMap::new();
-    for (age, record) in ledger.services.iter().enumerate() {
+    let mut protocols = HashMap::new();
+    for record in &ledger.services {
         let ServiceKey::Address { protocol, address } = record.key;
-        ages.insert(record.number, (age, protocol.number()));
+        protocols.insert(record.number, protocol.number());
         if let Some(endpoint) = endpoint(address) {
             let key = virtual_key(endpoint, protocol.number());
             entries.insert(key, Entry::new(record.number, false).0);
         }
     }
-    let mut owners: BTreeMap<u64, BTreeSet<(usize, u16)>> = BTreeMap::new();
+    // Flows made before the sharing began have no pointers and are hashed with the service that had
+    // the endpoint alone, so that one is named. It has the endpoint's oldest destination, for as long
+    // as it has such flows, whatever the ages of the services.
+    let mut owners = BTreeMap::new();
     for dest in &ledger.dests {
-        let (age, protocol) = ages[&dest.service];
         if let Some(endpoint) = endpoint(dest.endpoint) {
-            let key = real_key(endpoint, protocol);
-            owners.entry(key).or_default().insert((age, dest.service));
+            let key = real_key(endpoint, protocols[&dest.service]);
+            let owner = *owners.entry(key).or_insert(dest.service);
+            if owner != dest.service {
+                ledger.shared.insert(key);
+            }
         }
     }
     ledger.shared.retain(|key| owners.contains_key(key));
-    for (key, services) in owners {
-        if services.len() > 1 {
-            ledger.shared.insert(key);
-        }
-        if let Some(&(_, oldest)) = services.first() {
-            let shared = ledger.shared.contains(&key);
-            entries.insert(key, Entry::new(oldest, shared).0);
-        }
+    for (key, owner) in owners {
+        let shared = ledger.shared.contains(&key);
+        entries.insert(key, Entry::new(owner, shared).0);
     }
     entries
 }

@@ -336,7 +336,7 @@ fn a_removed_service_keeps_its_line_while_it_has_flows() {
 }
 
 #[test]
-fn a_server_of_two_services_is_shared_and_the_oldest_service_is_named() {
+fn a_server_of_two_services_is_shared_and_the_first_of_them_is_named() {
     let mut director = Director::with(&[141]);
     assert!(!director.real(141).unwrap().is_shared());
     director.change(add(81));
@@ -350,6 +350,38 @@ fn a_server_of_two_services_is_shared_and_the_oldest_service_is_named() {
     assert!(director.real(141).unwrap().is_shared());
     director.restart();
     assert!(director.real(141).unwrap().is_shared());
+}
+
+#[test]
+fn the_service_that_had_a_server_alone_stays_named_while_it_may_have_flows() {
+    let mut director = Director::with(&[]);
+    director.change(add(81));
+    director.change(join(81, 141));
+    let named = |director: &Director| {
+        let entry = director.real(141).unwrap();
+        (u32::from(entry.service()), entry.is_shared())
+    };
+    let [older, younger] = [80, 81].map(|port| director.number(port));
+    assert_eq!(named(&director), (younger, false));
+    // The flows that the younger service has by now have no pointers.
+    let of_younger = director.dest(81, 141);
+    director.set_flows(of_younger, 1);
+    director.change(join(80, 141));
+    assert_eq!(named(&director), (younger, true));
+    director.change(remove(81));
+    director.wait();
+    director.restart();
+    assert_eq!(named(&director), (younger, true));
+    director.change(add(81));
+    director.change(join(81, 141));
+    assert_eq!(named(&director), (younger, true));
+
+    director.change(leave(81, 141));
+    director.set_flows(of_younger, 0);
+    director.wait();
+    assert_eq!(named(&director), (older, true));
+    director.change(join(81, 141));
+    assert_eq!(named(&director), (older, true));
 }
 
 #[test]
