@@ -1,6 +1,7 @@
 //! Attaching the programs where they are wanted, and taking them away.
 
 use std::{
+    collections::BTreeMap,
     io,
     os::fd::{AsFd, BorrowedFd},
 };
@@ -35,27 +36,47 @@ impl Hook {
     }
 }
 
-/// Makes the interfaces carry exactly the wanted programs. What was attached before a failure is taken
+/// What became of the wanted hooks.
+pub(crate) struct Reconciled {
+    /// Where programs sit now.
+    pub(crate) hooks: Vec<Hook>,
+    /// Interfaces where something could not be done, and what, in a sentence.
+    pub(crate) failures: BTreeMap<u32, String>,
+}
+
+/// Makes the interfaces carry exactly the wanted programs. An interface that `may_fail` keeps what it
+/// has when it cannot be hooked; after the failure of another one, what was attached before is taken
 /// away again.
 pub(crate) fn reconcile(
     query: &mut Query,
     programs: &Programs,
     wanted: &[Hooking],
-) -> Result<Vec<Hook>> {
+    may_fail: impl Fn(u32) -> bool,
+) -> Result<Reconciled> {
     let links = Snapshot::links(query).map_err(Error::system("cannot see the interfaces"))?;
     let found = find(&links)?;
-    let mut hooks = Vec::new();
+    let mut hooks: Vec<Hook> = Vec::new();
+    let mut failures = BTreeMap::new();
     for hooking in wanted {
         let here: Vec<_> = of_interface(&found, hooking.interface).collect();
         match attach(query, programs, hooking, &here) {
             Ok(hook) => hooks.push(hook),
+            Err(error) if may_fail(hooking.interface) => {
+                failures.insert(hooking.interface, error.to_string());
+                if here.iter().any(|one| one.xdp.is_none()) {
+                    hooks.push(Hook {
+                        hooking: hooking.clone(),
+                        xdp: here.iter().find_map(|one| one.xdp),
+                    });
+                }
+            }
             Err(error) => {
-                let fresh = hooks.iter().filter(|hook: &&Hook| {
+                let is_fresh = |hook: &&Hook| {
                     of_interface(&found, hook.hooking.interface)
                         .next()
                         .is_none()
-                });
-                for hook in fresh {
+                };
+                for hook in hooks.iter().filter(is_fresh) {
                     remove_fresh(query, programs, hook);
                 }
                 return Err(error);
@@ -65,11 +86,15 @@ pub(crate) fn reconcile(
     for one in &found {
         let hook = hooks.iter().find(|h| h.hooking.interface == one.interface);
         let wanted = hook.is_some_and(|hook| one.xdp.is_none() || one.xdp == hook.xdp);
-        if !wanted {
-            take_away(query, one).map_err(Error::system("cannot take a program away"))?;
+        if !wanted && let Err(error) = take_away(query, one) {
+            let problem = "cannot take a program away";
+            if !may_fail(one.interface) {
+                return Err(Error::system(problem)(error));
+            }
+            failures.insert(one.interface, format!("{problem}: {error}"));
         }
     }
-    Ok(hooks)
+    Ok(Reconciled { hooks, failures })
 }
 
 /// Takes every program of ours away from the interfaces of this network namespace; the names of the

@@ -20,7 +20,7 @@ use tracing::{debug, info, warn};
 use crate::{
     DataPlane, Error, Hook, Result, Targets,
     choice::{choose, homeless},
-    hooks::{reconcile, report},
+    hooks::{Reconciled, reconcile, report},
     interfaces::write_interfaces,
     net::{Features, Query, Snapshot, Watch, Way, xdp_features},
     next_hops::NextHops,
@@ -52,7 +52,8 @@ pub struct Keeper {
     watch: Watch,
     network: Snapshot,
     features: BTreeMap<u32, Features>,
-    targets: Targets,
+    /// What was settled last; nothing is done before the first time.
+    targets: Option<Targets>,
     ways: BTreeMap<Ipv4Addr, Way>,
     hops: NextHops,
     hooks: Vec<Hook>,
@@ -63,7 +64,13 @@ pub struct Keeper {
     homeless: Vec<Ipv4Addr>,
     pathless: Vec<Ipv4Addr>,
     deaf: BTreeSet<u32>,
-    synced: Instant,
+    /// Interfaces that could not be hooked, and why.
+    unhooked: BTreeMap<u32, String>,
+    missing: Vec<String>,
+    /// Whether the kernel's side may be otherwise than the network and the targets ask for.
+    dirty: bool,
+    /// When everything was asked last; `None` when notifications were missed since.
+    synced: Option<Instant>,
     asked: Option<Instant>,
 }
 
@@ -95,7 +102,7 @@ impl Keeper {
             watch,
             network,
             features: features(),
-            targets: Targets::default(),
+            targets: None,
             ways: BTreeMap::new(),
             hops,
             hooks: Vec::new(),
@@ -106,7 +113,10 @@ impl Keeper {
             homeless: Vec::new(),
             pathless: Vec::new(),
             deaf: BTreeSet::new(),
-            synced: Instant::now(),
+            unhooked: BTreeMap::new(),
+            missing: Vec::new(),
+            dirty: true,
+            synced: Some(Instant::now()),
             asked: None,
         })
     }
@@ -146,25 +156,33 @@ impl Keeper {
 
     /// Attaches what `targets` will need, and takes nothing away before [`Keeper::settle`].
     ///
+    /// A named interface must be there the first time; one that has gone later is only told in the log.
+    ///
     /// # Errors
     /// [`Error::NoInterface`], [`Error::Attach`]: then everything is as it was.
     pub fn prepare(&mut self, targets: &Targets) -> Result<()> {
         self.take_changes()?;
-        if let Some(name) = targets
-            .named
-            .iter()
-            .find(|name| self.network.link_named(name).is_none())
-        {
-            return Err(Error::NoInterface(name.clone()));
-        }
         let mut both = targets.clone();
-        both.virtuals.extend(&self.targets.virtuals);
-        both.dests.extend(&self.targets.dests);
-        both.anchored |= self.targets.anchored;
+        match &self.targets {
+            Some(settled) => {
+                both.virtuals.extend(&settled.virtuals);
+                both.dests.extend(&settled.dests);
+                both.anchored |= settled.anchored;
+            }
+            None => {
+                if let Some(name) = self.missing(targets).next() {
+                    return Err(Error::NoInterface(name.clone()));
+                }
+            }
+        }
         let ways = self.find_ways(&both)?;
-        self.hook(&both, &ways)?;
-        // What was prepared stays so until it is settled, whatever changes in between.
-        self.targets = both;
+        // What could not be hooked before does not keep other things from being changed.
+        let known: BTreeSet<u32> = self.unhooked.keys().copied().collect();
+        self.hook(&both, &ways, |interface| known.contains(&interface))?;
+        if self.targets.is_some() {
+            // What was prepared stays so until it is settled, whatever changes in between.
+            self.targets = Some(both);
+        }
         Ok(())
     }
 
@@ -173,24 +191,30 @@ impl Keeper {
     /// # Errors
     /// What the kernel does not accept. The keeper tries again with its next round.
     pub fn settle(&mut self, targets: Targets) -> Result<()> {
-        self.targets = targets;
+        self.targets = Some(targets);
+        self.dirty = true;
         self.refresh()
     }
 
     /// One round: takes in what has changed, asks after neighbours, and beats the heart. To be called
-    /// at least every 500 ms.
+    /// at least every 500 ms. Before anything was settled it only listens: what an earlier daemon left
+    /// stays as it is.
     ///
     /// # Errors
     /// What the kernel does not accept. The heart does not beat then, and packets take the slow way.
+    /// The next round tries again.
     pub fn work(&mut self) -> Result<()> {
         if self.ended {
             return Ok(());
         }
-        let mut changed = self.take_changes()?;
-        if self.synced.elapsed() >= RESYNC {
-            changed |= self.resync()?;
+        self.take_changes()?;
+        if self.targets.is_none() {
+            return Ok(());
         }
-        if changed {
+        if self.synced.is_none_or(|synced| synced.elapsed() >= RESYNC) {
+            self.resync()?;
+        }
+        if self.dirty {
             self.refresh()?;
         }
         if self.asked.is_none_or(|asked| asked.elapsed() >= ASK) {
@@ -206,6 +230,9 @@ impl Keeper {
     /// # Errors
     /// When the tables cannot be written.
     pub fn end_of_round(&mut self, watched: Watched) -> Result<()> {
+        if self.targets.is_none() {
+            return Ok(());
+        }
         let ways = self.ways.values().copied().collect();
         let Watched { round, next_hops } = watched;
         self.hops
@@ -226,18 +253,17 @@ impl Keeper {
         crate::hooks::detach_all().map(drop)
     }
 
-    /// Whether anything has changed since the last call.
-    fn take_changes(&mut self) -> Result<bool> {
+    /// Takes in the kernel's notifications since the last call.
+    fn take_changes(&mut self) -> Result<()> {
         let changes = self.watch.changes();
         let changes = changes.map_err(Error::system("cannot hear of changes of the network"))?;
         let Some(changes) = changes else {
             debug!("more changes of the network than could be kept: asking anew");
-            self.resync()?;
-            return Ok(true);
+            self.synced = None;
+            return self.resync();
         };
-        let mut changed = false;
         for change in changes {
-            changed |= match change {
+            self.dirty |= match change {
                 RouteNetlinkMessage::NewRoute(_)
                 | RouteNetlinkMessage::DelRoute(_)
                 | RouteNetlinkMessage::NewRule(_)
@@ -245,32 +271,45 @@ impl Keeper {
                 other => self.network.note(other),
             };
         }
-        Ok(changed)
+        Ok(())
     }
 
-    /// Asks for everything; whether it is otherwise than thought.
-    fn resync(&mut self) -> Result<bool> {
+    /// Asks for everything, and notes whether it is otherwise than thought.
+    fn resync(&mut self) -> Result<()> {
         let network = Snapshot::take(&mut self.query);
         let network = network.map_err(Error::system("cannot see the network"))?;
         let features = features();
-        let ways = self.find_ways(&self.targets.clone())?;
-        let changed = network != self.network || features != self.features || ways != self.ways;
+        let ways = match self.targets.clone() {
+            Some(targets) => self.find_ways(&targets)?,
+            None => BTreeMap::new(),
+        };
+        self.dirty |= network != self.network
+            || features != self.features
+            || ways != self.ways
+            || !self.unhooked.is_empty();
         self.network = network;
         self.features = features;
-        self.synced = Instant::now();
-        Ok(changed)
+        self.synced = Some(Instant::now());
+        Ok(())
     }
 
     fn refresh(&mut self) -> Result<()> {
-        let targets = self.targets.clone();
+        let Some(targets) = self.targets.clone() else {
+            return Ok(());
+        };
         self.ways = self.find_ways(&targets)?;
         let ways = self.ways.clone();
-        self.hook(&targets, &ways)?;
+        // First, so that they are right for what is hooked already, whatever becomes of the hooks.
+        self.write_next_hops(&targets)?;
+        self.hook(&targets, &ways, |_| true)?;
         self.write_interfaces();
-        self.write_next_hops()?;
+        // Again, for the clients behind what is hooked now.
+        self.write_next_hops(&targets)?;
         self.tune()?;
-        self.tell_homeless();
-        self.tell_pathless();
+        self.tell_missing(&targets);
+        self.tell_homeless(&targets);
+        self.tell_pathless(&targets);
+        self.dirty = false;
         Ok(())
     }
 
@@ -285,18 +324,32 @@ impl Keeper {
         Ok(ways)
     }
 
-    fn hook(&mut self, targets: &Targets, ways: &BTreeMap<Ipv4Addr, Way>) -> Result<()> {
+    /// Hooks what is to be hooked. What cannot be, on an interface that `may_fail`, is told in the log
+    /// and tried again.
+    fn hook(
+        &mut self,
+        targets: &Targets,
+        ways: &BTreeMap<Ipv4Addr, Way>,
+        may_fail: impl Fn(u32) -> bool,
+    ) -> Result<()> {
         let runs = |link: &crate::Link| {
             let features = self.features.get(&link.index).copied();
             features.unwrap_or_default().runs_programs()
         };
         let wanted = choose(&self.network, targets, ways, runs);
         let programs = &self.plane.programs;
-        let hooks = reconcile(&mut self.query, programs, &wanted)?;
+        let Reconciled { hooks, failures } =
+            reconcile(&mut self.query, programs, &wanted, may_fail)?;
         if self.announced {
             report(&self.hooks, &hooks);
         }
         self.hooks = hooks;
+        for (interface, failure) in &failures {
+            if self.unhooked.get(interface) != Some(failure) {
+                warn!("{failure}; it is tried again");
+            }
+        }
+        self.unhooked = failures;
         Ok(())
     }
 
@@ -319,7 +372,7 @@ impl Keeper {
         write_interfaces(&self.plane.maps, wanted);
     }
 
-    fn write_next_hops(&mut self) -> Result<()> {
+    fn write_next_hops(&mut self, targets: &Targets) -> Result<()> {
         let ways: BTreeSet<Way> = self.ways.values().copied().collect();
         let hooked: BTreeSet<u32> = self.watched().collect();
         let native = self.hooks.iter().any(|hook| hook.name() == "xdp");
@@ -350,7 +403,7 @@ impl Keeper {
             .update(maps, &self.network, &ways, &hooked, transmits)
             .map_err(Error::system("cannot write next hops"))?;
         let way = |&(number, address)| (number, self.ways.get(&address).copied());
-        self.hops.lead(maps, self.targets.dests.iter().map(way));
+        self.hops.lead(maps, targets.dests.iter().map(way));
         Ok(())
     }
 
@@ -411,8 +464,24 @@ impl Keeper {
         Ok(())
     }
 
-    fn tell_homeless(&mut self) {
-        let homeless = homeless(&self.network, &self.targets);
+    /// The named interfaces that are not there.
+    fn missing<'a>(&self, targets: &'a Targets) -> impl Iterator<Item = &'a String> {
+        let named = targets.named.iter();
+        named.filter(|name| self.network.link_named(name).is_none())
+    }
+
+    fn tell_missing(&mut self, targets: &Targets) {
+        let missing: Vec<_> = self.missing(targets).cloned().collect();
+        for name in missing.iter().filter(|one| !self.missing.contains(one)) {
+            warn!(
+                "the interface \"{name}\", named with --interface, has gone: it is hooked when it is back"
+            );
+        }
+        self.missing = missing;
+    }
+
+    fn tell_homeless(&mut self, targets: &Targets) {
+        let homeless = homeless(&self.network, targets);
         for address in homeless.iter().filter(|one| !self.homeless.contains(one)) {
             warn!(
                 "no interface carries the virtual address {address}: give it to one (ip address add \
@@ -422,8 +491,8 @@ impl Keeper {
         self.homeless = homeless;
     }
 
-    fn tell_pathless(&mut self) {
-        let addresses: BTreeSet<_> = self.targets.dests.iter().map(|&(_, a)| a).collect();
+    fn tell_pathless(&mut self, targets: &Targets) {
+        let addresses: BTreeSet<_> = targets.dests.iter().map(|&(_, a)| a).collect();
         let pathless = addresses
             .into_iter()
             .filter(|one| !self.ways.contains_key(one));
