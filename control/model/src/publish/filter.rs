@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use ferrovs_core::{
     abi::{
         config,
-        filter::{ENTRIES, Geometry, PROBES},
+        endpoint::{Endpoint, tag},
+        filter::{ENTRIES, Geometry, PROBES, virtual_key},
     },
     tables::{Line, Tables},
 };
@@ -52,7 +53,8 @@ impl Half {
 /// What has to be written.
 #[derive(Debug)]
 pub(super) enum Change {
-    /// In the half in use, in this order.
+    /// In the half in use, in this order: real servers' endpoints first, so that a service can be
+    /// reached only when its servers' replies are recognised.
     Edits(Vec<Edit>),
     /// Everything, in the half of that geometry.
     Rebuild {
@@ -101,18 +103,14 @@ pub(super) fn plan<P: Plane>(
         {
             match missing.remove(key) {
                 Some(wanted) if wanted == *value => {}
-                Some(wanted) => edits.push(Edit::Set {
-                    line,
-                    cell,
-                    value: wanted,
-                }),
+                Some(value) => edits.push((*key, Edit::Set { line, cell, value })),
                 // Its cell is left alone for now: a program may have read the key already.
-                None => edits.push(Edit::Remove { line, cell }),
+                None => edits.push((*key, Edit::Remove { line, cell })),
             }
         }
     }
     if missing.is_empty() {
-        return Ok(Change::Edits(edits));
+        return Ok(in_order(edits));
     }
     if retired.filter {
         retired.release(plane);
@@ -123,14 +121,31 @@ pub(super) fn plan<P: Plane>(
         };
         table[at][cell] = (key, value);
         let line = geometry.first() + at as u32;
-        edits.push(Edit::Add {
+        let add = Edit::Add {
             line,
             cell,
             key,
             value,
-        });
+        };
+        edits.push((key, add));
     }
-    Ok(Change::Edits(edits))
+    Ok(in_order(edits))
+}
+
+fn in_order(mut edits: Vec<(u64, Edit)>) -> Change {
+    let is_virtual = |key| key == virtual_key(Endpoint::unpack(key), tag(key) as u8);
+    edits.sort_by_key(|&(key, _)| is_virtual(key));
+    Change::Edits(edits.into_iter().map(|(_, edit)| edit).collect())
+}
+
+/// The value of a key.
+pub(super) fn look_up<T: Tables>(tables: &T, key: u64) -> Option<u64> {
+    let geometry = in_use(tables);
+    (0..PROBES).find_map(|probe| {
+        let line = tables.filter(geometry.line(key, probe))?;
+        let cell = (0..ENTRIES).find(|&cell| line.load(cell) == key)?;
+        Some(line.load(ENTRIES + cell))
+    })
 }
 
 /// Makes a change. Whether something went out of use that a program may still be reading.

@@ -38,6 +38,8 @@ pub struct Plan {
 #[derive(Debug)]
 pub(super) struct NewList {
     pub(super) service: u16,
+    /// Whether the filter already leads packets to the service.
+    pub(super) reachable: bool,
     pub(super) span: Span,
     pub(super) start: u64,
     pub(super) dests: Vec<u32>,
@@ -303,12 +305,23 @@ fn new_lists<P: Plane>(
         };
         lists.push(NewList {
             service: record.number,
+            reachable: is_reachable(plane, record),
             span,
             start,
             dests: eligible,
         });
     }
     Ok(lists)
+}
+
+/// Whether the filter leads packets to the service.
+fn is_reachable<P: Plane>(plane: &P, record: &ServiceRecord) -> bool {
+    let ServiceKey::Address { protocol, address } = record.key;
+    endpoint(address).is_some_and(|endpoint| {
+        let key = virtual_key(endpoint, protocol.number());
+        let entry = Entry::new(record.number, false);
+        filter::look_up(plane.tables(), key) == Some(entry.0)
+    })
 }
 
 /// Numbers of a service's destinations in list order: all, and those that may get new flows.

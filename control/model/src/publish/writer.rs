@@ -18,18 +18,19 @@ use super::{
 use crate::{ServiceKey, Timeouts};
 
 /// Writes everything that differs, so that it also mends what an unfinished commit left.
+///
+/// A service leads to a server only after the filter knows the server's endpoint, and whether it is
+/// shared: a flow made earlier would lack the pointer that its replies need. So the lists of services
+/// that packets already lead to are switched after the filter is written, all others before. A removed
+/// server is in no list any more when its line says that it is gone.
 pub(super) fn write<P: Plane>(plane: &P, plan: &Plan, retired: &mut Retired) {
     write_dests(plane, &plan.ledger, true);
     write_services(plane, &plan.ledger, true);
-    for list in &plan.lists {
-        rotation::write_list(plane.tables(), list.span, list.start, &list.dests);
-        if let Some(line) = plane.tables().service(u32::from(list.service)) {
-            line.store(service::SCHEDULE, list.span.0);
-        }
-    }
+    write_lists(plane, plan, false);
     if filter::write(plane, &plan.filter) {
         retired.filter = true;
     }
+    write_lists(plane, plan, true);
     write_services(plane, &plan.ledger, false);
     write_dests(plane, &plan.ledger, false);
     write_timeouts(plane, plan.timeouts);
@@ -56,6 +57,16 @@ fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
             line.store(dest::ENDPOINT, endpoint.pack(0));
         }
         store_if_other(line, dest::MODE, mode);
+    }
+}
+
+/// The lists of the services that packets led to when the plan was made, or of the others.
+fn write_lists<P: Plane>(plane: &P, plan: &Plan, reachable: bool) {
+    for list in plan.lists.iter().filter(|l| l.reachable == reachable) {
+        rotation::write_list(plane.tables(), list.span, list.start, &list.dests);
+        if let Some(line) = plane.tables().service(u32::from(list.service)) {
+            line.store(service::SCHEDULE, list.span.0);
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! Tables on plain memory, with what a scheduler does to them.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::{
+    cell::RefCell,
+    sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst},
+};
 
 use ferrovs_core::abi::{
     self, config, dest,
@@ -14,6 +17,17 @@ use ferrovs_core::tables::{Line, Route, Tables};
 
 use crate::publish::{Figures, INITIAL_LOG2, Plane, rotation};
 
+thread_local! {
+    static WATCH: RefCell<Option<Box<dyn Fn()>>> = const { RefCell::new(None) };
+}
+
+/// Has `check` called on this thread after every store into any tables while `run` runs.
+pub(super) fn watched(check: impl Fn() + 'static, run: impl FnOnce()) {
+    WATCH.set(Some(Box::new(check)));
+    run();
+    WATCH.set(None);
+}
+
 type Words = [AtomicU64; abi::WORDS];
 
 #[derive(Clone, Copy)]
@@ -26,6 +40,11 @@ impl Line for PlainLine {
 
     fn store(self, word: usize, value: u64) {
         self.0[word % abi::WORDS].store(value, SeqCst);
+        WATCH.with_borrow(|watch| {
+            if let Some(check) = watch {
+                check();
+            }
+        });
     }
 
     fn compare_exchange(self, word: usize, current: u64, new: u64) -> bool {
@@ -100,7 +119,7 @@ impl Plain {
         })
     }
 
-    fn span(&'static self, service: u32) -> Span {
+    pub(super) fn span(&'static self, service: u32) -> Span {
         Span(
             line(&self.services, service)
                 .unwrap()
