@@ -50,8 +50,10 @@ fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
         };
         let forwards = if present { dest::FORWARDS } else { 0 };
         let mode = u64::from(record.service) | forwards;
-        if line.load(dest::ENDPOINT) != endpoint.pack(0) {
-            // The number was somebody else's: the way there is not known yet.
+        let returns = present && line.load(dest::MODE) & dest::FORWARDS == 0;
+        if returns || line.load(dest::ENDPOINT) != endpoint.pack(0) {
+            // The way there is not known yet: the number was somebody else's, or the server's before it
+            // was forgotten, and then the next hop's number may be another neighbour's by now.
             line.store(dest::MODE, 0);
             line.store(dest::NEXT_HOP, 0);
             line.store(dest::ENDPOINT, endpoint.pack(0));

@@ -102,6 +102,24 @@ fn a_new_service_is_reachable_after_its_list() {
 }
 
 #[test]
+fn a_server_that_comes_back_forwards_after_its_old_next_hop_is_gone() {
+    let mut director = Director::with(&[141, 143]);
+    let line = |number: u32| director.plane.dest(number * dest::LINES).unwrap();
+    let [stays, returns] = [141, 143].map(|host| line(director.dest(80, host)));
+    stays.store(dest::NEXT_HOP, 9);
+    returns.store(dest::NEXT_HOP, 9);
+    director.change(leave(80, 143));
+    director.wanted.apply(&join(80, 143)).unwrap();
+    let no_old_way = move || {
+        let forwards = returns.load(dest::MODE) & dest::FORWARDS != 0;
+        assert!(!forwards || returns.load(dest::NEXT_HOP) == 0);
+    };
+    plain::watched(no_old_way, || director.publish().unwrap());
+    assert_ne!(returns.load(dest::MODE) & dest::FORWARDS, 0);
+    assert_eq!(stays.load(dest::NEXT_HOP), 9);
+}
+
+#[test]
 fn a_removed_server_leaves_the_lists_before_its_line_says_so() {
     const PORTS: &[u16] = &[80, 81];
     let mut director = Director::with(&[141, 143]);
