@@ -119,13 +119,27 @@ fn a_killed_daemon_leaves_all_that_the_next_one_needs() {
     let after = (stage.ipvsadm("-L -n"), stage.ipvsadm("-L --timeout"));
     assert_eq!(after, before);
     assert_eq!(stage.hooks(), ["tc on outside", "tc on inside"]);
-    // Without services nothing is hooked, but the timeouts must be remembered.
+    // A removed server may have flows, now or when it is added again: what leads to it stays hooked.
+    stage.ipvsadm("-C");
+    assert_eq!(stage.hooks(), ["tc on outside", "tc on inside"]);
+    daemon.kill().unwrap();
+    let _daemon = stage.start();
+    assert_eq!(stage.hooks(), ["tc on outside", "tc on inside"]);
+}
+
+#[test]
+fn timeouts_are_remembered_without_services() {
+    let stage = Stage::new("timeouts");
+    let daemon = stage.start();
+    stage.ipvsadm("--set 77 0 0");
+    let before = stage.ipvsadm("-L --timeout");
+    stage.ipvsadm(&format!("-A -t {SERVICE} -s rr"));
+    assert_eq!(stage.hooks(), ["tc on outside"]);
     stage.ipvsadm("-C");
     assert_eq!(stage.hooks(), ["tc on lo"]);
     daemon.kill().unwrap();
-    let daemon = stage.start();
-    assert_eq!(stage.ipvsadm("-L --timeout"), before.1);
-    drop(daemon);
+    let _daemon = stage.start();
+    assert_eq!(stage.ipvsadm("-L --timeout"), before);
 }
 
 #[test]

@@ -143,14 +143,15 @@ impl Director {
         }
     }
 
-    /// What the network is to be made ready for.
+    /// What the network is to be made ready for. Removed services and servers need it as long as the
+    /// ledger remembers them: their flows go on, and find their servers when these are added again.
     fn targets(&self, wanted: &Wanted, ledger: &Ledger) -> Targets {
-        let virtuals = wanted.services().iter().filter_map(|service| {
+        let virtuals = ledger.services().iter().filter_map(|service| {
             let ServiceKey::Address { address, .. } = service.key;
             ipv4(address)
         });
-        let present = ledger.dests().iter().filter(|dest| dest.present);
-        let dests = present.filter_map(|dest| Some((dest.number, ipv4(dest.address)?)));
+        let dests = ledger.dests().iter();
+        let dests = dests.filter_map(|dest| Some((dest.number, ipv4(dest.address)?)));
         Targets {
             virtuals: virtuals.collect::<BTreeSet<_>>(),
             dests: dests.collect(),
@@ -160,8 +161,8 @@ impl Director {
         }
     }
 
-    /// Forgets removed servers whose time in the trash is over.
-    fn forget_idle(&mut self) {
+    /// Forgets removed servers whose time in the trash is over, and unhooks what only they needed.
+    async fn forget_idle(&mut self) {
         if self.down || !self.publisher.observe(&Live(&self.plane.maps)) {
             return;
         }
@@ -169,8 +170,12 @@ impl Director {
         let done = plan
             .map_err(anyhow::Error::from)
             .and_then(|plan| self.publish(plan));
-        if let Err(error) = done {
-            error!("cannot forget removed servers: {error:#}");
+        match done {
+            Ok(()) => {
+                let targets = self.targets(&self.wanted, self.publisher.ledger());
+                self.settle(targets).await;
+            }
+            Err(error) => error!("cannot forget removed servers: {error:#}"),
         }
     }
 
@@ -259,7 +264,7 @@ impl Director {
 pub(super) async fn forget_idle(director: Shared) {
     loop {
         tokio::time::sleep(TRASH).await;
-        director.lock().await.forget_idle();
+        director.lock().await.forget_idle().await;
     }
 }
 
