@@ -1,0 +1,55 @@
+//! What the keeper says in the log about the network, each thing once.
+
+use std::collections::BTreeSet;
+
+use tracing::warn;
+
+use super::Keeper;
+use crate::{Targets, choice::homeless};
+
+impl Keeper {
+    /// The named interfaces that are not there.
+    pub(super) fn missing<'a>(&self, targets: &'a Targets) -> impl Iterator<Item = &'a String> {
+        let named = targets.named.iter();
+        named.filter(|name| self.network.link_named(name).is_none())
+    }
+
+    pub(super) fn tell_missing(&mut self, targets: &Targets) {
+        let missing: Vec<_> = self.missing(targets).cloned().collect();
+        for name in missing.iter().filter(|one| !self.missing.contains(one)) {
+            warn!(
+                "the interface \"{name}\", named with --interface, has gone: it is hooked when it is back"
+            );
+        }
+        self.missing = missing;
+    }
+
+    pub(super) fn tell_homeless(&mut self, targets: &Targets) {
+        let homeless = homeless(&self.network, targets);
+        for address in homeless.iter().filter(|one| !self.homeless.contains(one)) {
+            warn!(
+                "no interface carries the virtual address {address}: give it to one (ip address add \
+                 {address}/32 dev ...) or name the interface its clients come by with --interface"
+            );
+        }
+        self.homeless = homeless;
+    }
+
+    pub(super) fn tell_pathless(&mut self, targets: &Targets) {
+        let addresses: BTreeSet<_> = targets.dests.iter().map(|&(_, a)| a).collect();
+        let pathless = addresses
+            .into_iter()
+            .filter(|one| !self.ways.contains_key(one));
+        let pathless: Vec<_> = pathless.collect();
+        for address in pathless.iter().filter(|one| !self.pathless.contains(one)) {
+            if self.network.is_local(*address) {
+                warn!(
+                    "the real server {address} is the director itself, which is not supported yet"
+                );
+            } else {
+                warn!("there is no route to the real server {address}: its packets are dropped");
+            }
+        }
+        self.pathless = pathless;
+    }
+}
