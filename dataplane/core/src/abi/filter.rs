@@ -35,7 +35,7 @@ impl Entry {
     /// looked for among the pointers first, and new flows reserve their reply tuple there.
     pub const SHARED: u64 = 1 << 16;
 
-    /// Of this service; for a shared endpoint, its oldest.
+    /// Of this service; for a shared endpoint, the one that had it first.
     pub const fn new(service: u16, shared: bool) -> Self {
         Self(service as u64 | if shared { Self::SHARED } else { 0 })
     }

@@ -36,7 +36,8 @@ pub(super) fn reserve<T: Tables>(tables: &T, wish: &Wish, line: u32, dest: u32) 
         return 0;
     };
     let server = settings.load(dest::ENDPOINT);
-    // The flows of the server's oldest service may be older than the sharing, and have no pointer.
+    // The flows of the service that had the server first may be older than the sharing, and have no
+    // pointer.
     let older = match side::real(tables, config, server, tag(wish.client)) {
         Some(entry) if entry.is_shared() => entry.service(),
         _ => return wish.client,
