@@ -81,6 +81,8 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
+        // A daemon that a command started ends with the test; without one nothing is lost.
+        let _ = self.ferrovs(&["down"]);
         // Without a log there is nothing to remove.
         let _ = std::fs::remove_file(&self.log);
     }
@@ -166,6 +168,35 @@ fn down_takes_everything_away_with_and_without_a_daemon() {
         assert_eq!(stage.ipvsadm("-L -n").lines().count(), 3);
         assert!(stage.ferrovs(&["down"]).status.success());
     }
+}
+
+#[test]
+fn a_daemon_that_a_command_starts_goes_on_as_the_earlier_one() {
+    let stage = Stage::new("manner");
+    let run = |options: &[&str]| {
+        let arguments = [&["--flows", "1024"], options].concat();
+        Daemon::start(&stage.director, binary(), Hook::Tc, &arguments, &stage.log).unwrap()
+    };
+    let list = || {
+        let mut command = stage.director.command(binary());
+        let command = command.args(["ipvsadm", "-L", "-n"]);
+        let output = command.env("FERROVS_AUTOSTART", "1").output().unwrap();
+        assert!(output.status.success(), "{}", complaint(&output));
+    };
+    let daemon = run(&["--interface", "inside"]);
+    daemon.kill().unwrap();
+    list();
+    assert_eq!(stage.hooks(), ["tc on inside"]);
+    let started_by_a_command = || {
+        let status = stage.ferrovs(&["status"]);
+        let status = String::from_utf8(status.stdout).unwrap();
+        status.contains("started by a command")
+    };
+    assert!(!started_by_a_command());
+    assert!(stage.ferrovs(&["down"]).status.success());
+    // Nothing is left to go on with.
+    list();
+    assert!(stage.hooks().is_empty() && started_by_a_command());
 }
 
 #[test]

@@ -18,7 +18,7 @@ use ferrovs_model::{
 };
 use tracing::{error, warn};
 
-use super::{document::Store, network::Network, options::Hooks, plane::Live, server::Shared};
+use super::{document::Store, network::Network, options::Manner, plane::Live, server::Shared};
 
 /// How often the trash of removed servers is looked at.
 const TRASH: Duration = Duration::from_secs(1);
@@ -36,8 +36,7 @@ pub(super) struct Director {
     plane: Arc<DataPlane>,
     store: Arc<Store>,
     network: Network,
-    hooks: Hooks,
-    autostarted: bool,
+    manner: Manner,
     publisher: Publisher,
     wanted: Wanted,
     down: bool,
@@ -48,16 +47,14 @@ impl Director {
         plane: Arc<DataPlane>,
         store: Arc<Store>,
         network: Network,
-        hooks: Hooks,
-        autostarted: bool,
+        manner: Manner,
     ) -> Self {
         let document = store.document();
         Self {
             plane,
             store,
             network,
-            hooks,
-            autostarted,
+            manner,
             publisher: Publisher::new(document.ledger),
             wanted: document.wanted,
             down: false,
@@ -116,6 +113,7 @@ impl Director {
         self.store.update(|document| {
             document.wanted = self.wanted.clone();
             document.ledger = plan.ledger.clone();
+            document.manner = Some(self.manner.clone());
         })?;
         self.publisher.commit(&Live(&self.plane.maps), plan);
         Ok(())
@@ -155,8 +153,8 @@ impl Director {
         Targets {
             virtuals: virtuals.collect::<BTreeSet<_>>(),
             dests: dests.collect(),
-            named: self.hooks.named.clone(),
-            choice: self.hooks.choice,
+            named: self.manner.named.clone(),
+            choice: self.manner.choice(),
             anchored: *wanted != Wanted::default() || *ledger != Ledger::default(),
         }
     }
@@ -217,7 +215,7 @@ impl Director {
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
-            autostarted: self.autostarted,
+            autostarted: self.manner.autostarted,
             hooks: hooks.collect(),
             services: services.len() as u32,
             destinations: services.iter().map(|s| s.destinations.len() as u32).sum(),

@@ -1,5 +1,5 @@
-//! What outlives the daemon beside the tables: the wanted state, whose numbers are whose, and what was
-//! changed about interfaces. JSON, in a table of its own.
+//! What outlives the daemon beside the tables: the wanted state, whose numbers are whose, what was
+//! changed about interfaces, and how the daemon was started. JSON, in a table of its own.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,6 +8,8 @@ use ferrovs_kernel::{DataPlane, Tuning, wanted};
 use ferrovs_model::{Wanted, publish::Ledger};
 use serde::{Deserialize, Serialize};
 
+use super::options::Manner;
+
 /// See the [module](self).
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(super) struct Document {
@@ -15,6 +17,8 @@ pub(super) struct Document {
     pub(super) ledger: Ledger,
     #[serde(default)]
     pub(super) tuning: Tuning,
+    #[serde(default)]
+    pub(super) manner: Option<Manner>,
 }
 
 /// The document, in memory and in its table.

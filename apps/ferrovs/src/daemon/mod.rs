@@ -71,8 +71,9 @@ async fn serve(args: &RunArgs, name: socket::Name) -> anyhow::Result<()> {
     let plane = Arc::new(data_plane(args)?);
     let store = Arc::new(Store::open(Arc::clone(&plane))?);
     let network = Network::start(Arc::clone(&plane), Arc::clone(&store))?;
-    let (hooks, autostart) = (args.hooks(), args.autostart);
-    let mut director = Director::new(plane, store, network.clone(), hooks, autostart);
+    let manner = args.manner(store.document().manner);
+    let autostarted = manner.autostarted;
+    let mut director = Director::new(plane, store, network.clone(), manner);
     director.start().await?;
     network.announce().await?;
     let director = Arc::new(Mutex::new(director));
@@ -86,7 +87,7 @@ async fn serve(args: &RunArgs, name: socket::Name) -> anyhow::Result<()> {
             Err(error) => return Err(error).context("the control socket failed"),
         },
         signal = lifetime::signal() => End::Signal(signal?),
-        reason = lifetime::idle(args.autostart, Arc::clone(&director)) => End::Idle(reason),
+        reason = lifetime::idle(autostarted, Arc::clone(&director)) => End::Idle(reason),
         () = director::forget_idle(Arc::clone(&director)) => bail!("the publisher has ended"),
         () = network.ended() => bail!("the thread that watches the network has ended"),
         () = sweeper.ended() => bail!("the thread that sweeps flows has ended"),

@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use ferrovs_kernel::{FLOWS, HookChoice};
+use serde::{Deserialize, Serialize};
 
 /// Options of `ferrovs run`.
 #[derive(Clone, Debug, Args)]
@@ -24,7 +25,8 @@ pub struct RunArgs {
 }
 
 /// A choice of hooks.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum HookArg {
     /// tc everywhere
     Tc,
@@ -34,23 +36,38 @@ pub enum HookArg {
     Auto,
 }
 
-/// What the administrator said about hooks.
-#[derive(Clone, Debug)]
-pub(super) struct Hooks {
-    pub(super) choice: HookChoice,
+/// What `ferrovs run` was told that its successors must know too.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Manner {
+    hook: HookArg,
+    /// Interfaces named by the administrator.
     pub(super) named: Vec<String>,
+    /// Whether a command started the daemon.
+    pub(super) autostarted: bool,
 }
 
-impl RunArgs {
-    pub(super) fn hooks(&self) -> Hooks {
-        let choice = match self.hook {
+impl Manner {
+    /// What the administrator said about hooks.
+    pub(super) const fn choice(&self) -> HookChoice {
+        match self.hook {
             HookArg::Tc => HookChoice::Tc,
             HookArg::Xdp => HookChoice::Xdp,
             HookArg::Auto => HookChoice::Auto,
-        };
-        Hooks {
-            choice,
-            named: self.interfaces.clone(),
+        }
+    }
+}
+
+impl RunArgs {
+    /// How to run: as the command line says, or, for a daemon that a command starts, as the daemon whose
+    /// place it takes.
+    pub(super) fn manner(&self, earlier: Option<Manner>) -> Manner {
+        match earlier {
+            Some(earlier) if self.autostart => earlier,
+            _ => Manner {
+                hook: self.hook,
+                named: self.interfaces.clone(),
+                autostarted: self.autostart,
+            },
         }
     }
 }
