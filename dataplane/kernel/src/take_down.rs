@@ -11,12 +11,17 @@ use tracing::debug;
 use crate::{
     DataPlane, Error, Maps, Result,
     hooks::detach_all,
-    net::Query,
+    net::{Query, Snapshot},
     tuning::{self, Tuning},
 };
 
-/// Has the kernel keep neighbours towards servers as it pleases again.
+/// Has the kernel keep neighbours towards servers as it pleases again. Those that an administrator has
+/// set for good stay so: to ask after them would undo that.
 pub(crate) fn release_neighbours(maps: &Maps, query: &mut Query) {
+    let network = match Snapshot::take(query) {
+        Ok(network) => network,
+        Err(error) => return debug!(%error, "cannot see which neighbours may be released"),
+    };
     let mut released = BTreeSet::new();
     for number in 1..MAX_DESTS {
         let Some(line) = maps.dest(number * dest::LINES) else {
@@ -28,8 +33,12 @@ pub(crate) fn release_neighbours(maps: &Maps, query: &mut Query) {
         }
         if let Some(line) = maps.next_hop(hop) {
             let interface = (line.load(next_hop::OUT) >> 32) as u32;
-            let address = (line.load(next_hop::NEIGHBOUR) as u32).to_ne_bytes();
-            if let Err(error) = query.look_for(interface, address.into()) {
+            let address = (line.load(next_hop::NEIGHBOUR) as u32).to_ne_bytes().into();
+            let neighbour = network.neighbours.get(&(interface, address));
+            if neighbour.is_some_and(|neighbour| neighbour.permanent) {
+                continue;
+            }
+            if let Err(error) = query.look_for(interface, address) {
                 debug!(%error, "cannot release a neighbour");
             }
         }

@@ -88,6 +88,28 @@ fn what_was_set_before_is_restored() {
 }
 
 #[test]
+fn a_neighbour_that_was_set_for_good_stays_so() {
+    let stage = Stage::new("permanent");
+    let ip = |arguments: &str| {
+        let mut command = stage.director.command("ip");
+        let output = command.args(arguments.split(' ')).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    ip("neigh replace 10.77.2.2 lladdr 02:00:00:00:00:42 dev inside nud permanent");
+    stage.run(|| {
+        let plane = data_plane();
+        let mut keeper = keeper(&plane);
+        keeper.settle(targets(HookChoice::Tc)).unwrap();
+        keeper.work().unwrap();
+        assert_eq!(destination(&plane), Some([2, 0, 0, 0, 0, 0x42]));
+        keeper.down().unwrap();
+    });
+    let after = ip("neigh show 10.77.2.2");
+    assert!(after.contains("PERMANENT"), "{after}");
+}
+
+#[test]
 fn a_number_is_taken_back_only_when_no_flow_refers_to_it() {
     let stage = Stage::new("numbers");
     let client = Ipv4Addr::new(10, 77, 1, 60);
