@@ -13,13 +13,13 @@ use crate::scene::BEGIN;
 use crate::stress::{Random, Real};
 use crate::world::{Plan, World, server, virtual_of};
 
-/// A table for so many flows, as the daemon makes it: four for each bucket of seven, and half as many
-/// pointers as buckets.
+/// A table for so many flows, as the daemon makes it: four for each bucket of seven, and as many pointers
+/// as buckets.
 fn table_for(flows: u32, services: &[&[Endpoint]]) -> World<Real> {
     let buckets = flows.div_ceil(4).next_power_of_two();
     let plan = Plan {
         buckets,
-        pointers: (buckets as usize / 2).max(4096),
+        pointers: (buckets as usize).max(4096),
         services,
         timeout: 1000,
     };
