@@ -43,7 +43,7 @@ enum End {
     Signal(&'static str),
     /// `ferrovs down` asked it to, and all has been taken away.
     Down,
-    /// A command had started it, and there is nothing left to do.
+    /// A command had started it, there was nothing left to do, and all has been taken away.
     Idle(&'static str),
 }
 
@@ -87,7 +87,7 @@ async fn serve(args: &RunArgs, name: socket::Name) -> anyhow::Result<()> {
             Err(error) => return Err(error).context("the control socket failed"),
         },
         signal = lifetime::signal() => End::Signal(signal?),
-        reason = lifetime::idle(autostarted, Arc::clone(&director)) => End::Idle(reason),
+        reason = lifetime::idle(autostarted, Arc::clone(&director)) => End::Idle(reason?),
         () = director::forget_idle(Arc::clone(&director)) => bail!("the publisher has ended"),
         () = network.ended() => bail!("the thread that watches the network has ended"),
         () = sweeper.ended() => bail!("the thread that sweeps flows has ended"),
@@ -98,10 +98,7 @@ async fn serve(args: &RunArgs, name: socket::Name) -> anyhow::Result<()> {
              them up again, `ferrovs down` takes them away"
         ),
         End::Down => info!("programs and tables are taken away; the daemon ends"),
-        End::Idle(reason) => {
-            director.lock().await.take_down().await?;
-            info!("{reason}: the daemon, which a command had started, ends");
-        }
+        End::Idle(reason) => info!("{reason}: the daemon, which a command had started, ends"),
     }
     Ok(())
 }
