@@ -156,26 +156,29 @@ impl Keeper {
         &self.hooks
     }
 
-    /// Attaches what `targets` will need, and takes nothing away before [`Keeper::settle`].
-    ///
-    /// A named interface must be there the first time; one that has gone later is only told in the log.
+    /// Makes sure that these interfaces are there. One that is named in [`Targets`] and has gone is only
+    /// told in the log.
     ///
     /// # Errors
-    /// [`Error::NoInterface`], [`Error::Attach`]: then everything is as it was.
+    /// [`Error::NoInterface`] for the first that is not.
+    pub fn require(&self, names: &[String]) -> Result<()> {
+        match self.missing(names).next() {
+            Some(name) => Err(Error::NoInterface(name.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Attaches what `targets` will need, and takes nothing away before [`Keeper::settle`].
+    ///
+    /// # Errors
+    /// [`Error::Attach`]: then everything is as it was.
     pub fn prepare(&mut self, targets: &Targets) -> Result<()> {
         self.take_changes()?;
         let mut both = targets.clone();
-        match &self.targets {
-            Some(settled) => {
-                both.virtuals.extend(&settled.virtuals);
-                both.dests.extend(&settled.dests);
-                both.anchored |= settled.anchored;
-            }
-            None => {
-                if let Some(name) = self.missing(targets).next() {
-                    return Err(Error::NoInterface(name.clone()));
-                }
-            }
+        if let Some(settled) = &self.targets {
+            both.virtuals.extend(&settled.virtuals);
+            both.dests.extend(&settled.dests);
+            both.anchored |= settled.anchored;
         }
         let ways = self.find_ways(&both)?;
         // What could not be hooked before does not keep other things from being changed.

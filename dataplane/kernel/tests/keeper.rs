@@ -121,7 +121,8 @@ fn a_named_interface_may_go_later() {
             named: vec![name.to_owned()],
             ..targets(HookChoice::Tc)
         };
-        let error = keeper.prepare(&named("nowhere")).unwrap_err();
+        keeper.require(&["outside".to_owned()]).unwrap();
+        let error = keeper.require(&["nowhere".to_owned()]).unwrap_err();
         assert!(matches!(error, Error::NoInterface(_)), "{error}");
         keeper.prepare(&named("outside")).unwrap();
         keeper.settle(named("outside")).unwrap();

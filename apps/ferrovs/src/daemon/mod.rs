@@ -71,6 +71,8 @@ async fn serve(args: &RunArgs, name: socket::Name) -> anyhow::Result<()> {
     let plane = Arc::new(data_plane(args)?);
     let store = Arc::new(Store::open(Arc::clone(&plane))?);
     let network = Network::start(Arc::clone(&plane), Arc::clone(&store))?;
+    // Those that an earlier daemon was told may have gone in the meantime.
+    network.require(args.interfaces.clone()).await?;
     let manner = args.manner(store.document().manner);
     let autostarted = manner.autostarted;
     let mut director = Director::new(plane, store, network.clone(), manner);

@@ -66,6 +66,12 @@ impl Network {
         })
     }
 
+    /// See [`Keeper::require`].
+    pub(super) async fn require(&self, names: Vec<String>) -> anyhow::Result<()> {
+        let require = move |keeper: &mut Keeper| keeper.require(&names);
+        Ok(self.ask(require).await??)
+    }
+
     /// See [`Keeper::prepare`].
     pub(super) async fn prepare(&self, targets: Targets) -> anyhow::Result<()> {
         let prepare = move |keeper: &mut Keeper| keeper.prepare(&targets);

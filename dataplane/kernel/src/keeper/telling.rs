@@ -8,14 +8,14 @@ use super::Keeper;
 use crate::{Targets, choice::homeless};
 
 impl Keeper {
-    /// The named interfaces that are not there.
-    pub(super) fn missing<'a>(&self, targets: &'a Targets) -> impl Iterator<Item = &'a String> {
-        let named = targets.named.iter();
-        named.filter(|name| self.network.link_named(name).is_none())
+    /// Those of the names that no interface has.
+    pub(super) fn missing<'a>(&self, names: &'a [String]) -> impl Iterator<Item = &'a String> {
+        let names = names.iter();
+        names.filter(|name| self.network.link_named(name).is_none())
     }
 
     pub(super) fn tell_missing(&mut self, targets: &Targets) {
-        let missing: Vec<_> = self.missing(targets).cloned().collect();
+        let missing: Vec<_> = self.missing(&targets.named).cloned().collect();
         for name in missing.iter().filter(|one| !self.missing.contains(one)) {
             warn!(
                 "the interface \"{name}\", named with --interface, has gone: it is hooked when it is back"
