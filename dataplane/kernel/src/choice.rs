@@ -31,9 +31,9 @@ pub enum Kind {
 /// What the data plane is for.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Targets {
-    /// Virtual addresses of the wanted services.
+    /// Virtual addresses of the services, also of removed ones that flows may still need.
     pub virtuals: BTreeSet<Ipv4Addr>,
-    /// Wanted destinations: number and address.
+    /// Destinations, likewise: number and address.
     pub dests: Vec<(u32, Ipv4Addr)>,
     /// Interfaces named by the administrator.
     pub named: Vec<String>,
