@@ -24,7 +24,7 @@ enum Command {
     /// Take away what `run` made in this network namespace: daemon, programs, tables, settings
     Down,
     /// Say how the director of this network namespace is
-    Status,
+    Status(status::Options),
     /// Walk through the LVS-NAT demonstration, on this machine and with real packets
     Lab(lab::Options),
     /// List and change virtual services, as ipvsadm does
@@ -47,7 +47,7 @@ pub fn run(args: &[OsString]) -> ExitCode {
     let done = match cli.command {
         Command::Run(args) => daemon::run(&args),
         Command::Down => daemon::down(),
-        Command::Status => status::run(),
+        Command::Status(options) => status::run(options),
         Command::Lab(options) => return lab::run(&options),
         Command::Ipvsadm { args } => return ipvsadm::run("ferrovs ipvsadm", &args).into(),
     };

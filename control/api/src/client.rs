@@ -84,6 +84,17 @@ impl Client {
         self.finish(response)
     }
 
+    /// Makes those of `changes` that can be made, in order; the others are what comes back.
+    ///
+    /// # Errors
+    /// When no good answer comes. It is not known then which changes were made.
+    pub fn apply_each(&mut self, changes: &[Change]) -> Result<Vec<Refused>, ClientError> {
+        let body = serde_json::to_vec(changes)
+            .map_err(|error| ClientError::Protocol(error.to_string()))?;
+        let response = self.send(Method::POST, routes::CHANGES_EACH, body.into())?;
+        self.read_json(response)
+    }
+
     /// Hands every flow to `each`, as they arrive, until it breaks.
     ///
     /// # Errors

@@ -9,6 +9,7 @@
 //! | `GET` [`routes::SERVICES`] | what is balanced, and how much? | [`Services`] |
 //! | `GET` [`routes::FLOWS`] | which flows are there? | one [`FlowView`] a line (NDJSON), streamed |
 //! | `POST` [`routes::CHANGES`] | a list of [`ferrovs_model::Change`] | `{}`; or 409 and [`Refused`], and then nothing of the list was done |
+//! | `POST` [`routes::CHANGES_EACH`] | a list of [`ferrovs_model::Change`], each made or refused for itself | a list of [`Refused`] |
 //! | `POST` [`routes::DOWN`] | take everything away and end | `{}` once it is done |
 //!
 //! Any other failure is answered with its status code and a [`Failure`]: 400 when the body cannot be
@@ -27,8 +28,8 @@ use ferrovs_model::Refusal;
 use serde::{Deserialize, Serialize};
 
 pub use flow::FlowView;
-pub use services::{Counters, DestinationView, ServiceView, Services};
-pub use status::{EventView, HookView, Status};
+pub use services::{Counters, DestinationView, Rates, ServiceView, Services, Traffic};
+pub use status::{EventView, HookView, ServiceRatesView, SpanView, Status, UnforwardedView};
 
 /// The name of the daemon's abstract unix socket.
 pub const SOCKET_NAME: &[u8] = b"ferrovs";
@@ -43,6 +44,9 @@ pub mod routes {
     pub const FLOWS: &str = "/v1/flows";
     /// `POST`: a list of [`ferrovs_model::Change`], made whole or not at all.
     pub const CHANGES: &str = "/v1/changes";
+    /// `POST`: a list of [`ferrovs_model::Change`], of which those are made that can be, in order and with
+    /// nothing of anybody else in between; the answer is the list of [`crate::Refused`].
+    pub const CHANGES_EACH: &str = "/v1/changes/each";
     /// `POST`: end, and take programs and tables away.
     pub const DOWN: &str = "/v1/down";
 }
@@ -55,7 +59,8 @@ pub fn socket_address() -> io::Result<SocketAddr> {
     SocketAddr::from_abstract_name(SOCKET_NAME)
 }
 
-/// The body of a 409: the first change that could not be made. Nothing of the list was done.
+/// A change that could not be made. As the body of a 409 it is the first one of the list, of which
+/// nothing was done.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Refused {
     /// The place of the change in the list, from 0.

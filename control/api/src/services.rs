@@ -10,6 +10,9 @@ pub struct Services {
     pub services: Vec<ServiceView>,
     /// The timeouts of all flows.
     pub timeouts: Timeouts,
+    /// What went through all services there ever were.
+    #[serde(default)]
+    pub total: Traffic,
 }
 
 /// One service.
@@ -18,10 +21,12 @@ pub struct ServiceView {
     /// Which packets it is for.
     pub key: ServiceKey,
     /// How it behaves.
-    #[serde(flatten)]
     pub settings: ServiceSettings,
+    /// Its [`ferrovs_model::Service::added`].
+    #[serde(default)]
+    pub added: u64,
     /// What went through it, also through destinations that have been deleted since.
-    pub counters: Counters,
+    pub traffic: Traffic,
     /// Its destinations, the one added last first.
     pub destinations: Vec<DestinationView>,
 }
@@ -30,14 +35,51 @@ pub struct ServiceView {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct DestinationView {
     /// Its address and settings.
-    #[serde(flatten)]
     pub destination: Destination,
     /// What went through it.
-    pub counters: Counters,
+    pub traffic: Traffic,
     /// Flows in an active state (IPVS: ActiveConn; never a UDP flow).
     pub active: u32,
     /// All its other flows (IPVS: InActConn).
     pub inactive: u32,
+    /// Persistence templates that lead to it (IPVS: PersistConn). None exist before the data plane has
+    /// persistence.
+    #[serde(default)]
+    pub persistent: u32,
+}
+
+/// What went through something.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Traffic {
+    /// Since the start or since the counters were last set to zero.
+    pub counters: Counters,
+    /// How fast, lately.
+    #[serde(default, skip_serializing_if = "Rates::is_zero")]
+    pub rates: Rates,
+}
+
+/// How much goes by in a second, as IPVS estimates it: every two seconds each figure moves a quarter
+/// of the way towards what was counted in them (`ip_vs_est.c`).
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Rates {
+    /// Flows scheduled a second.
+    pub conns: u64,
+    /// Packets in a second.
+    pub in_packets: u64,
+    /// Packets out a second.
+    pub out_packets: u64,
+    /// Bytes in a second.
+    pub in_bytes: u64,
+    /// Bytes out a second.
+    pub out_bytes: u64,
+}
+
+impl Rates {
+    /// Whether nothing goes by; keeps zeroes out of the JSON.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What has gone by since the start or since the counters were last set to zero. "In" is from

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Destination, ServiceKey, ServiceSettings};
+use crate::{Destination, ServiceKey, ServiceSettings, Wanted};
 
 /// One change. A list of them, in JSON, is what the API accepts.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -64,6 +64,12 @@ pub enum Change {
         /// For a UDP flow.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         udp: Option<u32>,
+    },
+    /// Everything becomes as in another state (`ferrovs restore`). A service that is in both stays the
+    /// same service: its flows, its counters and its age are kept.
+    Replace {
+        /// The state to come.
+        state: Wanted,
     },
     /// Counters start again at zero (`-Z`). The wanted state holds no counters, so that applying
     /// this only checks that the service exists; setting them is up to who keeps them.

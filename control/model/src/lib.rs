@@ -9,17 +9,25 @@
 
 mod change;
 mod destination;
+mod difference;
+mod forwarding;
 pub mod publish;
 mod refusal;
 mod scheduler;
 mod service;
+mod settings;
 mod timeouts;
+mod unforwarded;
 mod wanted;
 
 pub use change::Change;
-pub use destination::{Destination, Forwarding, MAX_WEIGHT};
+pub use destination::{Destination, MAX_WEIGHT};
+pub use difference::{Difference, differences};
+pub use forwarding::{Encapsulation, Forwarding, TunnelChecksum};
 pub use refusal::Refusal;
-pub use scheduler::{Scheduler, schedulers};
-pub use service::{Protocol, Service, ServiceKey, ServiceSettings};
+pub use scheduler::{NO_SCHEDULER, PERSISTENCE_ENGINES, SCHEDULERS, SchedulerFlags};
+pub use service::{Protocol, Service, ServiceKey};
+pub use settings::{Netmask, Persistence, ServiceSettings};
 pub use timeouts::{MAX_TIMEOUT, Timeouts};
+pub use unforwarded::{Lack, Unforwarded};
 pub use wanted::{RefusedChange, Wanted};

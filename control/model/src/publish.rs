@@ -32,7 +32,7 @@ pub use figures::Figures;
 pub use filter::{Half, INITIAL_LOG2};
 pub use ledger::{DestRecord, Ledger, ServiceRecord};
 pub use plan::Plan;
-pub use report::{DestReport, ServiceReport};
+pub use report::{DestReport, Report, ServiceReport, Traffic};
 
 use crate::{Refusal, ServiceKey, Wanted};
 
@@ -82,12 +82,12 @@ impl Publisher {
         &self.ledger
     }
 
-    /// Works out how to make the tables say `wanted`. Nothing is written.
+    /// Works out how to make the tables say what of `wanted` can be forwarded. Nothing is written.
     ///
     /// # Errors
     /// [`Refusal::TableFull`] when there is no number, list space or filter place left.
     pub fn plan<P: Plane>(&mut self, plane: &P, wanted: &Wanted) -> Result<Plan, Refusal> {
-        plan::plan(&self.ledger, &mut self.retired, plane, wanted)
+        plan::plan(&self.ledger, &mut self.retired, plane, &wanted.forwarded())
     }
 
     /// Writes a plan. Any state the tables may have been left in by an unfinished commit is mended.
@@ -112,14 +112,17 @@ impl Publisher {
         due
     }
 
-    /// Sets the counters of one service and its servers, or of everything, to zero. Only the ledger
-    /// changes; store it afterwards.
+    /// Sets the counters of one service and its servers, or of everything, to zero. What was counted
+    /// stays known: only the ledger changes, which says from where on to count. Store it afterwards.
     pub fn zero<P: Plane>(&mut self, plane: &P, service: Option<&ServiceKey>) {
-        self.ledger.zero(plane, service);
+        match service {
+            Some(key) => self.ledger.zero_services(plane, |one| one.key == *key),
+            None => self.ledger.zero_all(plane),
+        }
     }
 
-    /// Figures and flows of every wanted service, in their order.
-    pub fn report<P: Plane>(&self, plane: &P, wanted: &Wanted) -> Vec<ServiceReport> {
+    /// Figures and flows of every wanted service.
+    pub fn report<P: Plane>(&self, plane: &P, wanted: &Wanted) -> Report {
         report::report(&self.ledger, plane, wanted)
     }
 }

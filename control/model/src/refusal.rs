@@ -7,15 +7,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
-    /// IPv6 is not built yet (EAFNOSUPPORT).
-    #[error("IPv6 is not supported yet: only IPv4 addresses can be balanced")]
-    AddressFamilyNotSupported,
     /// The service has a destination at that address already (EEXIST).
     #[error("Destination already exists")]
     DestinationExists,
-    /// Only masquerading is built so far (EOPNOTSUPP).
-    #[error("this forwarding method is not supported yet: only masquerading (-m) is")]
-    ForwardingNotSupported,
     /// The change makes no sense, or a real server's address is not unicast (EINVAL).
     #[error("Invalid operation.  Possibly wrong module version, address not unicast, ...")]
     Invalid,
@@ -31,10 +25,7 @@ pub enum Refusal {
     /// The asker may not change anything (EPERM).
     #[error("Permission denied (you must be root)")]
     PermissionDenied,
-    /// The protocol cannot be balanced (ENOPROTOOPT).
-    #[error("Protocol not available")]
-    ProtocolNotAvailable,
-    /// No scheduler has that name (ENOENT).
+    /// No scheduler or persistence engine has that name (ENOENT).
     #[error("Scheduler or persistence engine not found")]
     SchedulerNotFound,
     /// A service has that key already (EEXIST).
@@ -53,15 +44,12 @@ impl Refusal {
     #[must_use]
     pub const fn errno(self) -> &'static str {
         match self {
-            Self::AddressFamilyNotSupported => "EAFNOSUPPORT",
             Self::DestinationExists | Self::ServiceExists => "EEXIST",
-            Self::ForwardingNotSupported => "EOPNOTSUPP",
             Self::Invalid => "EINVAL",
             Self::NoSuchDestination | Self::SchedulerNotFound => "ENOENT",
             Self::NoSuchService | Self::ServiceNotDefined => "ESRCH",
             Self::OutOfRange => "ERANGE",
             Self::PermissionDenied => "EPERM",
-            Self::ProtocolNotAvailable => "ENOPROTOOPT",
             Self::TableFull => "ENOMEM",
         }
     }

@@ -1,35 +1,103 @@
-//! The schedulers that exist: one table, extended as schedulers are built.
+//! The schedulers and persistence engines that a service may name, and the flags of schedulers.
 
-/// A way of choosing the destination of a new flow.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Scheduler {
-    /// `rr`: each destination in turn (`ip_vs_rr.c`).
-    RoundRobin,
+use std::{fmt, ops::BitOr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+/// The schedulers of IPVS by the names that LVS administrators know, each a file `ip_vs_NAME.c` of the
+/// kernel.
+pub const SCHEDULERS: &[&str] = &[
+    "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh", "twos",
+];
+
+/// What a service names that shall not schedule (`ip_vs_add_service`): it takes no new connections.
+pub const NO_SCHEDULER: &str = "none";
+
+/// The persistence engines (`ip_vs_pe_NAME.c`).
+pub const PERSISTENCE_ENGINES: &[&str] = &["sip"];
+
+/// Whether a service may name this scheduler.
+pub(crate) fn exists(name: &str) -> bool {
+    name == NO_SCHEDULER || SCHEDULERS.contains(&name)
 }
 
-impl Scheduler {
-    /// The scheduler an LVS administrator calls `name`, or none when it does not exist.
+/// Flags of a scheduler. What they mean is the scheduler's business; those that have a meaning have
+/// names. In JSON and TOML a list of names: `fallback`, `port`, `flag-3`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct SchedulerFlags(u8);
+
+/// Names of the flags, in the order of their bits.
+const NAMES: [&str; 3] = ["fallback", "port", "flag-3"];
+
+impl SchedulerFlags {
+    /// No flag.
+    pub const NONE: Self = Self(0);
+    /// `flag-1`, of `sh` and `mh`: take another server where the chosen one gets nothing
+    /// (`IP_VS_SVC_F_SCHED_SH_FALLBACK`, `IP_VS_SVC_F_SCHED_MH_FALLBACK`).
+    pub const FALLBACK: Self = Self(1);
+    /// `flag-2`, of `sh` and `mh`: the client's port counts too (`IP_VS_SVC_F_SCHED_SH_PORT`,
+    /// `IP_VS_SVC_F_SCHED_MH_PORT`).
+    pub const PORT: Self = Self(2);
+    /// `flag-3`, of no scheduler (`IP_VS_SVC_F_SCHED3`).
+    pub const THIRD: Self = Self(4);
+
+    /// Whether none is set.
     #[must_use]
-    pub fn by_name(name: &str) -> Option<Self> {
-        schedulers()
-            .iter()
-            .copied()
-            .find(|known| known.name() == name)
+    pub const fn is_empty(&self) -> bool {
+        self.0 == 0
     }
 
-    /// Its name in IPVS and on every command line.
+    /// Whether all of `flags` are set.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::RoundRobin => "rr",
+    pub const fn has(self, flags: Self) -> bool {
+        self.0 & flags.0 == flags.0
+    }
+}
+
+impl SchedulerFlags {
+    /// Names of those that are set.
+    fn names(self) -> impl Iterator<Item = &'static str> {
+        let set = NAMES.into_iter().enumerate();
+        set.filter_map(move |(bit, name)| (self.0 >> bit & 1 != 0).then_some(name))
+    }
+}
+
+impl fmt::Display for SchedulerFlags {
+    /// The names, separated by commas.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, name) in self.names().enumerate() {
+            let comma = if place > 0 { "," } else { "" };
+            write!(f, "{comma}{name}")?;
         }
+        Ok(())
     }
 }
 
-/// Every scheduler that a service may name.
-#[must_use]
-pub const fn schedulers() -> &'static [Scheduler] {
-    &[Scheduler::RoundRobin]
+impl BitOr for SchedulerFlags {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl Serialize for SchedulerFlags {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.names())
+    }
+}
+
+impl<'de> Deserialize<'de> for SchedulerFlags {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut flags = Self::default();
+        for name in Vec::<String>::deserialize(deserializer)? {
+            let Some(bit) = NAMES.iter().position(|known| *known == name) else {
+                return Err(D::Error::unknown_variant(&name, &NAMES));
+            };
+            flags.0 |= 1 << bit;
+        }
+        Ok(flags)
+    }
 }
 
 #[cfg(test)]
@@ -37,16 +105,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_scheduler_is_found_by_its_name() {
-        for &scheduler in schedulers() {
-            assert_eq!(Scheduler::by_name(scheduler.name()), Some(scheduler));
+    fn names_are_those_of_ipvs_and_no_others() {
+        for name in SCHEDULERS.iter().chain(&[NO_SCHEDULER]) {
+            assert!(exists(name), "{name}");
+        }
+        for name in ["", "RR", "rr ", "nosuch"] {
+            assert!(!exists(name), "{name:?}");
         }
     }
 
     #[test]
-    fn an_unknown_name_is_no_scheduler() {
-        for name in ["", "RR", "rr ", "nosuch"] {
-            assert_eq!(Scheduler::by_name(name), None, "{name:?}");
+    fn flags_are_a_list_of_names() {
+        let all = SchedulerFlags::FALLBACK | SchedulerFlags::PORT | SchedulerFlags::THIRD;
+        for (flags, json) in [
+            (SchedulerFlags::default(), "[]"),
+            (SchedulerFlags::PORT, r#"["port"]"#),
+            (all, r#"["fallback","port","flag-3"]"#),
+        ] {
+            assert_eq!(serde_json::to_string(&flags).unwrap(), json);
+            assert_eq!(serde_json::from_str::<SchedulerFlags>(json).unwrap(), flags);
         }
+        assert!(serde_json::from_str::<SchedulerFlags>(r#"["flag-4"]"#).is_err());
+        assert!(all.has(SchedulerFlags::PORT) && !SchedulerFlags::PORT.has(all));
     }
 }

@@ -4,7 +4,7 @@ use std::{cmp::Ordering, fmt, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::Destination;
+use crate::{Destination, ServiceSettings};
 
 /// A transport protocol that can be balanced.
 ///
@@ -16,6 +16,8 @@ pub enum Protocol {
     Tcp,
     /// UDP, IP protocol 17.
     Udp,
+    /// SCTP, IP protocol 132.
+    Sctp,
 }
 
 impl Protocol {
@@ -25,15 +27,17 @@ impl Protocol {
         match self {
             Self::Tcp => 6,
             Self::Udp => 17,
+            Self::Sctp => 132,
         }
     }
 
-    /// The name in listings: `TCP` or `UDP`.
+    /// The name in listings: `TCP`, `UDP` or `SCTP`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tcp => "TCP",
             Self::Udp => "UDP",
+            Self::Sctp => "SCTP",
         }
     }
 }
@@ -46,17 +50,26 @@ impl fmt::Display for Protocol {
 
 /// What tells one virtual service from another: the packets it is for.
 ///
-/// Keys are ordered as `ipvsadm` lists services: IPv4 before IPv6, then by protocol, address and
-/// port.
+/// Keys have an order that people find their way in: IPv4 before IPv6, then by protocol, address and
+/// port; firewall marks last.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ServiceKey {
-    /// Packets to one address and port of one protocol.
+    /// Packets to one address and port of one protocol; port 0 stands for all ports that no other
+    /// service has.
     Address {
         /// The protocol.
         protocol: Protocol,
         /// The virtual address (VIP) and port.
         address: SocketAddr,
+    },
+    /// Packets of one family that carry a firewall mark, whatever their protocol and port.
+    Mark {
+        /// The mark, never 0.
+        mark: u32,
+        /// Whether it is for IPv6.
+        #[serde(default, skip_serializing_if = "is_false")]
+        ipv6: bool,
     },
 }
 
@@ -67,9 +80,31 @@ impl ServiceKey {
         Self::Address { protocol, address }
     }
 
-    const fn rank(&self) -> (bool, Protocol, SocketAddr) {
-        let Self::Address { protocol, address } = *self;
-        (address.is_ipv6(), protocol, address)
+    /// Protocol and virtual endpoint, where it has them.
+    #[must_use]
+    pub const fn endpoint(&self) -> Option<(Protocol, SocketAddr)> {
+        match *self {
+            Self::Address { protocol, address } => Some((protocol, address)),
+            Self::Mark { .. } => None,
+        }
+    }
+
+    /// Whether it is for IPv6.
+    #[must_use]
+    pub const fn is_ipv6(&self) -> bool {
+        match *self {
+            Self::Address { address, .. } => address.is_ipv6(),
+            Self::Mark { ipv6, .. } => ipv6,
+        }
+    }
+
+    /// What it is sorted by: everything that one kind has and the other lacks comes as `None`.
+    const fn rank(&self) -> (Option<u32>, bool, Option<(Protocol, SocketAddr)>) {
+        let mark = match *self {
+            Self::Address { .. } => None,
+            Self::Mark { mark, .. } => Some(mark),
+        };
+        (mark, self.is_ipv6(), self.endpoint())
     }
 }
 
@@ -86,19 +121,19 @@ impl PartialOrd for ServiceKey {
 }
 
 impl fmt::Display for ServiceKey {
-    /// `TCP 10.0.0.1:80`, for messages and logs.
+    /// `TCP 10.0.0.1:80`, `FWM 7` or `FWM 7 IPv6`, for messages and logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Address { protocol, address } = self;
-        write!(f, "{protocol} {address}")
+        match self {
+            Self::Address { protocol, address } => write!(f, "{protocol} {address}"),
+            Self::Mark { mark, ipv6: false } => write!(f, "FWM {mark}"),
+            Self::Mark { mark, ipv6: true } => write!(f, "FWM {mark} IPv6"),
+        }
     }
 }
 
-/// How a service behaves: all that `ipvsadm -A` and `-E` set besides the key.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct ServiceSettings {
-    /// The scheduler's name. In a [`crate::Wanted`] that this version made it names one of
-    /// [`crate::schedulers`]; one kept by a newer version may name another.
-    pub scheduler: String,
+/// Keeps what is not so out of JSON.
+pub(crate) const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// One virtual service and its real servers.
@@ -109,6 +144,10 @@ pub struct Service {
     /// How it behaves.
     #[serde(flatten)]
     pub settings: ServiceSettings,
+    /// How many services had been added before it since the table was empty. Listings in the kernel's
+    /// order need it, and it tells a service from one with the same key that was deleted.
+    #[serde(default)]
+    pub added: u64,
     /// Its real servers, the one added last first. Schedulers visit them in this order, as in
     /// IPVS, where a new one enters at the head of the list (`__ip_vs_update_dest`).
     pub destinations: Vec<Destination>,
@@ -122,6 +161,10 @@ mod tests {
         ServiceKey::address(protocol, address.parse().unwrap())
     }
 
+    const fn mark(mark: u32, ipv6: bool) -> ServiceKey {
+        ServiceKey::Mark { mark, ipv6 }
+    }
+
     #[test]
     fn keys_are_ordered_by_family_protocol_address_and_port() {
         let ordered = [
@@ -129,23 +172,39 @@ mod tests {
             key(Protocol::Tcp, "10.0.0.1:443"),
             key(Protocol::Tcp, "10.0.0.2:80"),
             key(Protocol::Udp, "9.0.0.1:53"),
+            key(Protocol::Sctp, "9.0.0.1:53"),
             key(Protocol::Tcp, "[2001:db8::1]:80"),
             key(Protocol::Udp, "[::1]:53"),
+            mark(1, false),
+            mark(1, true),
+            mark(u32::MAX, false),
         ];
-        assert!(ordered.is_sorted());
+        assert!(ordered.is_sorted_by(|a, b| a < b));
     }
 
     #[test]
     fn the_json_of_a_service_is_flat_and_readable() {
-        let service = Service {
-            key: key(Protocol::Tcp, "10.0.0.1:80"),
-            settings: ServiceSettings {
-                scheduler: "rr".to_owned(),
-            },
-            destinations: Vec::new(),
+        let service = |key, json: &str| {
+            let service = Service {
+                key,
+                settings: ServiceSettings::new("rr"),
+                added: 3,
+                destinations: Vec::new(),
+            };
+            assert_eq!(serde_json::to_string(&service).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Service>(json).unwrap(), service);
         };
-        let json = r#"{"key":{"kind":"address","protocol":"tcp","address":"10.0.0.1:80"},"scheduler":"rr","destinations":[]}"#;
-        assert_eq!(serde_json::to_string(&service).unwrap(), json);
-        assert_eq!(serde_json::from_str::<Service>(json).unwrap(), service);
+        service(
+            key(Protocol::Tcp, "10.0.0.1:80"),
+            r#"{"key":{"kind":"address","protocol":"tcp","address":"10.0.0.1:80"},"scheduler":"rr","added":3,"destinations":[]}"#,
+        );
+        service(
+            mark(7, false),
+            r#"{"key":{"kind":"mark","mark":7},"scheduler":"rr","added":3,"destinations":[]}"#,
+        );
+        service(
+            mark(7, true),
+            r#"{"key":{"kind":"mark","mark":7,"ipv6":true},"scheduler":"rr","added":3,"destinations":[]}"#,
+        );
     }
 }

@@ -5,8 +5,7 @@ use std::{fmt, net::SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Change, Destination, MAX_TIMEOUT, MAX_WEIGHT, Refusal, Scheduler, Service, ServiceKey,
-    ServiceSettings, Timeouts,
+    Change, Destination, MAX_TIMEOUT, Refusal, Service, ServiceKey, ServiceSettings, Timeouts,
 };
 
 /// All that an administrator asked for and was granted.
@@ -18,6 +17,9 @@ use crate::{
 pub struct Wanted {
     services: Vec<Service>,
     timeouts: Timeouts,
+    /// How many services have ever been added: the next one's [`Service::added`].
+    #[serde(default)]
+    ever_added: u64,
 }
 
 /// The first change of a list that was refused.
@@ -40,6 +42,12 @@ impl Wanted {
     #[must_use]
     pub fn service(&self, key: &ServiceKey) -> Option<&Service> {
         self.place(key).ok().map(|at| &self.services[at])
+    }
+
+    /// Whether nothing is asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty() && self.timeouts == Timeouts::default()
     }
 
     /// The timeouts.
@@ -76,6 +84,7 @@ impl Wanted {
                 Ok(())
             }
             Change::SetTimeouts { tcp, tcp_fin, udp } => self.set_timeouts(*tcp, *tcp_fin, *udp),
+            Change::Replace { state } => self.replace(state),
             Change::Zero { service: None } => Ok(()),
             Change::Zero { service: Some(key) } => match self.service(key) {
                 Some(_) => Ok(()),
@@ -108,13 +117,17 @@ impl Wanted {
         let Err(at) = self.place(&key) else {
             return Err(Refusal::ServiceExists);
         };
-        check_key(&key)?;
-        check_settings(settings)?;
+        if matches!(key, ServiceKey::Mark { mark: 0, .. }) {
+            return Err(Refusal::Invalid);
+        }
+        settings.check(&key)?;
         let service = Service {
             key,
             settings: settings.clone(),
+            added: self.ever_added,
             destinations: Vec::new(),
         };
+        self.ever_added += 1;
         self.services.insert(at, service);
         Ok(())
     }
@@ -125,7 +138,7 @@ impl Wanted {
         settings: &ServiceSettings,
     ) -> Result<(), Refusal> {
         let at = self.place(key).map_err(|_| Refusal::NoSuchService)?;
-        check_settings(settings)?;
+        settings.check(key)?;
         self.services[at].settings = settings.clone();
         Ok(())
     }
@@ -138,25 +151,70 @@ impl Wanted {
 
     fn add_destination(&mut self, key: &ServiceKey, new: Destination) -> Result<(), Refusal> {
         let destinations = self.destinations(key)?;
-        check_weight(new.weight)?;
+        new.check(key)?;
         if position(destinations, new.address).is_some() {
             return Err(Refusal::DestinationExists);
         }
         if !new.is_unicast() {
             return Err(Refusal::Invalid);
         }
-        new.check_supported()?;
         destinations.insert(0, new);
         Ok(())
     }
 
     fn edit_destination(&mut self, key: &ServiceKey, new: Destination) -> Result<(), Refusal> {
         let destinations = self.destinations(key)?;
-        check_weight(new.weight)?;
+        new.check(key)?;
         let at = position(destinations, new.address).ok_or(Refusal::NoSuchDestination)?;
-        new.check_supported()?;
         destinations[at] = new;
         Ok(())
+    }
+
+    fn replace(&mut self, state: &Self) -> Result<(), Refusal> {
+        let mut next = Self {
+            ever_added: self.ever_added,
+            ..Self::default()
+        };
+        let timeouts = state.timeouts;
+        next.set_timeouts(
+            Some(timeouts.tcp),
+            Some(timeouts.tcp_fin),
+            Some(timeouts.udp),
+        )?;
+        let mut services: Vec<_> = state.services.iter().collect();
+        services.sort_by_key(|service| service.added);
+        for Service {
+            key,
+            settings,
+            destinations,
+            ..
+        } in services
+        {
+            next.add_service(*key, settings)?;
+            // The newest is first in the list.
+            for destination in destinations.iter().rev() {
+                next.add_destination(key, *destination)?;
+            }
+        }
+        for service in &mut next.services {
+            if let Some(present) = self.service(&service.key) {
+                service.added = present.added;
+            }
+        }
+        *self = next;
+        Ok(())
+    }
+
+    /// Takes away the services that `keep` does not keep, and the servers that `keep_server` does not.
+    pub(crate) fn retain(
+        &mut self,
+        keep: impl FnMut(&Service) -> bool,
+        keep_server: impl Fn(&Destination) -> bool,
+    ) {
+        self.services.retain(keep);
+        for service in &mut self.services {
+            service.destinations.retain(&keep_server);
+        }
     }
 
     fn set_timeouts(
@@ -195,38 +253,13 @@ fn position(destinations: &[Destination], address: SocketAddr) -> Option<usize> 
     destinations.iter().position(|d| d.address == address)
 }
 
-/// Port 0 stands for all ports in IPVS and needs persistence, which is not built yet; as in the
-/// kernel it is then invalid.
-fn check_key(key: &ServiceKey) -> Result<(), Refusal> {
-    let ServiceKey::Address { address, .. } = key;
-    if address.is_ipv6() {
-        return Err(Refusal::AddressFamilyNotSupported);
-    }
-    if address.port() == 0 {
-        return Err(Refusal::Invalid);
-    }
-    Ok(())
-}
-
-const fn check_weight(weight: u32) -> Result<(), Refusal> {
-    if weight > MAX_WEIGHT {
-        return Err(Refusal::OutOfRange);
-    }
-    Ok(())
-}
-
-fn check_settings(settings: &ServiceSettings) -> Result<(), Refusal> {
-    match Scheduler::by_name(&settings.scheduler) {
-        Some(_) => Ok(()),
-        None => Err(Refusal::SchedulerNotFound),
-    }
-}
-
 /// What JSON may hold before it is known to be sound.
 #[derive(Deserialize)]
 struct Unchecked {
     services: Vec<Service>,
     timeouts: Timeouts,
+    #[serde(default)]
+    ever_added: u64,
 }
 
 /// Two services with one key, or two destinations of one service at one address.
@@ -246,6 +279,7 @@ impl TryFrom<Unchecked> for Wanted {
         let Unchecked {
             mut services,
             timeouts,
+            ever_added,
         } = unchecked;
         services.sort_by_key(|service| service.key);
         if let Some([one, _]) = services.array_windows().find(|[a, b]| a.key == b.key) {
@@ -258,7 +292,11 @@ impl TryFrom<Unchecked> for Wanted {
                 return Err(Twice(format!("{one} of {}", service.key)));
             }
         }
-        Ok(Self { services, timeouts })
+        Ok(Self {
+            services,
+            timeouts,
+            ever_added,
+        })
     }
 }
 

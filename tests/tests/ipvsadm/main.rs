@@ -35,12 +35,12 @@ fn replay_all(file: &str, least: usize) {
 
 #[test]
 fn every_recorded_command_does_what_the_real_one_did() {
-    replay_all("transcripts.jsonl", 400);
+    replay_all("transcripts.jsonl", 660);
 }
 
 #[test]
 fn names_are_printed_and_refused_as_by_the_real_one() {
-    replay_all("named.jsonl", 15);
+    replay_all("named.jsonl", 90);
 }
 
 #[test]
@@ -52,6 +52,7 @@ fn who_may_not_ask_is_told_so_in_the_words_of_the_real_one() {
             program: "ipvsadm",
             backend: &mut Closed,
             names: &Recorder,
+            input: &mut &b""[..],
             out: &mut out,
             err: &mut err,
         },
@@ -63,52 +64,21 @@ fn who_may_not_ask_is_told_so_in_the_words_of_the_real_one() {
 }
 
 #[test]
-fn what_is_not_built_is_refused_and_changes_nothing() {
-    let setup = "ipvsadm -A -t 10.0.0.1:80 -s rr; ipvsadm -a -t 10.0.0.1:80 -r 192.168.2.141 -m";
-    let later = |what| format!("ferrovs does not have {what} yet; nothing was changed\n");
+fn synchronisation_is_refused_and_changes_nothing() {
     for (cmd, message) in [
-        ("-A -f 7 -s rr", later("services by firewall mark (-f)")),
-        ("-A -t 10.0.0.2:80 -s rr -p", later("persistence (-p)")),
         (
-            "-E -t 10.0.0.1:80 -s rr -b flag-1",
-            later("scheduler flags (-b)"),
+            "--start-daemon master",
+            "ferrovs does not have connection synchronisation yet; nothing was changed\n",
         ),
-        (
-            "-a -t 10.0.0.1:80 -r 1.2.3.4 -m -x 5",
-            later("an upper threshold of connections (-x)"),
-        ),
-        ("-Ln --rate", later("a listing of rates (--rate)")),
-        ("-Sn", later("saving (-S)")),
-        ("-R", later("restoring (-R)")),
-        ("--start-daemon master", later("connection synchronisation")),
-        ("--stop-daemon master", "No daemon is running\n".to_owned()),
-        (
-            "-A --sctp-service 10.0.0.2:80 -s rr",
-            "Protocol not available\n".to_owned(),
-        ),
-        (
-            "-A -t 10.0.0.2:80",
-            "Scheduler or persistence engine not found\n".to_owned(),
-        ),
-        (
-            "-A -t [2001:db8::1]:80 -s rr",
-            "IPv6 is not supported yet: only IPv4 addresses can be balanced\n".to_owned(),
-        ),
-        (
-            "-a -t 10.0.0.1:80 -r 1.2.3.4",
-            "this forwarding method is not supported yet: only masquerading (-m) is\n".to_owned(),
-        ),
+        ("--stop-daemon master", "No daemon is running\n"),
     ] {
         let mut director = Director::default();
-        assert_eq!(run(setup, &mut director).status, 0);
-        let before = director.saved();
         let done = run(&format!("ipvsadm {cmd}"), &mut director);
         assert_eq!(
-            (done.status, done.stdout, done.stderr),
-            (255, String::new(), message),
+            (done.status, done.stdout.as_str(), done.stderr.as_str()),
+            (255, "", message),
             "{cmd}"
         );
-        assert_eq!(director.saved(), before, "{cmd}");
     }
 }
 
@@ -123,6 +93,7 @@ fn replay(recorded: &Transcript) -> Option<String> {
         ));
     }
     let done = run(&recorded.cmd, &mut director);
+    let mut ask = |question| run(question, &mut director).stdout;
     let mut pairs = vec![
         (
             "exit status",
@@ -133,10 +104,14 @@ fn replay(recorded: &Transcript) -> Option<String> {
         ("stderr", recorded.stderr.clone(), done.stderr),
     ];
     if let Some(saved) = &recorded.after_sn {
-        pairs.push(("services afterwards", saved.clone(), director.saved()));
+        pairs.push(("services afterwards", saved.clone(), ask("ipvsadm -Sn")));
     }
     if let Some(timeouts) = &recorded.after_misc {
-        pairs.push(("timeouts afterwards", timeouts.clone(), director.timeouts()));
+        pairs.push((
+            "timeouts afterwards",
+            timeouts.clone(),
+            ask("ipvsadm -L --timeout; ipvsadm -L --daemon"),
+        ));
     }
     let (what, expected, found) = pairs.into_iter().find(|(_, a, b)| a != b)?;
     Some(format!(

@@ -2,14 +2,13 @@
 //! and ports of the machine that the recordings come from.
 
 use std::{
-    fmt::Write,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     ops::ControlFlow,
 };
 
-use ferrovs::ipvsadm::{Backend, BackendError, Names, Transport};
-use ferrovs_api::{Counters, DestinationView, FlowView, ServiceView, Services};
-use ferrovs_model::{Change, Forwarding, Protocol, ServiceKey, Wanted};
+use ferrovs::ipvsadm::{Backend, BackendError, Names};
+use ferrovs_api::{DestinationView, FlowView, ServiceView, Services, Traffic};
+use ferrovs_model::{Change, Protocol, Refusal, Wanted};
 
 /// The wanted state, and no traffic.
 #[derive(Debug, Default)]
@@ -24,25 +23,34 @@ impl Backend for Director {
         self.wanted.apply_all(changes).map_err(refused)
     }
 
+    fn apply_each(&mut self, changes: &[Change]) -> Result<Vec<(usize, Refusal)>, BackendError> {
+        let made = changes.iter().map(|change| self.wanted.apply(change));
+        let refused = |(index, made): (usize, Result<(), Refusal>)| Some((index, made.err()?));
+        Ok(made.enumerate().filter_map(refused).collect())
+    }
+
     fn services(&mut self) -> Result<Services, BackendError> {
         let view = |service: &ferrovs_model::Service| ServiceView {
             key: service.key,
             settings: service.settings.clone(),
-            counters: Counters::default(),
+            added: service.added,
+            traffic: Traffic::default(),
             destinations: service
                 .destinations
                 .iter()
                 .map(|&destination| DestinationView {
                     destination,
-                    counters: Counters::default(),
+                    traffic: Traffic::default(),
                     active: 0,
                     inactive: 0,
+                    persistent: 0,
                 })
                 .collect(),
         };
         Ok(Services {
             services: self.wanted.services().iter().map(view).collect(),
             timeouts: self.wanted.timeouts(),
+            total: Traffic::default(),
         })
     }
 
@@ -63,6 +71,10 @@ impl Backend for Closed {
         Err(BackendError::Denied)
     }
 
+    fn apply_each(&mut self, _: &[Change]) -> Result<Vec<(usize, Refusal)>, BackendError> {
+        Err(BackendError::Denied)
+    }
+
     fn services(&mut self) -> Result<Services, BackendError> {
         Err(BackendError::Denied)
     }
@@ -72,45 +84,6 @@ impl Backend for Closed {
         _: &mut dyn FnMut(FlowView<'_>) -> ControlFlow<()>,
     ) -> Result<(), BackendError> {
         Err(BackendError::Denied)
-    }
-}
-
-impl Director {
-    /// The state as the recordings have it, in the commands that make it.
-    pub(crate) fn saved(&self) -> String {
-        let mut saved = String::new();
-        for service in self.wanted.services() {
-            let ServiceKey::Address { protocol, address } = service.key;
-            let letter = match protocol {
-                Protocol::Tcp => 't',
-                Protocol::Udp => 'u',
-            };
-            let scheduler = &service.settings.scheduler;
-            writeln!(saved, "-A -{letter} {address} -s {scheduler}").unwrap();
-            let mut destinations = service.destinations.clone();
-            destinations.sort_by_key(|destination| destination.address);
-            for destination in destinations {
-                let (server, weight) = (destination.address, destination.weight);
-                let forwarding = match destination.forwarding {
-                    Forwarding::Masq => 'm',
-                    Forwarding::Route => 'g',
-                    Forwarding::Tunnel => 'i',
-                };
-                writeln!(
-                    saved,
-                    "-a -{letter} {address} -r {server} -{forwarding} -w {weight}"
-                )
-                .unwrap();
-            }
-        }
-        saved
-    }
-
-    /// The timeouts as the recordings have them.
-    pub(crate) fn timeouts(&self) -> String {
-        let timeouts = self.wanted.timeouts();
-        let (tcp, fin, udp) = (timeouts.tcp, timeouts.tcp_fin, timeouts.udp);
-        format!("Timeout (tcp tcpfin udp): {tcp} {fin} {udp}\n")
     }
 }
 
@@ -130,19 +103,22 @@ const FORMS: &[(&str, [u8; 4])] = &[
     ("10.1", [10, 0, 0, 1]),
     ("0xa.0.0.1", [10, 0, 0, 1]),
     ("167772161", [10, 0, 0, 1]),
+    ("24", [0, 0, 0, 24]),
 ];
 
-const PORTS: &[(&str, u16, Transport)] = &[
-    ("ftp", 21, Transport::Tcp),
-    ("domain", 53, Transport::Tcp),
-    ("domain", 53, Transport::Udp),
-    ("tftp", 69, Transport::Udp),
-    ("http", 80, Transport::Tcp),
-    ("www", 80, Transport::Tcp),
-    ("https", 443, Transport::Tcp),
-    ("https", 443, Transport::Udp),
-    ("http-alt", 8080, Transport::Tcp),
-    ("http-alt", 8080, Transport::Udp),
+const PORTS: &[(&str, u16, Protocol)] = &[
+    ("ftp", 21, Protocol::Tcp),
+    ("domain", 53, Protocol::Tcp),
+    ("domain", 53, Protocol::Udp),
+    ("tftp", 69, Protocol::Udp),
+    ("http", 80, Protocol::Tcp),
+    ("www", 80, Protocol::Tcp),
+    ("https", 443, Protocol::Tcp),
+    ("https", 443, Protocol::Udp),
+    ("sip", 5060, Protocol::Tcp),
+    ("sip", 5060, Protocol::Udp),
+    ("http-alt", 8080, Protocol::Tcp),
+    ("http-alt", 8080, Protocol::Udp),
 ];
 
 impl Names for Recorder {
@@ -156,24 +132,27 @@ impl Names for Recorder {
         host.parse().ok()
     }
 
-    fn find_port(&self, port: &str, transport: Transport) -> Option<u16> {
+    fn find_port(&self, port: &str, protocol: Protocol) -> Option<u16> {
         let known = PORTS
             .iter()
-            .find(|known| known.0 == port && known.2 == transport)?;
+            .find(|known| known.0 == port && known.2 == protocol)?;
         Some(known.1)
     }
 
     fn name_host(&self, ip: IpAddr) -> String {
+        if ip == Ipv6Addr::LOCALHOST {
+            return "ip6-localhost".to_owned();
+        }
         match HOSTS.iter().find(|known| IpAddr::from(known.1) == ip) {
             Some(known) => known.0.to_owned(),
             None => ip.to_string(),
         }
     }
 
-    fn name_port(&self, port: u16, transport: Transport) -> String {
+    fn name_port(&self, port: u16, protocol: Protocol) -> String {
         match PORTS
             .iter()
-            .find(|known| known.1 == port && known.2 == transport)
+            .find(|known| known.1 == port && known.2 == protocol)
         {
             Some(known) => known.0.to_owned(),
             None => port.to_string(),

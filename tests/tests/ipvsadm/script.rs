@@ -21,12 +21,14 @@ pub(crate) fn run(script: &str, director: &mut Director) -> Done {
         let (program, args) = words.split_first().unwrap();
         assert_eq!(program, "ipvsadm", "only ipvsadm can be run: {words:?}");
         let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut input: &[u8] = &[];
         done.status = ipvsadm::main(
             args,
             Session {
                 program,
                 backend: director,
                 names: &Recorder,
+                input: &mut input,
                 out: &mut out,
                 err: &mut err,
             },

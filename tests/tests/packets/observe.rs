@@ -12,10 +12,7 @@ use ferrovs_core::{
     flow::{place, read},
     tables::{Line, Tables},
 };
-use ferrovs_model::{
-    ServiceKey,
-    publish::{Figures, Publisher},
-};
+use ferrovs_model::publish::{Figures, Publisher};
 
 use crate::{
     home::Home,
@@ -59,7 +56,8 @@ fn paths(publisher: &Publisher) -> Vec<(u32, Path)> {
         .map(|record| (record.number, record.key))
         .collect();
     let path = |record: &ferrovs_model::publish::DestRecord| {
-        let ServiceKey::Address { protocol, address } = services[&record.service];
+        let endpoint = services[&record.service].endpoint();
+        let (protocol, address) = endpoint.expect("the tables know services by address only");
         match (address, record.endpoint) {
             (std::net::SocketAddr::V4(virtual_), std::net::SocketAddr::V4(server)) => {
                 (record.number, (protocol.number(), virtual_, server))

@@ -18,7 +18,7 @@ use ferrovs_core::{
     tables::{Line, Tables},
 };
 use ferrovs_model::{
-    Change, Destination, Forwarding, Protocol, ServiceKey, ServiceSettings, Wanted,
+    Change, Destination, Protocol, ServiceKey, ServiceSettings, Wanted,
     publish::{Figures, Plane, Publisher},
 };
 use ferrovs_sim::{Network, Routes};
@@ -232,18 +232,15 @@ pub(crate) fn key(protocol: Protocol, address: SocketAddrV4) -> ServiceKey {
 
 pub(crate) fn masq(address: SocketAddrV4, weight: u32) -> Destination {
     Destination {
-        address: SocketAddr::V4(address),
-        forwarding: Forwarding::Masq,
         weight,
+        ..Destination::masq(SocketAddr::V4(address))
     }
 }
 
 impl Service {
     fn changes(&self) -> Vec<Change> {
         let service = key(self.protocol, self.address);
-        let settings = ServiceSettings {
-            scheduler: "rr".to_owned(),
-        };
+        let settings = ServiceSettings::new("rr");
         let servers = self
             .servers
             .iter()

@@ -9,7 +9,7 @@ use std::{
 
 use ferrovs_api::{Status, client::Client};
 use ferrovs_lab::{CLIENT, Daemon, Hook, Options, Topology, VIP, ipvsadm};
-use ferrovs_model::{Change, Destination, Forwarding, Protocol, ServiceKey, ServiceSettings};
+use ferrovs_model::{Change, Destination, Protocol, ServiceKey, ServiceSettings};
 use ferrovs_tests::ferrovs;
 
 use crate::packets::{Cannon, Counter};
@@ -90,18 +90,15 @@ impl Stage {
             let service = ServiceKey::address(Protocol::Udp, (VIP, port).into());
             changes.push(Change::AddService {
                 service,
-                settings: ServiceSettings {
-                    scheduler: "rr".to_owned(),
-                },
+                settings: ServiceSettings::new("rr"),
             });
             let servers = self.network.servers.iter();
             changes.extend(servers.map(|server| Change::AddDestination {
                 service,
-                destination: Destination {
-                    address: SocketAddr::from((server.address, server_port(port))),
-                    forwarding: Forwarding::Masq,
-                    weight: 1,
-                },
+                destination: Destination::masq(SocketAddr::from((
+                    server.address,
+                    server_port(port),
+                ))),
             }));
         }
         let director = &self.network.director;

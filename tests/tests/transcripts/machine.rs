@@ -1,9 +1,7 @@
 //! The machine that the commands run on: as the one of the recordings, but with ferrovs.
 
 use std::{
-    env,
-    fmt::Write,
-    fs,
+    env, fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{self, Stdio},
@@ -11,12 +9,13 @@ use std::{
 
 use ferrovs_api::client::Client;
 use ferrovs_lab::{Daemon, Hook, Namespace};
-use ferrovs_model::{Change, Forwarding, Protocol, ServiceKey};
+use ferrovs_model::Change;
 use ferrovs_tests::ferrovs;
 
 /// The names that the machine of the recordings knew.
 const HOSTS: &str = "\
 127.0.0.1 localhost
+::1 ip6-localhost
 192.168.2.141 rs1
 192.168.2.143 rs2.example.test
 169.254.179.1 vip
@@ -58,7 +57,6 @@ impl Machine {
         let name = format!("ferrovs-transcripts-{}", process::id());
         let directory = Directory::new(env::temp_dir().join(&name));
         symlink(ferrovs(), directory.0.join("ipvsadm")).unwrap();
-        fs::write(directory.0.join("hosts"), HOSTS).unwrap();
         let namespace = Namespace::create(&name).unwrap();
         let log = directory.0.join("daemon.log");
         let arguments = ["--flows", "1024"];
@@ -92,8 +90,9 @@ impl Machine {
         }
     }
 
-    /// An empty table and the timeouts that every recording began with.
+    /// An empty table, and the timeouts and names that every recording began with.
     pub(crate) fn reset(&self) {
+        fs::write(self.directory.0.join("hosts"), HOSTS).unwrap();
         let timeouts = Change::SetTimeouts {
             tcp: Some(900),
             tcp_fin: Some(120),
@@ -102,34 +101,6 @@ impl Machine {
         let changes = [Change::Clear, timeouts];
         let applied = self.namespace.run(|| Client::connect()?.apply(&changes));
         applied.unwrap().unwrap();
-    }
-
-    /// The state as the recordings have it, in the commands that make it.
-    pub(crate) fn saved(&self) -> String {
-        let asked = self.namespace.run(|| Client::connect()?.services());
-        let mut saved = String::new();
-        for service in asked.unwrap().unwrap().services {
-            let ServiceKey::Address { protocol, address } = service.key;
-            let letter = match protocol {
-                Protocol::Tcp => 't',
-                Protocol::Udp => 'u',
-            };
-            let scheduler = &service.settings.scheduler;
-            writeln!(saved, "-A -{letter} {address} -s {scheduler}").unwrap();
-            let mut servers: Vec<_> = service.destinations.iter().collect();
-            servers.sort_by_key(|server| server.destination.address);
-            for server in servers {
-                let (server, weight) = (server.destination, server.destination.weight);
-                assert_eq!(server.forwarding, Forwarding::Masq);
-                writeln!(
-                    saved,
-                    "-a -{letter} {address} -r {} -m -w {weight}",
-                    server.address
-                )
-                .unwrap();
-            }
-        }
-        saved
     }
 }
 

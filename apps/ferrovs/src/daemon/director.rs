@@ -1,27 +1,31 @@
 //! The director's state, and the one way to change it.
 
+mod view;
+
 use std::{
     collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use ferrovs_api::{
-    Counters, DestinationView, EventView, HookView, Refused, ServiceView, Services, Status,
-};
-use ferrovs_core::abi::{bucket, reason::Reason};
+use ferrovs_api::Refused;
 use ferrovs_kernel::{DataPlane, Targets};
 use ferrovs_model::{
-    Change, RefusedChange, ServiceKey, Wanted,
-    publish::{Figures, Ledger, Plan, Plane, Publisher},
+    Change, RefusedChange, Unforwarded, Wanted,
+    publish::{Ledger, Plan, Publisher},
 };
 use tracing::{error, warn};
 
-use super::{document::Store, network::Network, options::Manner, plane::Live, server::Shared};
+use super::{
+    document::Store, network::Network, options::Manner, plane::Live, rates::Meter, server::Shared,
+};
 
-/// How often the trash of removed servers is looked at.
-const TRASH: Duration = Duration::from_secs(1);
+/// How often the trash of removed servers is looked at, and rates are measured.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Of services and servers that are kept but not forwarded, so many at once are told in the log.
+const TOLD: usize = 10;
 
 /// Why a list of changes was not made.
 pub(super) enum NotMade {
@@ -39,6 +43,7 @@ pub(super) struct Director {
     manner: Manner,
     publisher: Publisher,
     wanted: Wanted,
+    meter: Meter,
     down: bool,
 }
 
@@ -57,6 +62,7 @@ impl Director {
             manner,
             publisher: Publisher::new(document.ledger),
             wanted: document.wanted,
+            meter: Meter::default(),
             down: false,
         }
     }
@@ -67,6 +73,7 @@ impl Director {
         let targets = self.targets(&self.wanted, &plan.ledger);
         self.network.prepare(targets.clone()).await?;
         self.publish(plan)?;
+        tell(&self.wanted.unforwarded());
         self.network.settle(targets).await
     }
 
@@ -77,11 +84,47 @@ impl Director {
 
     /// Makes all changes, or none.
     pub(super) async fn apply(&mut self, changes: &[Change]) -> Result<(), NotMade> {
+        let mut wanted = self.wanted.clone();
+        wanted.apply_all(changes).map_err(refused)?;
+        self.make(wanted, changes).await
+    }
+
+    /// Makes those changes that can be made; gives the others.
+    pub(super) async fn apply_each(&mut self, changes: &[Change]) -> Result<Vec<Refused>, NotMade> {
+        let mut all = Vec::new();
+        // Runs of changes still to be made, the next one last.
+        let whole = 0..changes.len();
+        let mut runs = vec![whole];
+        while let Some(run) = runs.pop() {
+            let mut wanted = self.wanted.clone();
+            let mut refused = Vec::new();
+            for index in run.clone() {
+                if let Err(refusal) = wanted.apply(&changes[index]) {
+                    refused.push(RefusedChange { index, refusal }.into());
+                }
+            }
+            match self.make(wanted, &changes[run.clone()]).await {
+                Ok(()) => all.append(&mut refused),
+                // The tables have no room for all of them: as many as fit are made.
+                Err(NotMade::Refused(_)) if run.len() > 1 => {
+                    let middle = run.start + run.len() / 2;
+                    runs.extend([middle..run.end, run.start..middle]);
+                }
+                Err(NotMade::Refused(Refused { refusal, .. })) => {
+                    let index = run.start;
+                    all.push(RefusedChange { index, refusal }.into());
+                }
+                Err(failed) => return Err(failed),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Makes tables and network what `wanted` says, which is the present state after `changes`.
+    async fn make(&mut self, wanted: Wanted, changes: &[Change]) -> Result<(), NotMade> {
         if self.down {
             return Err(NotMade::Failed("the daemon is being taken down".to_owned()));
         }
-        let mut wanted = self.wanted.clone();
-        wanted.apply_all(changes).map_err(refused)?;
         let plan = self
             .publisher
             .plan(&Live(&self.plane.maps), &wanted)
@@ -103,6 +146,7 @@ impl Director {
             return Err(NotMade::Failed(error.to_string()));
         }
         self.zero(changes).map_err(failed)?;
+        tell_new(&before, &self.wanted);
         self.settle(targets).await;
         Ok(())
     }
@@ -125,6 +169,7 @@ impl Director {
             if let Change::Zero { service } = change {
                 let live = Live(&self.plane.maps);
                 self.publisher.zero(&live, service.as_ref());
+                self.meter.zero(service.as_ref());
                 zeroed = true;
             }
         }
@@ -145,7 +190,7 @@ impl Director {
     /// ledger remembers them: their flows go on, and find their servers when these are added again.
     fn targets(&self, wanted: &Wanted, ledger: &Ledger) -> Targets {
         let virtuals = ledger.services().iter().filter_map(|service| {
-            let ServiceKey::Address { address, .. } = service.key;
+            let (_, address) = service.key.endpoint()?;
             ipv4(address)
         });
         let dests = ledger.dests().iter();
@@ -155,8 +200,13 @@ impl Director {
             dests: dests.collect(),
             named: self.manner.named.clone(),
             choice: self.manner.choice(),
-            anchored: *wanted != Wanted::default() || *ledger != Ledger::default(),
+            anchored: !wanted.is_empty() || !ledger.is_empty(),
         }
+    }
+
+    fn measure(&mut self) {
+        let report = self.report();
+        self.meter.tick(Instant::now(), &self.wanted, &report);
     }
 
     /// Forgets removed servers whose time in the trash is over, and unhooks what only they needed.
@@ -177,78 +227,9 @@ impl Director {
         }
     }
 
-    /// All services with their figures.
-    pub(super) fn services(&self) -> Services {
-        let reports = self.publisher.report(&Live(&self.plane.maps), &self.wanted);
-        let services = self.wanted.services().iter().zip(reports);
-        let services = services.map(|(service, report)| ServiceView {
-            key: service.key,
-            settings: service.settings.clone(),
-            counters: counters(report.figures),
-            destinations: service
-                .destinations
-                .iter()
-                .zip(report.dests)
-                .map(|(&destination, report)| DestinationView {
-                    destination,
-                    counters: counters(report.figures),
-                    active: report.active,
-                    inactive: report.inactive,
-                })
-                .collect(),
-        });
-        Services {
-            services: services.collect(),
-            timeouts: self.wanted.timeouts(),
-        }
-    }
-
-    /// How the director is.
-    pub(super) fn status(&self) -> Status {
-        let services = self.wanted.services();
-        let hooks = self.network.hooks().into_iter().map(|hook| HookView {
-            interface: hook.hooking.name.clone(),
-            hook: hook.name().to_owned(),
-            reason: hook.hooking.reason,
-        });
-        let buckets = u64::from(self.plane.maps.flow_lines() / bucket::LINES);
-        Status {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-            autostarted: self.manner.autostarted,
-            hooks: hooks.collect(),
-            services: services.len() as u32,
-            destinations: services.iter().map(|s| s.destinations.len() as u32).sum(),
-            flows: self.flows(),
-            flow_limit: buckets * u64::from(bucket::WAYS),
-            events: self.events(),
-        }
-    }
-
-    fn events(&self) -> Vec<EventView> {
-        let reasons = self.plane.maps.reasons().into_iter();
-        let happened = reasons.filter(|&(_, count)| count > 0);
-        let event = |(reason, count): (Reason, u64)| EventView {
-            reason: reason.name().to_owned(),
-            count,
-        };
-        happened.map(event).collect()
-    }
-
-    /// How many flows there are.
-    fn flows(&self) -> u64 {
-        let live = Live(&self.plane.maps);
-        let of_dest = |number| {
-            let counts = live.counts(number);
-            u64::from(counts.active()) + u64::from(counts.inactive())
-        };
-        let dests = self.publisher.ledger().dests().iter();
-        dests.map(|dest| of_dest(dest.number)).sum()
-    }
-
     /// Whether nothing would be lost if everything were taken away.
     pub(super) fn is_idle(&self) -> bool {
-        self.wanted == Wanted::default() && self.flows() == 0
+        self.wanted.is_empty() && self.flows() == 0
     }
 
     /// Takes programs and tables away. No change is made after this.
@@ -258,11 +239,32 @@ impl Director {
     }
 }
 
-/// Looks at the trash for ever.
-pub(super) async fn forget_idle(director: Shared) {
+/// Looks at the trash and measures rates for ever.
+pub(super) async fn look(director: Shared) {
+    let mut seconds = tokio::time::interval(LOOK);
     loop {
-        tokio::time::sleep(TRASH).await;
-        director.lock().await.forget_idle().await;
+        seconds.tick().await;
+        let mut director = director.lock().await;
+        director.measure();
+        director.forget_idle().await;
+    }
+}
+
+/// Tells what of a state is not forwarded that was, or was not there.
+fn tell_new(before: &Wanted, wanted: &Wanted) {
+    let known = before.unforwarded();
+    let mut found = wanted.unforwarded();
+    found.retain(|one| !known.contains(one));
+    tell(&found);
+}
+
+fn tell(found: &[Unforwarded]) {
+    for one in found.iter().take(TOLD) {
+        warn!("{one}");
+    }
+    if found.len() > TOLD {
+        let more = found.len() - TOLD;
+        warn!("{more} more are kept but not forwarded: see `ferrovs status`");
     }
 }
 
@@ -278,15 +280,5 @@ fn ipv4(address: SocketAddr) -> Option<std::net::Ipv4Addr> {
     match address.ip() {
         IpAddr::V4(address) => Some(address),
         IpAddr::V6(_) => None,
-    }
-}
-
-fn counters(figures: Figures) -> Counters {
-    Counters {
-        conns: figures.conns,
-        in_packets: figures.in_packets,
-        out_packets: figures.out_packets,
-        in_bytes: figures.in_bytes,
-        out_bytes: figures.out_bytes,
     }
 }

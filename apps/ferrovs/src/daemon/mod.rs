@@ -16,6 +16,7 @@ mod logging;
 mod network;
 mod options;
 mod plane;
+mod rates;
 mod server;
 mod socket;
 mod sweeper;
@@ -90,7 +91,7 @@ async fn serve(args: &RunArgs, name: socket::Name) -> anyhow::Result<()> {
         },
         signal = lifetime::signal() => End::Signal(signal?),
         reason = lifetime::idle(autostarted, Arc::clone(&director)) => End::Idle(reason?),
-        () = director::forget_idle(Arc::clone(&director)) => bail!("the publisher has ended"),
+        () = director::look(Arc::clone(&director)) => bail!("the publisher has ended"),
         () = network.ended() => bail!("the thread that watches the network has ended"),
         () = sweeper.ended() => bail!("the thread that sweeps flows has ended"),
     };

@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     body::{Body, Bytes},
-    extract::{ConnectInfo, Request, State, connect_info::Connected},
+    extract::{ConnectInfo, DefaultBodyLimit, Request, State, connect_info::Connected},
     http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -27,6 +27,9 @@ use super::{
 
 /// How long answers may still take after the last one was begun.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The longest body that is read: many times the changes that fill every table.
+const BODY: usize = 64 << 20;
 
 /// The director, shared between connections; one at a time asks or changes it.
 pub(super) type Shared = Arc<Mutex<Director>>;
@@ -60,8 +63,10 @@ pub(super) async fn serve(
         .route(routes::SERVICES, get(services))
         .route(routes::FLOWS, get(flows))
         .route(routes::CHANGES, post(changes))
+        .route(routes::CHANGES_EACH, post(changes_each))
         .route(routes::DOWN, post(down))
         .fallback(unknown)
+        .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn(admit))
         .with_state(context);
     let service = router.into_make_service_with_connect_info::<Peer>();
@@ -109,6 +114,26 @@ async fn flows(State(context): State<Context>) -> Response {
 }
 
 async fn changes(State(context): State<Context>, body: Bytes) -> Response {
+    make(body, async move |changes| {
+        context.director.lock().await.apply(&changes).await?;
+        Ok(done())
+    })
+    .await
+}
+
+async fn changes_each(State(context): State<Context>, body: Bytes) -> Response {
+    make(body, async move |changes| {
+        let mut director = context.director.lock().await;
+        Ok(Json(director.apply_each(&changes).await?).into_response())
+    })
+    .await
+}
+
+/// Reads a list of changes and has them made.
+async fn make<F>(body: Bytes, make: impl FnOnce(Vec<Change>) -> F) -> Response
+where
+    F: Future<Output = Result<Response, NotMade>> + Send + 'static,
+{
     let changes: Vec<Change> = match serde_json::from_slice(&body) {
         Ok(changes) => changes,
         Err(error) => {
@@ -117,9 +142,8 @@ async fn changes(State(context): State<Context>, body: Bytes) -> Response {
         }
     };
     // A change that has begun is made to its end, also when who asked has gone.
-    let made = tokio::spawn(async move { context.director.lock().await.apply(&changes).await });
-    match made.await {
-        Ok(Ok(())) => done(),
+    match tokio::spawn(make(changes)).await {
+        Ok(Ok(response)) => response,
         Ok(Err(NotMade::Refused(refused))) => (StatusCode::CONFLICT, Json(refused)).into_response(),
         Ok(Err(NotMade::Failed(message))) => failure(StatusCode::INTERNAL_SERVER_ERROR, message),
         Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),

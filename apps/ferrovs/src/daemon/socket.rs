@@ -5,7 +5,10 @@ use std::{
     os::{
         fd::{AsRawFd, OwnedFd},
         linux::net::SocketAddrExt,
-        unix::net::{SocketAddr, UnixStream},
+        unix::{
+            fs::MetadataExt,
+            net::{SocketAddr, UnixStream},
+        },
     },
 };
 
@@ -96,6 +99,8 @@ fn holder() -> anyhow::Result<String> {
 #[derive(Clone, Debug)]
 pub(super) struct Peer {
     allowed: bool,
+    /// Whether it is in another user namespace.
+    stranger: bool,
     user: Uid,
 }
 
@@ -110,8 +115,11 @@ impl Peer {
             groups.push(Gid::from_raw(credentials.gid()));
             groups
         };
+        let known = user.is_root() || user == Uid::effective() || is_member(&groups());
+        let stranger = credentials.pid().is_some_and(is_of_other_users);
         Self {
-            allowed: user.is_root() || user == Uid::effective() || is_member(&groups()),
+            allowed: known && !stranger,
+            stranger,
             user,
         }
     }
@@ -119,6 +127,7 @@ impl Peer {
     fn nobody() -> Self {
         Self {
             allowed: false,
+            stranger: false,
             user: Uid::from_raw(u32::MAX),
         }
     }
@@ -126,12 +135,28 @@ impl Peer {
     /// Why this peer may not, in a sentence; `None` if it may.
     pub(super) fn refusal(&self) -> Option<String> {
         (!self.allowed).then(|| {
+            let namespace = if self.stranger {
+                " of another user namespace"
+            } else {
+                ""
+            };
             format!(
-                "user {} may not control ferrovs: become root or a member of the group {GROUP}",
+                "user {}{namespace} may not control ferrovs: become root or a member of the group {GROUP}",
                 self.user
             )
         })
     }
+}
+
+/// Whether it is certain that a process is in another user namespace than this one. Its root is not root
+/// here, as for the kernel's IPVS, which asks for the capability in the network namespace's owner.
+fn is_of_other_users(process: i32) -> bool {
+    let namespace = |process: &str| {
+        let file = fs::metadata(format!("/proc/{process}/ns/user")).ok()?;
+        Some((file.dev(), file.ino()))
+    };
+    let (its, own) = (namespace(&process.to_string()), namespace("self"));
+    its.is_some() && own.is_some() && its != own
 }
 
 fn is_member(groups: &[Gid]) -> bool {

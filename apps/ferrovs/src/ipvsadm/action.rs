@@ -3,19 +3,16 @@
 use std::net::SocketAddr;
 
 use ferrovs_model::{
-    Change, Destination, Forwarding, Protocol, Refusal, ServiceKey, ServiceSettings,
+    Change, Destination, Encapsulation, Forwarding, Persistence, Refusal, ServiceKey,
+    ServiceSettings,
 };
 
 use super::{
     failure::Failure,
-    line::{Line, Target},
-    list::Listing,
-    names::Transport,
-    table::{Command, OPTS, Opt},
+    line::{Line, Method, Target, Tunnel},
+    list::{Columns, Listing},
+    table::{Command, Opt},
 };
-
-/// The scheduler of a service that names none.
-const DEFAULT_SCHEDULER: &str = "wlc";
 
 /// What is to be done.
 #[derive(Debug)]
@@ -27,147 +24,165 @@ pub(super) enum Action {
     ListServices(Listing, Option<ServiceKey>),
     ListFlows {
         numeric: bool,
+        engines: bool,
     },
     ListTimeouts,
     /// The synchronisation daemons, of which there are none yet.
     ListDaemons,
+    Save {
+        numeric: bool,
+    },
+    Restore,
 }
 
 impl Action {
     /// What `line`, which has been checked, means; or what of it is not built yet.
     pub(super) fn of(line: &Line) -> Result<Self, Failure> {
-        let given = OPTS.iter().filter(|row| line.given.has(row.opt));
-        if let Some(what) = given.filter_map(|row| row.later).next() {
-            return Err(Failure::later(what));
-        }
         Ok(match line.command {
             Command::Help => Self::Help,
             Command::Version => Self::Version,
-            Command::List => return list(line),
-            Command::Save => return Err(Failure::later("saving (-S)")),
-            Command::Restore => return Err(Failure::later("restoring (-R)")),
+            Command::List => list(line),
+            Command::Save => Self::Save {
+                numeric: line.given.has(Opt::Numeric),
+            },
+            Command::Restore => Self::Restore,
             Command::StartDaemon => return Err(Failure::later("connection synchronisation")),
             Command::StopDaemon => return Err(Failure::refused("No daemon is running")),
-            Command::AddService => Self::Change(Change::AddService {
-                service: new_key(line)?,
-                settings: settings(line),
-            }),
-            Command::EditService => Self::Change(Change::EditService {
-                service: existing_key(line, Refusal::NoSuchService)?,
-                settings: settings(line),
-            }),
-            Command::DeleteService => Self::Change(Change::DeleteService {
-                service: existing_key(line, Refusal::NoSuchService)?,
-            }),
-            Command::AddServer => Self::Change(Change::AddDestination {
-                service: existing_key(line, Refusal::ServiceNotDefined)?,
-                destination: destination(line)?,
-            }),
-            Command::EditServer => Self::Change(Change::EditDestination {
-                service: existing_key(line, Refusal::ServiceNotDefined)?,
-                destination: destination(line)?,
-            }),
-            Command::DeleteServer => Self::Change(Change::DeleteDestination {
-                service: existing_key(line, Refusal::ServiceNotDefined)?,
-                address: server(line)?,
-            }),
-            Command::Clear => Self::Change(Change::Clear),
-            Command::Set => {
-                let [tcp, tcp_fin, udp] = line.timeouts.map(|s| (s != 0).then_some(s));
-                Self::Change(Change::SetTimeouts { tcp, tcp_fin, udp })
-            }
-            Command::Zero => {
-                let service = match line.service {
-                    Some(_) => Some(existing_key(line, Refusal::NoSuchService)?),
-                    None => None,
-                };
-                Self::Change(Change::Zero { service })
-            }
+            _ => Self::Change(change(line)?),
         })
     }
 }
 
-fn list(line: &Line) -> Result<Action, Failure> {
-    let numeric = line.given.has(Opt::Numeric);
-    if line.given.has(Opt::Connection) {
-        return Ok(Action::ListFlows { numeric });
-    }
-    if line.given.has(Opt::Timeout) {
-        return Ok(Action::ListTimeouts);
-    }
-    if line.given.has(Opt::Daemon) {
-        return Ok(Action::ListDaemons);
-    }
-    let listing = Listing {
-        numeric,
-        stats: line.given.has(Opt::Stats),
-        exact: line.given.has(Opt::Exact),
-        sorted: !line.given.has(Opt::NoSort),
-    };
-    let only = match line.service {
-        Some(target) => Some(key(target).ok_or_else(Failure::not_there)?),
-        None => None,
-    };
-    Ok(Action::ListServices(listing, only))
-}
-
-/// The key of `target`; none for kinds of service that are not built, of which none can exist.
-fn key(target: Target) -> Option<ServiceKey> {
-    let Target::Address {
-        transport,
-        ip,
-        port,
-    } = target
-    else {
-        return None;
-    };
-    let protocol = match transport {
-        Transport::Tcp => Protocol::Tcp,
-        Transport::Udp => Protocol::Udp,
-        Transport::Sctp => return None,
-    };
-    Some(ServiceKey::address(protocol, SocketAddr::new(ip, port)))
-}
-
-fn new_key(line: &Line) -> Result<ServiceKey, Failure> {
-    let target = line.service.ok_or(Refusal::Invalid)?;
-    key(target).ok_or_else(|| match target {
-        Target::Mark { .. } => Failure::later("services by firewall mark (-f)"),
-        Target::Address { .. } => Refusal::ProtocolNotAvailable.into(),
+fn change(line: &Line) -> Result<Change, Refusal> {
+    Ok(match line.command {
+        Command::Clear => Change::Clear,
+        Command::Set => {
+            let [tcp, tcp_fin, udp] = line.timeouts.map(|s| (s != 0).then_some(s));
+            Change::SetTimeouts { tcp, tcp_fin, udp }
+        }
+        Command::Zero => Change::Zero {
+            service: line.service.map(key),
+        },
+        Command::AddService => Change::AddService {
+            service: service(line)?,
+            settings: settings(line),
+        },
+        Command::EditService => Change::EditService {
+            service: service(line)?,
+            settings: settings(line),
+        },
+        Command::DeleteService => Change::DeleteService {
+            service: service(line)?,
+        },
+        Command::AddServer => Change::AddDestination {
+            service: service(line)?,
+            destination: destination(line)?,
+        },
+        Command::EditServer => Change::EditDestination {
+            service: service(line)?,
+            destination: destination(line)?,
+        },
+        Command::DeleteServer => Change::DeleteDestination {
+            service: service(line)?,
+            address: server(line)?,
+        },
+        _ => return Err(Refusal::Invalid),
     })
 }
 
-fn existing_key(line: &Line, missing: Refusal) -> Result<ServiceKey, Failure> {
-    Ok(line.service.and_then(key).ok_or(missing)?)
+fn list(line: &Line) -> Action {
+    let given = |opt| line.given.has(opt);
+    if given(Opt::Connection) {
+        return Action::ListFlows {
+            numeric: given(Opt::Numeric),
+            engines: given(Opt::PersistentConn),
+        };
+    }
+    let only = line.service.map(key);
+    if only.is_none() && given(Opt::Timeout) {
+        return Action::ListTimeouts;
+    }
+    if only.is_none() && given(Opt::Daemon) {
+        return Action::ListDaemons;
+    }
+    // Where several are asked for, the first of these is shown.
+    let columns = [
+        (Opt::Stats, Columns::Stats),
+        (Opt::Rate, Columns::Rate),
+        (Opt::Thresholds, Columns::Thresholds),
+        (Opt::PersistentConn, Columns::Persistent),
+        (Opt::TunInfo, Columns::Tunnels),
+    ];
+    let chosen = columns.iter().find(|(opt, _)| given(*opt));
+    let listing = Listing {
+        columns: chosen.map_or(Columns::Connections, |(_, columns)| *columns),
+        numeric: given(Opt::Numeric),
+        exact: given(Opt::Exact),
+        sorted: !given(Opt::NoSort),
+    };
+    Action::ListServices(listing, only)
 }
 
-fn settings(line: &Line) -> ServiceSettings {
-    let scheduler = match line.scheduler.as_str() {
-        "" => DEFAULT_SCHEDULER,
-        name => name,
-    };
-    ServiceSettings {
-        scheduler: scheduler.to_owned(),
+fn key(target: Target) -> ServiceKey {
+    match target {
+        Target::Address { protocol, ip, port } => {
+            ServiceKey::address(protocol, SocketAddr::new(ip, port))
+        }
+        Target::Mark { mark, ipv6 } => ServiceKey::Mark { mark, ipv6 },
     }
 }
 
-fn destination(line: &Line) -> Result<Destination, Failure> {
-    let forwarding = line.forwarding.unwrap_or(Forwarding::Route);
+fn service(line: &Line) -> Result<ServiceKey, Refusal> {
+    line.service.map(key).ok_or(Refusal::Invalid)
+}
+
+fn settings(line: &Line) -> ServiceSettings {
+    ServiceSettings {
+        scheduler: line.scheduler().to_owned(),
+        scheduler_flags: line.flags,
+        persistence: line.persistent.map(|timeout| Persistence {
+            timeout,
+            netmask: line.netmask,
+        }),
+        persistence_engine: (!line.engine.is_empty()).then(|| line.engine.clone()),
+        one_packet: line.one_packet,
+    }
+}
+
+fn destination(line: &Line) -> Result<Destination, Refusal> {
     let mut address = server(line)?;
     // Only masquerading can change the port.
-    if let (Some(Target::Address { port, .. }), Forwarding::Route | Forwarding::Tunnel) =
-        (line.service, forwarding)
+    if let (Some(Target::Address { port, .. }), Method::Route | Method::Tunnel) =
+        (line.service, line.method)
     {
         address.set_port(port);
     }
     Ok(Destination {
         address,
-        forwarding,
-        weight: line.weight.unwrap_or(1),
+        forwarding: forwarding(line),
+        weight: line.weight,
+        upper_threshold: line.upper_threshold,
+        lower_threshold: line.lower_threshold,
     })
 }
 
-fn server(line: &Line) -> Result<SocketAddr, Failure> {
+fn forwarding(line: &Line) -> Forwarding {
+    let checksum = line.checksum;
+    match line.method {
+        Method::Masq => Forwarding::Masq,
+        Method::Route => Forwarding::Route,
+        Method::Tunnel => Forwarding::Tunnel(match line.tunnel {
+            Tunnel::Ipip => Encapsulation::Ipip,
+            Tunnel::Gue => Encapsulation::Gue {
+                port: line.tunnel_port,
+                checksum,
+            },
+            Tunnel::Gre => Encapsulation::Gre { checksum },
+        }),
+    }
+}
+
+fn server(line: &Line) -> Result<SocketAddr, Refusal> {
     let server = line.server.ok_or(Refusal::Invalid)?;
     Ok(SocketAddr::new(server.ip, server.port))
 }

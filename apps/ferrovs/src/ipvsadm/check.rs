@@ -1,11 +1,10 @@
 //! Rules across the options of one command line.
 
-use ferrovs_model::Forwarding;
+use ferrovs_model::Protocol;
 
 use super::{
     failure::Failure,
-    line::{Line, Target, Tunnel},
-    names::Transport,
+    line::{Line, Method, Target, Tunnel},
     table::{Command, OPTS, Opt},
 };
 
@@ -26,7 +25,7 @@ fn check_command(line: &Line) -> Result<(), Failure> {
         return Ok(());
     };
     let mut exclusive = None;
-    for &opt in OPTS.iter().map(|row| &row.opt) {
+    for &(opt, _) in OPTS {
         let (option, command) = (opt.name(), row.name);
         if !line.given.has(opt) {
             if row.required.contains(&opt) {
@@ -50,10 +49,7 @@ fn check_command(line: &Line) -> Result<(), Failure> {
 }
 
 fn check_service(line: &Line) -> Result<(), Failure> {
-    let Some(Target::Address {
-        transport, port, ..
-    }) = line.service
-    else {
+    let Some(Target::Address { protocol, port, .. }) = line.service else {
         return Ok(());
     };
     if port == 0 && !line.given.has(Opt::Persistent) {
@@ -61,7 +57,7 @@ fn check_service(line: &Line) -> Result<(), Failure> {
             "Zero port specified for non-persistent service",
         ));
     }
-    if transport != Transport::Udp && line.given.has(Opt::Ops) {
+    if protocol != Protocol::Udp && line.given.has(Opt::Ops) {
         return Err(Failure::usage(
             "One-Packet Scheduling is only for UDP virtual services",
         ));
@@ -70,7 +66,7 @@ fn check_service(line: &Line) -> Result<(), Failure> {
 }
 
 fn check_server(line: &Line) -> Result<(), Failure> {
-    let tunneled = line.forwarding == Some(Forwarding::Tunnel);
+    let tunneled = line.method == Method::Tunnel;
     let service_is_ipv6 = line.service.is_some_and(Target::is_ipv6);
     let server_is_ipv6 = line.server.is_some_and(|server| server.ip.is_ipv6());
     if service_is_ipv6 != server_is_ipv6 && !tunneled {

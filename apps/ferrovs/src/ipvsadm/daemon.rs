@@ -16,7 +16,7 @@ use ferrovs_api::{
     FlowView, Services,
     client::{Client, ClientError},
 };
-use ferrovs_model::Change;
+use ferrovs_model::{Change, Refusal};
 
 use super::{Backend, BackendError};
 
@@ -48,6 +48,11 @@ impl Daemon {
 impl Backend for Daemon {
     fn apply(&mut self, changes: &[Change]) -> Result<(), BackendError> {
         Ok(self.client()?.apply(changes)?)
+    }
+
+    fn apply_each(&mut self, changes: &[Change]) -> Result<Vec<(usize, Refusal)>, BackendError> {
+        let refused = self.client()?.apply_each(changes)?;
+        Ok(refused.iter().map(|one| (one.index, one.refusal)).collect())
     }
 
     fn services(&mut self) -> Result<Services, BackendError> {

@@ -14,6 +14,8 @@ const NOT_THERE: u8 = 1;
 pub(super) struct Failure {
     pub(super) status: u8,
     pub(super) message: String,
+    /// Whether the words could not even be taken apart.
+    pub(super) is_trouble: bool,
 }
 
 impl Failure {
@@ -22,6 +24,7 @@ impl Failure {
         Self {
             status: USAGE,
             message: message.into(),
+            is_trouble: false,
         }
     }
 
@@ -30,7 +33,23 @@ impl Failure {
         Self {
             status: REFUSED,
             message: message.into(),
+            is_trouble: false,
         }
+    }
+
+    /// The words of the command line cannot be taken apart.
+    pub(super) fn trouble(message: impl Into<String>) -> Self {
+        Self {
+            is_trouble: true,
+            ..Self::refused(message)
+        }
+    }
+
+    /// There is no command.
+    pub(super) fn no_command(program: &str) -> Self {
+        Self::refused(format!(
+            "Try `{program} -h' or '{program} --help' for more information."
+        ))
     }
 
     /// The command asks for `what`, which is not built yet.
@@ -45,6 +64,7 @@ impl Failure {
         Self {
             status: NOT_THERE,
             message: Refusal::NoSuchService.to_string(),
+            is_trouble: false,
         }
     }
 }

@@ -7,12 +7,14 @@ use std::{
 
 use ferrovs_api::FlowView;
 
-use super::{list::endpoint, names::Names};
+use super::{endpoint::Naming, names::Names};
 
 /// Prints flows one by one, below a title that comes with the first, so that what fails before it
 /// prints nothing.
 pub(super) struct FlowPrinter<'a> {
     numeric: bool,
+    /// Whether persistence engines have columns.
+    engines: bool,
     names: &'a dyn Names,
     out: &'a mut dyn Write,
     titled: bool,
@@ -22,9 +24,15 @@ pub(super) struct FlowPrinter<'a> {
 }
 
 impl<'a> FlowPrinter<'a> {
-    pub(super) const fn new(numeric: bool, names: &'a dyn Names, out: &'a mut dyn Write) -> Self {
+    pub(super) const fn new(
+        numeric: bool,
+        engines: bool,
+        names: &'a dyn Names,
+        out: &'a mut dyn Write,
+    ) -> Self {
         Self {
             numeric,
+            engines,
             names,
             out,
             titled: false,
@@ -42,10 +50,15 @@ impl<'a> FlowPrinter<'a> {
         if std::mem::replace(&mut self.titled, true) {
             return Ok(());
         }
+        let engines = if self.engines {
+            "        pe name          pe_data"
+        } else {
+            ""
+        };
         writeln!(
             self.out,
             "IPVS connection entries\n\
-             pro expire state       source             virtual            destination"
+             pro expire state       source             virtual            destination{engines}"
         )
     }
 
@@ -68,7 +81,11 @@ impl<'a> FlowPrinter<'a> {
             if self.numeric {
                 self.push(width, format_args!("{address}"));
             } else {
-                let name = endpoint(*address, *protocol, false, self.names);
+                let naming = Naming {
+                    numeric: false,
+                    names: self.names,
+                };
+                let name = naming.endpoint(*address, Some(*protocol));
                 self.push(width, format_args!("{name}"));
             }
         }
@@ -100,7 +117,7 @@ mod tests {
 
     fn printed(numeric: bool, flows: &[FlowView<'_>]) -> String {
         let mut out = Vec::new();
-        let mut printer = FlowPrinter::new(numeric, &Table, &mut out);
+        let mut printer = FlowPrinter::new(numeric, false, &Table, &mut out);
         for flow in flows {
             printer.print(flow).unwrap();
         }
@@ -138,10 +155,10 @@ mod tests {
     }
 
     #[test]
-    fn names_are_not_cut() {
+    fn long_names_are_cut() {
         let flows = [flow(Protocol::Udp, 299, "UDP")];
         let long = "a-very-long-host-name-for-a-virtual-service.example.test";
-        let row = format!("UDP 04:59  UDP         {long}:43494 {long}:domain rs1:domain\n");
+        let row = format!("UDP 04:59  UDP         {long}:43 {long}:do rs1:domain\n");
         assert_eq!(printed(false, &flows), format!("{TITLE}{row}"));
     }
 

@@ -15,12 +15,11 @@ pub(super) fn print_help(program: &str, out: &mut dyn Write) -> io::Result<()> {
     print_version(out)?;
     writeln!(out, "Usage:\n  {program} COMMAND [OPTION]...\nCommands:")?;
     for row in COMMANDS {
-        print_row(&row.spelling, row.help, false, out)?;
+        print_row(&row.spelling, row.help, out)?;
     }
     writeln!(out, "Options:")?;
     for row in OPTIONS {
-        let later = row.opt.is_some_and(|opt| opt.later().is_some());
-        print_row(&row.spelling, row.help, later, out)?;
+        print_row(&row.spelling, row.help, out)?;
     }
     Ok(())
 }
@@ -37,7 +36,6 @@ pub(super) fn print_version(out: &mut dyn Write) -> io::Result<()> {
 fn print_row(
     spelling: &Spelling,
     (value, explanation): (&str, &str),
-    later: bool,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut names = String::new();
@@ -45,6 +43,5 @@ fn print_row(
         names += &format!("-{letter}, ");
     }
     names += &format!("--{} {value}", spelling.long);
-    let not_yet = if later { " (not yet)" } else { "" };
-    writeln!(out, "  {names:<EXPLANATION$}{explanation}{not_yet}")
+    writeln!(out, "  {names:<EXPLANATION$}{explanation}")
 }

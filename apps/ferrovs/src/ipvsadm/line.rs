@@ -2,15 +2,18 @@
 
 use std::net::IpAddr;
 
-use ferrovs_model::{Forwarding, MAX_TIMEOUT};
+use ferrovs_model::{MAX_TIMEOUT, Netmask, Protocol, SchedulerFlags, TunnelChecksum};
 
 use super::{
     failure::Failure,
-    names::{Names, Transport},
+    names::Names,
     options,
     popt::{Name, Takes, Words},
     table::{Command, Opt, OptionRow, Row},
 };
+
+/// The scheduler of a service that names none.
+const DEFAULT_SCHEDULER: &str = "wlc";
 
 /// Takes the value of an option in. An option without a value gets an empty one.
 pub(super) type Reader = fn(&mut Line, &str, &dyn Names) -> Result<(), Failure>;
@@ -23,10 +26,23 @@ pub(super) struct Line {
     pub(super) service: Option<Target>,
     /// Empty when it is left to the default.
     pub(super) scheduler: String,
+    /// As typed: what it means depends on the scheduler, which may come after it.
+    pub(super) flags_text: String,
+    pub(super) flags: SchedulerFlags,
+    /// Seconds; none for a service that does not keep clients.
+    pub(super) persistent: Option<u32>,
+    pub(super) netmask: Netmask,
+    /// Empty for none.
+    pub(super) engine: String,
+    pub(super) one_packet: bool,
     pub(super) server: Option<Server>,
-    pub(super) forwarding: Option<Forwarding>,
-    pub(super) weight: Option<u32>,
+    pub(super) method: Method,
+    pub(super) weight: u32,
+    pub(super) upper_threshold: u32,
+    pub(super) lower_threshold: u32,
     pub(super) tunnel: Tunnel,
+    pub(super) tunnel_port: u16,
+    pub(super) checksum: TunnelChecksum,
     /// TCP, TCP after FIN and UDP, in seconds; 0 keeps one as it is.
     pub(super) timeouts: [u32; 3],
 }
@@ -35,11 +51,12 @@ pub(super) struct Line {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Target {
     Address {
-        transport: Transport,
+        protocol: Protocol,
         ip: IpAddr,
         port: u16,
     },
     Mark {
+        mark: u32,
         ipv6: bool,
     },
 }
@@ -53,10 +70,18 @@ impl Target {
         }
     }
 
+    /// The protocol whose names ports may have.
+    pub(super) const fn protocol(self) -> Protocol {
+        match self {
+            Self::Address { protocol, .. } => protocol,
+            Self::Mark { .. } => Protocol::Tcp,
+        }
+    }
+
     pub(super) const fn is_ipv6(self) -> bool {
         match self {
             Self::Address { ip, .. } => ip.is_ipv6(),
-            Self::Mark { ipv6 } => ipv6,
+            Self::Mark { ipv6, .. } => ipv6,
         }
     }
 }
@@ -66,6 +91,15 @@ impl Target {
 pub(super) struct Server {
     pub(super) ip: IpAddr,
     pub(super) port: u16,
+}
+
+/// A forwarding method.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Method {
+    Masq,
+    #[default]
+    Route,
+    Tunnel,
 }
 
 /// A kind of tunnel.
@@ -119,10 +153,20 @@ impl Line {
             given: Given(0),
             service: None,
             scheduler: String::new(),
+            flags_text: String::new(),
+            flags: SchedulerFlags::NONE,
+            persistent: None,
+            netmask: Netmask::single(false),
+            engine: String::new(),
+            one_packet: false,
             server: None,
-            forwarding: None,
-            weight: None,
+            method: Method::Route,
+            weight: 1,
+            upper_threshold: 0,
+            lower_threshold: 0,
             tunnel: Tunnel::Ipip,
+            tunnel_port: 0,
+            checksum: TunnelChecksum::None,
             timeouts: [0; 3],
         }
     }
@@ -144,9 +188,7 @@ impl Line {
                 line
             }
             _ => {
-                return Err(Failure::refused(format!(
-                    "Try `{program} -h' or '{program} --help' for more information."
-                )));
+                return Err(Failure::no_command(program));
             }
         };
         if matches!(line.command, Command::Help | Command::Version) {
@@ -154,19 +196,31 @@ impl Line {
         }
         while let Some(next) = words.next_option(find) {
             match next {
-                Ok((Row::Option(row), value)) => line.take(row, value.unwrap_or(""), names)?,
+                Ok((Row::Option(row), value)) => {
+                    line.take(row, value.unwrap_or(row.absent), names)?;
+                }
                 Ok((Row::Command(_), _)) => {
                     let word = words.last_word();
                     return Err(Failure::usage(format!("invalid option `{word}'")));
                 }
                 Err(trouble) => {
                     let word = words.last_word();
-                    return Err(Failure::refused(format!("{word}: {}", trouble.as_str())));
+                    return Err(Failure::trouble(format!("{word}: {}", trouble.as_str())));
                 }
             }
         }
         line.take_arguments(&words.arguments)?;
+        line.flags = options::flags(&line.flags_text, line.scheduler())?;
         Ok(line)
+    }
+
+    /// The scheduler's name, typed or not.
+    pub(super) const fn scheduler(&self) -> &str {
+        if self.scheduler.is_empty() {
+            DEFAULT_SCHEDULER
+        } else {
+            self.scheduler.as_str()
+        }
     }
 
     fn take(&mut self, row: &OptionRow, value: &str, names: &dyn Names) -> Result<(), Failure> {

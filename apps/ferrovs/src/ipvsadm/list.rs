@@ -1,31 +1,76 @@
 //! Listings of services, in the very columns of ipvsadm 1.31: scripts cut them by position, so that
 //! blanks at the end of lines are kept.
 
-use std::{
-    io::{self, Write},
-    net::SocketAddr,
+use std::io::{self, Write};
+
+use ferrovs_api::{Counters, DestinationView, Rates, ServiceView};
+use ferrovs_model::{Encapsulation, Forwarding, Netmask, ServiceKey, Timeouts, TunnelChecksum};
+
+use super::{
+    endpoint::{Naming, protocol},
+    names::Names,
+    order, rule,
 };
-
-use ferrovs_api::{Counters, DestinationView, ServiceView};
-use ferrovs_model::{Forwarding, Protocol, ServiceKey, Timeouts};
-
-use super::names::Names;
 
 /// How services are listed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Listing {
+    pub(super) columns: Columns,
     pub(super) numeric: bool,
-    pub(super) stats: bool,
     pub(super) exact: bool,
     pub(super) sorted: bool,
 }
 
+/// What is told of each service and server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Columns {
+    Connections,
+    Stats,
+    Rate,
+    Thresholds,
+    Persistent,
+    Tunnels,
+}
+
 /// The version of IPVS whose behaviour is kept, and the size of its hash table by default. Scripts
 /// look for this line; the size of our own table is in `ferrovs status`.
-const BANNER: &str = "IP Virtual Server version 1.2.1 (size=4096)";
+pub(super) const BANNER: &str = "IP Virtual Server version 1.2.1 (size=4096)";
 
-/// The room of a name in its column.
+/// The room of a name in its column, in bytes.
 const NAME_WIDTH: usize = 28;
+/// The room of a service with its protocol.
+const SERVICE_WIDTH: usize = 33;
+
+impl Columns {
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Connections => {
+                "Prot LocalAddress:Port Scheduler Flags\n  \
+                 -> RemoteAddress:Port           Forward Weight ActiveConn InActConn"
+            }
+            Self::Stats => {
+                "Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes\n  \
+                 -> RemoteAddress:Port"
+            }
+            Self::Rate => {
+                "Prot LocalAddress:Port                 CPS    InPPS   OutPPS    InBPS   OutBPS\n  \
+                 -> RemoteAddress:Port"
+            }
+            Self::Thresholds => {
+                "Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn \n  \
+                 -> RemoteAddress:Port"
+            }
+            Self::Persistent => {
+                "Prot LocalAddress:Port            Weight    PersistConn ActiveConn InActConn \n  \
+                 -> RemoteAddress:Port"
+            }
+            Self::Tunnels => {
+                "Prot LocalAddress:Port Scheduler Flags\n  \
+                 -> RemoteAddress:Port           Forward TunnelInfo    Weight ActiveConn InActConn"
+            }
+        }
+    }
+}
 
 impl Listing {
     /// Prints `services`; `whole` says that none was selected.
@@ -39,21 +84,23 @@ impl Listing {
         if whole {
             writeln!(out, "{BANNER}")?;
         }
-        if self.stats {
-            writeln!(
-                out,
-                "{:<33} {:>8} {:>8} {:>8} {:>8} {:>8}\n  -> RemoteAddress:Port",
-                "Prot LocalAddress:Port", "Conns", "InPkts", "OutPkts", "InBytes", "OutBytes"
-            )?;
-        } else {
-            writeln!(
-                out,
-                "Prot LocalAddress:Port Scheduler Flags\n  \
-                 -> RemoteAddress:Port           Forward Weight ActiveConn InActConn"
-            )?;
-        }
-        for service in services {
-            self.print_service(service, names, out)?;
+        writeln!(out, "{}", self.columns.title())?;
+        let naming = Naming {
+            numeric: self.numeric,
+            names,
+        };
+        for service in order::services(services, self.sorted) {
+            self.print_service(service, naming, out)?;
+            let protocol = protocol(&service.key);
+            for listed in order::destinations(&service.destinations, self.sorted) {
+                let address = listed.destination.address;
+                let mut name = naming.endpoint(address, protocol);
+                if address.is_ipv4() {
+                    cut(&mut name, NAME_WIDTH);
+                }
+                write!(out, "  -> {name:<NAME_WIDTH$}")?;
+                self.print_destination(listed, out)?;
+            }
         }
         Ok(())
     }
@@ -61,66 +108,81 @@ impl Listing {
     fn print_service(
         self,
         service: &ServiceView,
-        names: &dyn Names,
+        naming: Naming<'_>,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let ServiceKey::Address { protocol, address } = service.key;
-        let name = column(endpoint(address, protocol, self.numeric, names));
-        if self.stats {
-            write!(out, "{:<33}", format!("{protocol:<4} {name}"))?;
-            self.print_counters(&service.counters, out)?;
-        } else {
-            writeln!(out, "{protocol:<4} {name} {}", service.settings.scheduler)?;
+        let name = match service.key {
+            ServiceKey::Address { protocol, address } => {
+                let endpoint = naming.endpoint(address, Some(protocol));
+                let mut name = format!("{protocol:<4} {endpoint}");
+                if address.is_ipv4() {
+                    cut(&mut name, SERVICE_WIDTH);
+                }
+                name
+            }
+            ServiceKey::Mark { mark, ipv6 } => {
+                let family = if ipv6 { " IPv6" } else { "" };
+                format!("FWM  {}{family}", rule::mark(mark))
+            }
+        };
+        match self.columns {
+            Columns::Stats => {
+                write!(out, "{name:<SERVICE_WIDTH$}")?;
+                self.print_numbers(counted(&service.traffic.counters), out)
+            }
+            Columns::Rate => {
+                write!(out, "{name:<SERVICE_WIDTH$}")?;
+                self.print_numbers(estimated(&service.traffic.rates), out)
+            }
+            _ => {
+                write!(out, "{name} ")?;
+                print_settings(service, out)
+            }
         }
-        let mut destinations: Vec<&DestinationView> = service.destinations.iter().collect();
-        if self.sorted {
-            destinations.sort_by_key(|listed| listed.destination.address);
-        }
-        for listed in destinations {
-            self.print_destination(listed, protocol, names, out)?;
-        }
-        Ok(())
     }
 
-    fn print_destination(
-        self,
-        listed: &DestinationView,
-        protocol: Protocol,
-        names: &dyn Names,
-        out: &mut dyn Write,
-    ) -> io::Result<()> {
+    fn print_destination(self, listed: &DestinationView, out: &mut dyn Write) -> io::Result<()> {
         let DestinationView {
             destination,
-            counters,
+            traffic,
             active,
             inactive,
+            persistent,
         } = listed;
-        let name = column(endpoint(destination.address, protocol, self.numeric, names));
-        write!(out, "  -> {name:<NAME_WIDTH$}")?;
-        if self.stats {
-            return self.print_counters(counters, out);
-        }
-        let forwarding = match destination.forwarding {
+        let weight = destination.weight;
+        let method = match destination.forwarding {
             Forwarding::Masq => "Masq",
             Forwarding::Route => "Route",
-            Forwarding::Tunnel => "Tunnel",
+            Forwarding::Tunnel(_) => "Tunnel",
         };
-        let weight = destination.weight;
-        writeln!(
-            out,
-            " {forwarding:<7} {weight:<6} {active:<10} {inactive:<10}"
-        )
+        match self.columns {
+            Columns::Connections => write!(out, " {method:<7} {weight:<6}")?,
+            Columns::Tunnels => {
+                let tunnel = tunnel(destination.forwarding);
+                write!(out, " {method:<7} {tunnel:<13} {weight:<6}")?;
+            }
+            Columns::Thresholds => {
+                let (upper, lower) = (destination.upper_threshold, destination.lower_threshold);
+                write!(out, " {upper:<10} {lower:<10}")?;
+            }
+            Columns::Persistent => write!(out, " {weight:<9} {persistent:<11}")?,
+            Columns::Stats => return self.print_numbers(counted(&traffic.counters), out),
+            Columns::Rate => {
+                let [conns, in_packets, out_packets, in_bytes, out_bytes] =
+                    estimated(&traffic.rates);
+                write!(out, " {conns:>8} {in_packets:>8} {out_packets:>8}")?;
+                return self.print_numbers([in_bytes, out_bytes], out);
+            }
+        }
+        writeln!(out, " {active:<10} {inactive:<10}")
     }
 
-    fn print_counters(self, counters: &Counters, out: &mut dyn Write) -> io::Result<()> {
-        let Counters {
-            conns,
-            in_packets,
-            out_packets,
-            in_bytes,
-            out_bytes,
-        } = *counters;
-        for number in [conns, in_packets, out_packets, in_bytes, out_bytes] {
+    fn print_numbers<const N: usize>(
+        self,
+        numbers: [u64; N],
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        for number in numbers {
             if self.exact {
                 write!(out, " {number:>8}")?;
             } else {
@@ -128,6 +190,69 @@ impl Listing {
             }
         }
         writeln!(out)
+    }
+}
+
+const fn counted(counters: &Counters) -> [u64; 5] {
+    let Counters {
+        conns,
+        in_packets,
+        out_packets,
+        in_bytes,
+        out_bytes,
+    } = *counters;
+    [conns, in_packets, out_packets, in_bytes, out_bytes]
+}
+
+const fn estimated(rates: &Rates) -> [u64; 5] {
+    let Rates {
+        conns,
+        in_packets,
+        out_packets,
+        in_bytes,
+        out_bytes,
+    } = *rates;
+    [conns, in_packets, out_packets, in_bytes, out_bytes]
+}
+
+/// The scheduler and everything else that was set.
+fn print_settings(service: &ServiceView, out: &mut dyn Write) -> io::Result<()> {
+    let settings = &service.settings;
+    write!(out, "{}", settings.scheduler)?;
+    if !settings.scheduler_flags.is_empty() {
+        write!(out, " ({})", rule::flags(settings))?;
+    }
+    if let Some(persistence) = settings.persistence {
+        write!(out, " persistent {}", persistence.timeout)?;
+        if persistence.netmask != Netmask::single(service.key.is_ipv6()) {
+            write!(out, " mask {}", rule::netmask(persistence.netmask))?;
+        }
+        if let Some(engine) = &settings.persistence_engine {
+            write!(out, " pe {engine}")?;
+        }
+    }
+    if settings.one_packet {
+        write!(out, " ops")?;
+    }
+    writeln!(out)
+}
+
+/// As `fwd_tun_info`.
+fn tunnel(forwarding: Forwarding) -> String {
+    const fn short(checksum: TunnelChecksum) -> &'static str {
+        match checksum {
+            TunnelChecksum::None => "-c",
+            TunnelChecksum::Full => "+c",
+            TunnelChecksum::Remote => "r+c",
+        }
+    }
+    match forwarding {
+        Forwarding::Masq | Forwarding::Route => "n/a".to_owned(),
+        Forwarding::Tunnel(Encapsulation::Ipip) => "ipip".to_owned(),
+        Forwarding::Tunnel(Encapsulation::Gue { port, checksum }) => {
+            format!("gue:{port}:{}", short(checksum))
+        }
+        Forwarding::Tunnel(Encapsulation::Gre { checksum }) => format!("gre:{}", short(checksum)),
     }
 }
 
@@ -153,119 +278,9 @@ fn short(number: u64) -> String {
     format!("{:>8}{letter}", number / unit)
 }
 
-/// `HOST:PORT`, by name or by number.
-pub(super) fn endpoint(
-    address: SocketAddr,
-    protocol: Protocol,
-    numeric: bool,
-    names: &dyn Names,
-) -> String {
-    if numeric {
-        return address.to_string();
-    }
-    let host = names.name_host(address.ip());
-    let port = names.name_port(address.port(), protocol.into());
-    match address {
-        SocketAddr::V4(_) => format!("{host}:{port}"),
-        SocketAddr::V6(_) => format!("[{host}]:{port}"),
-    }
-}
-
-/// What of an endpoint's name fits its column. IPv6 addresses are not cut.
-fn column(name: String) -> String {
-    if name.starts_with('[') {
-        return name;
-    }
-    name.chars().take(NAME_WIDTH).collect()
+fn cut(name: &mut String, width: usize) {
+    name.truncate(name.floor_char_boundary(width));
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn large_numbers_are_cut_to_nine_columns() {
-        for (number, expected) in [
-            (0, "        0"),
-            (99_999_999, " 99999999"),
-            (100_000_000, "  100000K"),
-            (999_999_999, "  999999K"),
-            (1_000_000_000, "    1000M"),
-            (99_999_999_999, "   99999M"),
-            (100_000_000_000, "     100G"),
-            (99_999_999_999_999, "   99999G"),
-            (100_000_000_000_000, "     100T"),
-            (u64::MAX, "18446744T"),
-        ] {
-            assert_eq!(short(number), expected);
-        }
-    }
-
-    #[test]
-    fn long_names_are_cut_to_their_column() {
-        use ferrovs_model::{Destination, ServiceSettings};
-
-        use crate::ipvsadm::names::tests::Table;
-
-        let address = "10.11.12.13:80".parse().unwrap();
-        let services = [ServiceView {
-            key: ServiceKey::address(Protocol::Tcp, address),
-            settings: ServiceSettings {
-                scheduler: "rr".to_owned(),
-            },
-            counters: Counters {
-                conns: 1,
-                in_packets: 100_000_000,
-                ..Counters::default()
-            },
-            destinations: vec![DestinationView {
-                destination: Destination {
-                    address,
-                    forwarding: Forwarding::Masq,
-                    weight: 1,
-                },
-                counters: Counters {
-                    conns: 1,
-                    out_bytes: 123_456_789_012,
-                    ..Counters::default()
-                },
-                active: 3,
-                inactive: 4,
-            }],
-        }];
-        let print = |stats, exact| {
-            let listing = Listing {
-                numeric: false,
-                stats,
-                exact,
-                sorted: true,
-            };
-            let mut out = Vec::new();
-            listing.print(&services, false, &Table, &mut out).unwrap();
-            let text = String::from_utf8(out).unwrap();
-            let rows: Vec<String> = text.lines().skip(2).map(str::to_owned).collect();
-            rows
-        };
-        assert_eq!(
-            print(false, false),
-            [
-                "TCP  a-very-long-host-name-for-a- rr",
-                "  -> a-very-long-host-name-for-a- Masq    1      3          4         ",
-            ]
-        );
-        assert_eq!(
-            print(true, false),
-            [
-                "TCP  a-very-long-host-name-for-a-        1  100000K        0        0        0",
-                "  -> a-very-long-host-name-for-a-        1        0        0        0     123G",
-            ]
-        );
-        assert_eq!(
-            print(true, true),
-            [
-                "TCP  a-very-long-host-name-for-a-        1 100000000        0        0        0",
-                "  -> a-very-long-host-name-for-a-        1        0        0        0 123456789012",
-            ]
-        );
-    }
-}
+mod tests;

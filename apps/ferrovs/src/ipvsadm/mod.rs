@@ -11,6 +11,7 @@
 mod action;
 mod check;
 mod daemon;
+mod endpoint;
 mod failure;
 mod flows;
 mod help;
@@ -18,23 +19,30 @@ mod line;
 mod list;
 mod names;
 mod options;
+mod order;
 mod popt;
+mod restore;
+mod rule;
 mod table;
 mod values;
 
 use std::{
     ffi::OsString,
-    io::{self, BufWriter, ErrorKind, Write},
+    io::{self, BufReader, BufWriter, ErrorKind, Write},
     ops::ControlFlow,
 };
 
 use ferrovs_api::{FlowView, Services};
 use ferrovs_model::{Change, Refusal, ServiceKey};
 
-use self::{action::Action, failure::Failure, flows::FlowPrinter, line::Line, list::Listing};
+use self::{
+    action::Action, endpoint::Naming, failure::Failure, flows::FlowPrinter, line::Line,
+    list::Listing,
+};
 pub use self::{
     daemon::Daemon,
-    names::{Names, System, Transport},
+    names::{Names, System},
+    restore::Input,
 };
 
 /// Who does what a command asks for.
@@ -44,6 +52,13 @@ pub trait Backend {
     /// # Errors
     /// When they were not made.
     fn apply(&mut self, changes: &[Change]) -> Result<(), BackendError>;
+
+    /// Makes those of `changes` that can be made, in order. The others come back by their place in the
+    /// list, from 0.
+    ///
+    /// # Errors
+    /// When it is not known which were made.
+    fn apply_each(&mut self, changes: &[Change]) -> Result<Vec<(usize, Refusal)>, BackendError>;
 
     /// All services and timeouts.
     ///
@@ -97,6 +112,8 @@ pub struct Session<'a> {
     pub backend: &'a mut dyn Backend,
     /// Who knows the names of hosts and ports.
     pub names: &'a dyn Names,
+    /// Standard input.
+    pub input: &'a mut dyn Input,
     /// Standard output.
     pub out: &'a mut dyn Write,
     /// Standard error.
@@ -117,6 +134,7 @@ pub fn run(program: &str, args: &[OsString]) -> u8 {
         program,
         backend: &mut Daemon::default(),
         names: &System::default(),
+        input: &mut BufReader::with_capacity(1 << 16, io::stdin()),
         out: &mut BufWriter::with_capacity(1 << 16, stdout),
         err: &mut { stderr },
     };
@@ -128,17 +146,34 @@ pub fn run(program: &str, args: &[OsString]) -> u8 {
 /// refused or is no command, 1 when what should be listed is not there.
 #[must_use]
 pub fn main(args: &[String], mut session: Session<'_>) -> u8 {
-    let done = execute(args, &mut session).and_then(|()| Ok(session.out.flush()?));
+    let done = understand(args, &session)
+        .map_err(Stop::from)
+        .and_then(|action| match action {
+            Action::Restore => restore::run(&mut session),
+            action => perform(action, &mut session),
+        });
+    let done = done.and_then(|status| {
+        session.out.flush()?;
+        Ok(status)
+    });
     let failure = match done {
-        Ok(()) => return 0,
+        Ok(status) => return status,
         // Who reads the output has seen enough.
         Err(Stop::Output(error)) if error.kind() == ErrorKind::BrokenPipe => return 0,
         Err(Stop::Output(error)) => Failure::usage(format!("cannot write the output: {error}")),
         Err(Stop::Failure(failure)) => failure,
     };
-    // Without a standard error there is nobody left to tell.
-    let _ = writeln!(session.err, "{}", failure.message);
+    session.complain(&failure);
     failure.status
+}
+
+impl Session<'_> {
+    fn complain(&mut self, failure: &Failure) {
+        // What came before it was printed before it. Without a standard error there is nobody left to
+        // tell.
+        let _ = self.out.flush();
+        let _ = writeln!(self.err, "{}", failure.message);
+    }
 }
 
 /// Why a command ended before its end.
@@ -159,22 +194,35 @@ impl From<io::Error> for Stop {
     }
 }
 
-fn execute(args: &[String], session: &mut Session<'_>) -> Result<(), Stop> {
+/// What a command line asks for.
+fn understand(args: &[String], session: &Session<'_>) -> Result<Action, Failure> {
     let line = Line::read(session.program, args, session.names)?;
     check::check(&line)?;
-    match Action::of(&line)? {
+    Action::of(&line)
+}
+
+/// Does it. Gives the exit status.
+fn perform(action: Action, session: &mut Session<'_>) -> Result<u8, Stop> {
+    match action {
         Action::Help => help::print_help(session.program, session.out)?,
         Action::Version => help::print_version(session.out)?,
         Action::Change(change) => session.backend.apply(&[change])?,
         Action::ListServices(listing, only) => list_services(listing, only, session)?,
-        Action::ListFlows { numeric } => list_flows(numeric, session)?,
+        Action::ListFlows { numeric, engines } => list_flows(numeric, engines, session)?,
         Action::ListTimeouts => {
             let timeouts = session.backend.services()?.timeouts;
             list::print_timeouts(timeouts, session.out)?;
         }
         Action::ListDaemons => {}
+        Action::Save { numeric } => {
+            let services = session.backend.services()?.services;
+            let names = session.names;
+            rule::print(&services, Naming { numeric, names }, session.out)?;
+        }
+        // A file of commands has no files of commands in it.
+        Action::Restore => return Err(Failure::no_command(session.program).into()),
     }
-    Ok(())
+    Ok(0)
 }
 
 fn list_services(
@@ -193,8 +241,8 @@ fn list_services(
     Ok(())
 }
 
-fn list_flows(numeric: bool, session: &mut Session<'_>) -> Result<(), Stop> {
-    let mut printer = FlowPrinter::new(numeric, session.names, session.out);
+fn list_flows(numeric: bool, engines: bool, session: &mut Session<'_>) -> Result<(), Stop> {
+    let mut printer = FlowPrinter::new(numeric, engines, session.names, session.out);
     let mut printed = Ok(());
     let asked = session.backend.flows(&mut |flow| {
         printed = printer.print(&flow);

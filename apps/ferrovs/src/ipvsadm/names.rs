@@ -3,40 +3,24 @@
 use std::{
     cell::RefCell,
     collections::HashMap,
-    net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs},
+    ffi::{CStr, CString},
+    net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use dns_lookup::{AddrInfoHints, SockType, getaddrinfo, getnameinfo};
+use dns_lookup::getnameinfo;
 use ferrovs_model::Protocol;
-
-/// A transport protocol as it is typed, balanced or not.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[allow(missing_docs, reason = "the names say it all")]
-pub enum Transport {
-    Tcp,
-    Udp,
-    Sctp,
-}
-
-impl From<Protocol> for Transport {
-    fn from(protocol: Protocol) -> Self {
-        match protocol {
-            Protocol::Tcp => Self::Tcp,
-            Protocol::Udp => Self::Udp,
-        }
-    }
-}
 
 /// Who knows the names of hosts and ports.
 pub trait Names {
     /// The first IPv4 address of `host`, a name or an address in any form that inet_aton(3) reads.
     fn find_host(&self, host: &str) -> Option<Ipv4Addr>;
     /// The port with the name `port`.
-    fn find_port(&self, port: &str, transport: Transport) -> Option<u16>;
+    fn find_port(&self, port: &str, protocol: Protocol) -> Option<u16>;
     /// The host's name; its address where it has none.
     fn name_host(&self, ip: IpAddr) -> String;
     /// The port's name; its number where it has none.
-    fn name_port(&self, port: u16, transport: Transport) -> String;
+    fn name_port(&self, port: u16, protocol: Protocol) -> String;
 }
 
 /// What this machine is set up to ask: /etc/hosts, DNS, /etc/services. It asks about each host and
@@ -44,7 +28,7 @@ pub trait Names {
 #[derive(Debug, Default)]
 pub struct System {
     hosts: RefCell<HashMap<IpAddr, String>>,
-    ports: RefCell<HashMap<(u16, Transport), String>>,
+    ports: RefCell<HashMap<(u16, Protocol), String>>,
 }
 
 impl Names for System {
@@ -61,20 +45,15 @@ impl Names for System {
             })
     }
 
-    fn find_port(&self, port: &str, transport: Transport) -> Option<u16> {
-        let (socktype, protocol) = match transport {
-            Transport::Tcp => (SockType::Stream, libc::IPPROTO_TCP),
-            Transport::Udp => (SockType::DGram, libc::IPPROTO_UDP),
-            Transport::Sctp => (SockType::Stream, libc::IPPROTO_SCTP),
-        };
-        let hints = AddrInfoHints {
-            socktype: socktype.into(),
-            protocol,
-            address: libc::AF_INET,
-            ..AddrInfoHints::default()
-        };
-        let mut found = getaddrinfo(None, Some(port), Some(hints)).ok()?;
-        found.find_map(|info| Some(info.ok()?.sockaddr.port()))
+    fn find_port(&self, port: &str, protocol: Protocol) -> Option<u16> {
+        let (port, protocol) = (CString::new(port).ok()?, database_name(protocol));
+        let _turn = Self::turn();
+        // SAFETY: both strings end in a zero. What comes back is null or an entry that stays as it is
+        // until the next question to the database, which waits for its turn.
+        unsafe {
+            let entry = libc::getservbyname(port.as_ptr(), protocol.as_ptr()).as_ref()?;
+            Some(u16::from_be(entry.s_port as u16))
+        }
     }
 
     fn name_host(&self, ip: IpAddr) -> String {
@@ -89,23 +68,39 @@ impl Names for System {
             .clone()
     }
 
-    fn name_port(&self, port: u16, transport: Transport) -> String {
+    fn name_port(&self, port: u16, protocol: Protocol) -> String {
         let ask = || {
-            let datagram = match transport {
-                Transport::Udp => libc::NI_DGRAM,
-                Transport::Tcp | Transport::Sctp => 0,
-            };
-            let anywhere = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into();
-            match getnameinfo(&anywhere, libc::NI_NUMERICHOST | datagram) {
-                Ok((_, service)) => service,
-                Err(_) => port.to_string(),
+            let _turn = Self::turn();
+            // SAFETY: the string ends in a zero. What comes back is null or an entry that stays as it is
+            // until the next question to the database, which waits for its turn; its name is a string.
+            unsafe {
+                let name = database_name(protocol).as_ptr();
+                let entry = libc::getservbyport(i32::from(port.to_be()), name).as_ref();
+                entry.map(|entry| CStr::from_ptr(entry.s_name).to_string_lossy().into_owned())
             }
         };
         self.ports
             .borrow_mut()
-            .entry((port, transport))
-            .or_insert_with(ask)
+            .entry((port, protocol))
+            .or_insert_with(|| ask().unwrap_or_else(|| port.to_string()))
             .clone()
+    }
+}
+
+impl System {
+    /// The C library keeps one answer about services for the whole process.
+    fn turn() -> MutexGuard<'static, ()> {
+        static TURN: Mutex<()> = Mutex::new(());
+        TURN.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The protocol's name in /etc/services.
+const fn database_name(protocol: Protocol) -> &'static CStr {
+    match protocol {
+        Protocol::Tcp => c"tcp",
+        Protocol::Udp => c"udp",
+        Protocol::Sctp => c"sctp",
     }
 }
 
@@ -116,10 +111,10 @@ pub(super) mod tests {
     /// A few names that are the same on every machine.
     pub(in crate::ipvsadm) struct Table;
 
-    const PORTS: &[(&str, u16, Transport)] = &[
-        ("http", 80, Transport::Tcp),
-        ("domain", 53, Transport::Udp),
-        ("tftp", 69, Transport::Udp),
+    const PORTS: &[(&str, u16, Protocol)] = &[
+        ("http", 80, Protocol::Tcp),
+        ("domain", 53, Protocol::Udp),
+        ("tftp", 69, Protocol::Udp),
     ];
 
     impl Names for Table {
@@ -130,10 +125,10 @@ pub(super) mod tests {
             host.parse().ok()
         }
 
-        fn find_port(&self, port: &str, transport: Transport) -> Option<u16> {
+        fn find_port(&self, port: &str, protocol: Protocol) -> Option<u16> {
             let row = PORTS
                 .iter()
-                .find(|row| row.0 == port && row.2 == transport)?;
+                .find(|row| row.0 == port && row.2 == protocol)?;
             Some(row.1)
         }
 
@@ -147,8 +142,8 @@ pub(super) mod tests {
             }
         }
 
-        fn name_port(&self, port: u16, transport: Transport) -> String {
-            match PORTS.iter().find(|row| row.1 == port && row.2 == transport) {
+        fn name_port(&self, port: u16, protocol: Protocol) -> String {
+            match PORTS.iter().find(|row| row.1 == port && row.2 == protocol) {
                 Some(row) => row.0.to_owned(),
                 None => port.to_string(),
             }
@@ -174,7 +169,7 @@ pub(super) mod tests {
     #[test]
     fn an_unknown_port_is_its_number() {
         let system = System::default();
-        assert_eq!(system.name_port(65_123, Transport::Tcp), "65123");
-        assert_eq!(system.find_port("no-such-port", Transport::Tcp), None);
+        assert_eq!(system.name_port(65_123, Protocol::Tcp), "65123");
+        assert_eq!(system.find_port("no-such-port", Protocol::Tcp), None);
     }
 }

@@ -5,12 +5,12 @@ use std::{
     ops::RangeInclusive,
 };
 
-use ferrovs_model::{Forwarding, MAX_TIMEOUT, MAX_WEIGHT};
+use ferrovs_model::{MAX_TIMEOUT, MAX_WEIGHT, Netmask, Protocol, SchedulerFlags, TunnelChecksum};
 
 use super::{
     failure::Failure,
-    line::{Line, Server, Target, Tunnel},
-    names::{Names, Transport},
+    line::{Line, Method, Server, Target, Tunnel},
+    names::Names,
     values::{self, Place},
 };
 
@@ -23,53 +23,53 @@ pub(super) fn anything(_: &mut Line, _: &str, _: &dyn Names) -> Result<(), Failu
 }
 
 pub(super) fn tcp_service(line: &mut Line, text: &str, names: &dyn Names) -> Result<(), Failure> {
-    service(line, text, Transport::Tcp, names)
+    service(line, text, Protocol::Tcp, names)
 }
 
 pub(super) fn udp_service(line: &mut Line, text: &str, names: &dyn Names) -> Result<(), Failure> {
-    service(line, text, Transport::Udp, names)
+    service(line, text, Protocol::Udp, names)
 }
 
 pub(super) fn sctp_service(line: &mut Line, text: &str, names: &dyn Names) -> Result<(), Failure> {
-    service(line, text, Transport::Sctp, names)
+    service(line, text, Protocol::Sctp, names)
 }
 
 fn service(
     line: &mut Line,
     text: &str,
-    transport: Transport,
+    protocol: Protocol,
     names: &dyn Names,
 ) -> Result<(), Failure> {
-    let Some(Place { ip, port }) = values::place(text, Some(transport), names) else {
+    let Some(Place { ip, port }) = values::place(text, Some(protocol), names) else {
         return Err(Failure::usage(
             "illegal virtual server address[:port] specified",
         ));
     };
     let port = port.unwrap_or(0);
-    line.service = Some(Target::Address {
-        transport,
-        ip,
-        port,
-    });
+    if ip.is_ipv6() {
+        line.netmask = Netmask::single(true);
+    }
+    line.service = Some(Target::Address { protocol, ip, port });
     Ok(())
 }
 
 pub(super) fn fwmark_service(line: &mut Line, text: &str, _: &dyn Names) -> Result<(), Failure> {
-    if values::number(text, 1..=u32::MAX).is_none() {
+    let Some(mark) = values::number(text, 1..=u32::MAX) else {
         return Err(Failure::usage(format!(
             "invalid fwmark value `{text}' specified"
         )));
-    }
-    line.service = Some(Target::Mark { ipv6: false });
+    };
+    line.service = Some(Target::Mark { mark, ipv6: false });
     Ok(())
 }
 
 pub(super) fn ipv6(line: &mut Line, _: &str, _: &dyn Names) -> Result<(), Failure> {
-    let Some(Target::Mark { ipv6 }) = &mut line.service else {
+    let Some(Target::Mark { ipv6, .. }) = &mut line.service else {
         // The empty line is there in ipvsadm too.
         return Err(Failure::usage("-6 used before -f\n"));
     };
     *ipv6 = true;
+    line.netmask = Netmask::single(true);
     Ok(())
 }
 
@@ -78,50 +78,78 @@ pub(super) fn scheduler(line: &mut Line, text: &str, _: &dyn Names) -> Result<()
     Ok(())
 }
 
-pub(super) fn persistent(_: &mut Line, text: &str, _: &dyn Names) -> Result<(), Failure> {
-    match text {
-        "" => Ok(()),
-        text => seconds(text, 1..=MAX_TIMEOUT).map(drop),
-    }
-}
-
-pub(super) fn netmask(line: &mut Line, text: &str, _: &dyn Names) -> Result<(), Failure> {
-    if line.service.is_some_and(Target::is_ipv6) {
-        return check_number(text, 1..=128, "ipv6 netmask").map(drop);
-    }
-    if text.parse::<Ipv4Addr>().is_ok() || values::number(text, 0..=32).is_some() {
-        return Ok(());
-    }
-    Err(Failure::usage(
-        "illegal virtual server persistent mask specified",
-    ))
-}
-
-pub(super) fn sched_flags(line: &mut Line, text: &str, _: &dyn Names) -> Result<(), Failure> {
-    for flag in text.split(',') {
-        let scheduler = match flag {
-            "flag-1" | "flag-2" | "flag-3" => continue,
-            "sh-fallback" | "sh-port" => "sh",
-            "mh-fallback" | "mh-port" => "mh",
-            _ => return Err(Failure::usage(format!("invalid scheduler flag `{flag}'"))),
-        };
-        if line.scheduler != scheduler {
-            return Err(Failure::usage(format!(
-                "incompatible scheduler flag `{flag}'"
-            )));
-        }
-    }
+pub(super) fn persistent(line: &mut Line, text: &str, _: &dyn Names) -> Result<(), Failure> {
+    line.persistent = Some(seconds(text, 1..=MAX_TIMEOUT)?);
     Ok(())
 }
 
-/// A port that is left out is the service's, which must have been typed before, as must the
-/// transport of a port's name. Port 0 has the same meaning in the end.
-pub(super) fn real_server(line: &mut Line, text: &str, names: &dyn Names) -> Result<(), Failure> {
-    let transport = match line.service {
-        Some(Target::Address { transport, .. }) => Some(transport),
-        Some(Target::Mark { .. }) | None => None,
+/// An IPv4 mask may have any bits, and be written as a host is.
+pub(super) fn netmask(line: &mut Line, text: &str, names: &dyn Names) -> Result<(), Failure> {
+    if line.service.is_some_and(Target::is_ipv6) {
+        let prefix = u8::try_from(values::leading_number(text)).ok();
+        let Some(prefix @ 1..=128) = prefix else {
+            return Err(Failure::usage("illegal ipv6 netmask specified"));
+        };
+        line.netmask = Netmask::V6(prefix);
+        return Ok(());
+    }
+    let Some(mask) = names.find_host(text) else {
+        return Err(Failure::usage(
+            "illegal virtual server persistent mask specified",
+        ));
     };
-    let Some(Place { ip, port }) = values::place(text, transport, names) else {
+    line.netmask = Netmask::V4(mask);
+    Ok(())
+}
+
+pub(super) fn persistence_engine(
+    line: &mut Line,
+    text: &str,
+    _: &dyn Names,
+) -> Result<(), Failure> {
+    text.clone_into(&mut line.engine);
+    Ok(())
+}
+
+pub(super) fn one_packet(line: &mut Line, _: &str, _: &dyn Names) -> Result<(), Failure> {
+    line.one_packet = true;
+    Ok(())
+}
+
+pub(super) fn sched_flags(line: &mut Line, text: &str, _: &dyn Names) -> Result<(), Failure> {
+    text.clone_into(&mut line.flags_text);
+    Ok(())
+}
+
+/// The flags of `scheduler` in a list with commas.
+pub(super) fn flags(text: &str, scheduler: &str) -> Result<SchedulerFlags, Failure> {
+    let mut flags = SchedulerFlags::NONE;
+    for name in text.split(',').filter(|name| !name.is_empty()) {
+        let (flag, of) = match name {
+            "flag-1" => (SchedulerFlags::FALLBACK, scheduler),
+            "flag-2" => (SchedulerFlags::PORT, scheduler),
+            "flag-3" => (SchedulerFlags::THIRD, scheduler),
+            "sh-fallback" => (SchedulerFlags::FALLBACK, "sh"),
+            "sh-port" => (SchedulerFlags::PORT, "sh"),
+            "mh-fallback" => (SchedulerFlags::FALLBACK, "mh"),
+            "mh-port" => (SchedulerFlags::PORT, "mh"),
+            _ => return Err(Failure::usage(format!("invalid scheduler flag `{name}'"))),
+        };
+        if scheduler != of {
+            return Err(Failure::usage(format!(
+                "incompatible scheduler flag `{name}'"
+            )));
+        }
+        flags = flags | flag;
+    }
+    Ok(flags)
+}
+
+/// A port that is left out is the service's, which must have been typed before, as must the
+/// protocol of a port's name. Port 0 has the same meaning in the end.
+pub(super) fn real_server(line: &mut Line, text: &str, names: &dyn Names) -> Result<(), Failure> {
+    let protocol = line.service.map(Target::protocol);
+    let Some(Place { ip, port }) = values::place(text, protocol, names) else {
         return Err(Failure::usage(
             "illegal real server address[:port] specified",
         ));
@@ -132,31 +160,33 @@ pub(super) fn real_server(line: &mut Line, text: &str, names: &dyn Names) -> Res
 }
 
 pub(super) fn masquerading(line: &mut Line, _: &str, _: &dyn Names) -> Result<(), Failure> {
-    line.forwarding = Some(Forwarding::Masq);
+    line.method = Method::Masq;
     Ok(())
 }
 
 pub(super) fn gatewaying(line: &mut Line, _: &str, _: &dyn Names) -> Result<(), Failure> {
-    line.forwarding = Some(Forwarding::Route);
+    line.method = Method::Route;
     Ok(())
 }
 
 pub(super) fn tunneling(line: &mut Line, _: &str, _: &dyn Names) -> Result<(), Failure> {
-    line.forwarding = Some(Forwarding::Tunnel);
+    line.method = Method::Tunnel;
     Ok(())
 }
 
 pub(super) fn weight(line: &mut Line, text: &str, _: &dyn Names) -> Result<(), Failure> {
-    line.weight = Some(check_number(text, 0..=MAX_WEIGHT, "weight")?);
+    line.weight = check_number(text, 0..=MAX_WEIGHT, "weight")?;
     Ok(())
 }
 
-pub(super) fn u_threshold(_: &mut Line, text: &str, _: &dyn Names) -> Result<(), Failure> {
-    check_number(text, 0..=i32::MAX.unsigned_abs(), "u_threshold").map(drop)
+pub(super) fn u_threshold(line: &mut Line, text: &str, _: &dyn Names) -> Result<(), Failure> {
+    line.upper_threshold = check_number(text, 0..=MAX_WEIGHT, "u_threshold")?;
+    Ok(())
 }
 
-pub(super) fn l_threshold(_: &mut Line, text: &str, _: &dyn Names) -> Result<(), Failure> {
-    check_number(text, 0..=i32::MAX.unsigned_abs(), "l_threshold").map(drop)
+pub(super) fn l_threshold(line: &mut Line, text: &str, _: &dyn Names) -> Result<(), Failure> {
+    line.lower_threshold = check_number(text, 0..=MAX_WEIGHT, "l_threshold")?;
+    Ok(())
 }
 
 pub(super) fn tun_type(line: &mut Line, text: &str, _: &dyn Names) -> Result<(), Failure> {
@@ -168,8 +198,24 @@ pub(super) fn tun_type(line: &mut Line, text: &str, _: &dyn Names) -> Result<(),
     Ok(())
 }
 
-pub(super) fn tun_port(_: &mut Line, text: &str, _: &dyn Names) -> Result<(), Failure> {
-    check_number(text, 1..=65_535, "tunnel port").map(drop)
+pub(super) fn tun_port(line: &mut Line, text: &str, _: &dyn Names) -> Result<(), Failure> {
+    line.tunnel_port = check_number(text, 1..=65_535, "tunnel port")? as u16;
+    Ok(())
+}
+
+pub(super) fn no_checksum(line: &mut Line, _: &str, _: &dyn Names) -> Result<(), Failure> {
+    line.checksum = TunnelChecksum::None;
+    Ok(())
+}
+
+pub(super) fn checksum(line: &mut Line, _: &str, _: &dyn Names) -> Result<(), Failure> {
+    line.checksum = TunnelChecksum::Full;
+    Ok(())
+}
+
+pub(super) fn remote_checksum(line: &mut Line, _: &str, _: &dyn Names) -> Result<(), Failure> {
+    line.checksum = TunnelChecksum::Remote;
+    Ok(())
 }
 
 pub(super) fn syncid(_: &mut Line, text: &str, _: &dyn Names) -> Result<(), Failure> {

@@ -71,79 +71,50 @@ pub(super) enum Opt {
     TunRemcsum,
 }
 
-/// One kind of option.
-pub(super) struct OptRow {
-    pub(super) opt: Opt,
-    /// Its name in messages.
-    pub(super) name: &'static str,
-    /// What it asks for, where that is not built yet.
-    pub(super) later: Option<&'static str>,
-}
-
-/// The kinds of option, in the order in which they are checked (that of [`Opt`]).
+/// The kinds of option and their names in messages, in the order in which they are checked (that of
+/// [`Opt`]).
 #[rustfmt::skip]
-pub(super) const OPTS: &[OptRow] = &[
-    now(Opt::Numeric, "numeric"),
-    now(Opt::Connection, "connection"),
-    now(Opt::Service, "service-address"),
-    now(Opt::Scheduler, "scheduler"),
-    later(Opt::Persistent, "persistent", "persistence (-p)"),
-    later(Opt::Netmask, "netmask", "persistence by network (-M)"),
-    now(Opt::RealServer, "real-server"),
-    now(Opt::Forwarding, "forwarding-method"),
-    now(Opt::Weight, "weight"),
-    later(Opt::UThreshold, "u-threshold", "an upper threshold of connections (-x)"),
-    later(Opt::LThreshold, "l-threshold", "a lower threshold of connections (-y)"),
-    now(Opt::McastInterface, "mcast-interface"),
-    now(Opt::Timeout, "timeout"),
-    now(Opt::Daemon, "daemon"),
-    now(Opt::Stats, "stats"),
-    later(Opt::Rate, "rate", "a listing of rates (--rate)"),
-    later(Opt::Thresholds, "thresholds", "a listing of thresholds (--thresholds)"),
-    later(Opt::PersistentConn, "persistent-conn", "a listing of persistent connections (--persistent-conn)"),
-    now(Opt::NoSort, "nosort"),
-    now(Opt::SyncId, "syncid"),
-    now(Opt::Exact, "exact"),
-    later(Opt::Ops, "ops", "one-packet scheduling (-o)"),
-    later(Opt::Pe, "pe", "persistence engines (--pe)"),
-    later(Opt::SchedFlags, "sched-flags", "scheduler flags (-b)"),
-    now(Opt::McastGroup, "mcast-group"),
-    now(Opt::McastPort, "mcast-port"),
-    now(Opt::McastTtl, "mcast-ttl"),
-    now(Opt::SyncMaxlen, "sync-maxlen"),
-    later(Opt::TunInfo, "tun-info", "a listing of tunnels (--tun-info)"),
-    later(Opt::TunType, "tun-type", "tunnelling (--tun-type)"),
-    later(Opt::TunPort, "tun-port", "tunnelling (--tun-port)"),
-    later(Opt::TunNocsum, "tun-nocsum", "tunnelling (--tun-nocsum)"),
-    later(Opt::TunCsum, "tun-csum", "tunnelling (--tun-csum)"),
-    later(Opt::TunRemcsum, "tun-remcsum", "tunnelling (--tun-remcsum)"),
+pub(super) const OPTS: &[(Opt, &str)] = &[
+    (Opt::Numeric, "numeric"),
+    (Opt::Connection, "connection"),
+    (Opt::Service, "service-address"),
+    (Opt::Scheduler, "scheduler"),
+    (Opt::Persistent, "persistent"),
+    (Opt::Netmask, "netmask"),
+    (Opt::RealServer, "real-server"),
+    (Opt::Forwarding, "forwarding-method"),
+    (Opt::Weight, "weight"),
+    (Opt::UThreshold, "u-threshold"),
+    (Opt::LThreshold, "l-threshold"),
+    (Opt::McastInterface, "mcast-interface"),
+    (Opt::Timeout, "timeout"),
+    (Opt::Daemon, "daemon"),
+    (Opt::Stats, "stats"),
+    (Opt::Rate, "rate"),
+    (Opt::Thresholds, "thresholds"),
+    (Opt::PersistentConn, "persistent-conn"),
+    (Opt::NoSort, "nosort"),
+    (Opt::SyncId, "syncid"),
+    (Opt::Exact, "exact"),
+    (Opt::Ops, "ops"),
+    (Opt::Pe, "pe"),
+    (Opt::SchedFlags, "sched-flags"),
+    (Opt::McastGroup, "mcast-group"),
+    (Opt::McastPort, "mcast-port"),
+    (Opt::McastTtl, "mcast-ttl"),
+    (Opt::SyncMaxlen, "sync-maxlen"),
+    (Opt::TunInfo, "tun-info"),
+    (Opt::TunType, "tun-type"),
+    (Opt::TunPort, "tun-port"),
+    (Opt::TunNocsum, "tun-nocsum"),
+    (Opt::TunCsum, "tun-csum"),
+    (Opt::TunRemcsum, "tun-remcsum"),
 ];
-
-const fn now(opt: Opt, name: &'static str) -> OptRow {
-    OptRow {
-        opt,
-        name,
-        later: None,
-    }
-}
-
-const fn later(opt: Opt, name: &'static str, what: &'static str) -> OptRow {
-    OptRow {
-        opt,
-        name,
-        later: Some(what),
-    }
-}
 
 impl Opt {
     /// Its name in messages.
     pub(super) fn name(self) -> &'static str {
-        OPTS[self as usize].name
-    }
-
-    /// What it asks for, where that is not built yet.
-    pub(super) fn later(self) -> Option<&'static str> {
-        OPTS[self as usize].later
+        OPTS[self as usize].1
     }
 }
 
@@ -229,12 +200,12 @@ pub(super) const COMMANDS: &[CommandRow] = &[
     CommandRow {
         command: Command::Restore, spelling: short("restore", "R"), name: "restore",
         required: &[], allowed: &[], exclusive: &[],
-        help: ("", "read commands from standard input (not yet)"),
+        help: ("", "read commands from standard input"),
     },
     CommandRow {
         command: Command::Save, spelling: short("save", "S"), name: "save",
         required: &[], allowed: &[Opt::Numeric], exclusive: &[],
-        help: ("", "print the commands that make the present table (not yet)"),
+        help: ("", "print the commands that make the present table"),
     },
     CommandRow {
         command: Command::AddServer, spelling: short("add-server", "a"), name: "add-server",
@@ -295,6 +266,8 @@ pub(super) struct OptionRow {
     pub(super) opt: Option<Opt>,
     /// Takes the value in.
     pub(super) read: Reader,
+    /// What is read where no value was typed.
+    pub(super) absent: &'static str,
     /// The name of its value and what it does, for the help.
     pub(super) help: (&'static str, &'static str),
 }
@@ -304,37 +277,39 @@ pub(super) struct OptionRow {
 pub(super) const OPTIONS: &[OptionRow] = &[
     value("tcp-service", "t", Opt::Service, options::tcp_service, ("HOST[:PORT]", "SERVICE: TCP connections to there")),
     value("udp-service", "u", Opt::Service, options::udp_service, ("HOST[:PORT]", "SERVICE: UDP packets to there")),
-    value("sctp-service", "", Opt::Service, options::sctp_service, ("HOST[:PORT]", "SERVICE: SCTP packets to there (not yet)")),
-    value("fwmark-service", "f", Opt::Service, options::fwmark_service, ("MARK", "SERVICE: packets with this firewall mark (not yet)")),
+    value("sctp-service", "", Opt::Service, options::sctp_service, ("HOST[:PORT]", "SERVICE: SCTP packets to there")),
+    value("fwmark-service", "f", Opt::Service, options::fwmark_service, ("MARK", "SERVICE: packets with this firewall mark")),
     OptionRow {
         spelling: short("ipv6", "6"),
         opt: None,
         read: options::ipv6,
-        help: ("", "the service of -f is for IPv6 (not yet)"),
+        absent: "",
+        help: ("", "the service of -f is for IPv6"),
     },
     value("scheduler", "s", Opt::Scheduler, options::scheduler, ("NAME", "how a real server is chosen; wlc if not given")),
-    value("pe", "", Opt::Pe, options::anything, ("NAME", "persistence engine")),
+    value("pe", "", Opt::Pe, options::persistence_engine, ("NAME", "persistence engine")),
     OptionRow {
         spelling: short("persistent", "p").taking(Takes::OptionalValue),
         opt: Some(Opt::Persistent),
         read: options::persistent,
+        absent: "360",
         help: ("[SECONDS]", "keep a client on its server; 360 if not given"),
     },
     value("netmask", "M", Opt::Netmask, options::netmask, ("MASK", "which clients are kept together")),
     value("sched-flags", "b", Opt::SchedFlags, options::sched_flags, ("FLAG,...", "flags of the scheduler")),
-    flag("ops", "o", Opt::Ops, options::nothing, "choose a server for every packet"),
+    flag("ops", "o", Opt::Ops, options::one_packet, "choose a server for every packet"),
     value("real-server", "r", Opt::RealServer, options::real_server, ("HOST[:PORT]", "SERVER; the service's port if not given")),
     flag("masquerading", "m", Opt::Forwarding, options::masquerading, "forward by rewriting addresses (NAT)"),
-    flag("gatewaying", "g", Opt::Forwarding, options::gatewaying, "forward by direct routing (the default; not yet)"),
-    flag("ipip", "i", Opt::Forwarding, options::tunneling, "forward through a tunnel (not yet)"),
+    flag("gatewaying", "g", Opt::Forwarding, options::gatewaying, "forward by direct routing (the default)"),
+    flag("ipip", "i", Opt::Forwarding, options::tunneling, "forward through a tunnel"),
     value("weight", "w", Opt::Weight, options::weight, ("NUMBER", "the server's share of new connections; 1 if not given")),
     value("u-threshold", "x", Opt::UThreshold, options::u_threshold, ("NUMBER", "no new connections at this many")),
     value("l-threshold", "y", Opt::LThreshold, options::l_threshold, ("NUMBER", "new connections again below this many")),
     value("tun-type", "", Opt::TunType, options::tun_type, ("TYPE", "kind of tunnel: ipip, gue or gre")),
     value("tun-port", "", Opt::TunPort, options::tun_port, ("PORT", "port of a gue tunnel")),
-    flag("tun-nocsum", "", Opt::TunNocsum, options::nothing, "tunnel without checksum"),
-    flag("tun-csum", "", Opt::TunCsum, options::nothing, "tunnel with checksum"),
-    flag("tun-remcsum", "", Opt::TunRemcsum, options::nothing, "tunnel with remote checksum offload"),
+    flag("tun-nocsum", "", Opt::TunNocsum, options::no_checksum, "tunnel without checksum"),
+    flag("tun-csum", "", Opt::TunCsum, options::checksum, "tunnel with checksum"),
+    flag("tun-remcsum", "", Opt::TunRemcsum, options::remote_checksum, "tunnel with remote checksum offload"),
     flag("numeric", "n", Opt::Numeric, options::nothing, "list addresses and ports as numbers"),
     flag("connection", "c", Opt::Connection, options::nothing, "list the connections"),
     flag("timeout", "", Opt::Timeout, options::nothing, "list the timeouts"),
@@ -350,6 +325,7 @@ pub(super) const OPTIONS: &[OptionRow] = &[
         spelling: long("sort"),
         opt: None,
         read: options::nothing,
+        absent: "",
         help: ("", "list in order of address, as is the default"),
     },
     value("syncid", "", Opt::SyncId, options::syncid, ("ID", "synchronise connections of this group")),
@@ -383,6 +359,7 @@ const fn flag(
         spelling: short(long, shorts),
         opt: Some(opt),
         read,
+        absent: "",
         help: ("", help),
     }
 }
@@ -398,6 +375,7 @@ const fn value(
         spelling: short(long, shorts).taking(Takes::Value),
         opt: Some(opt),
         read,
+        absent: "",
         help,
     }
 }
@@ -437,8 +415,8 @@ mod tests {
 
     #[test]
     fn kinds_of_option_are_found_by_their_number() {
-        for (number, row) in OPTS.iter().enumerate() {
-            assert_eq!(row.opt as usize, number, "{}", row.name);
+        for (number, &(opt, name)) in OPTS.iter().enumerate() {
+            assert_eq!(opt as usize, number, "{name}");
         }
         assert_eq!(Opt::TunRemcsum as usize + 1, OPTS.len());
     }

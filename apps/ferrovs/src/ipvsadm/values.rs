@@ -5,28 +5,41 @@ use std::{
     ops::RangeInclusive,
 };
 
-use super::names::{Names, Transport};
+use ferrovs_model::Protocol;
+
+use super::names::Names;
 
 /// A decimal number in `range`, written as strtol(3) reads it: blanks and a sign before the digits,
 /// nothing after them.
 pub(super) fn number(text: &str, range: RangeInclusive<u32>) -> Option<u32> {
-    let number = u32::try_from(integer(text)?).ok()?;
+    let (number, "") = leading_integer(text)? else {
+        return None;
+    };
+    let number = u32::try_from(number).ok()?;
     range.contains(&number).then_some(number)
 }
 
-/// Any decimal integer; those too large for 64 bits are cut to the largest, as by strtol(3).
-fn integer(text: &str) -> Option<i64> {
+/// The decimal number at the beginning, written as atoi(3) reads it; 0 where there is none.
+pub(super) fn leading_number(text: &str) -> i64 {
+    leading_integer(text).map_or(0, |(number, _)| number)
+}
+
+/// The decimal integer at the beginning, and what follows it. One too large for 64 bits is cut to the
+/// largest, as by strtol(3).
+fn leading_integer(text: &str) -> Option<(i64, &str)> {
     let text = text.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
-    let (negative, digits) = match text.as_bytes().first()? {
+    let (negative, rest) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),
         _ => (false, text),
     };
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    let length = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (digits, rest) = rest.split_at(length);
+    if digits.is_empty() {
         return None;
     }
     let size = digits.parse().unwrap_or(i64::MAX);
-    Some(if negative { -size } else { size })
+    Some((if negative { -size } else { size }, rest))
 }
 
 /// Where a service or a server is said to be.
@@ -37,39 +50,43 @@ pub(super) struct Place {
     pub(super) port: Option<u16>,
 }
 
-/// Reads `HOST[:PORT]`, `[IPv6][:PORT]` or a bare IPv6 address. Ports may have the names of
-/// `transport`, so that none is known before the transport is. A number alone would be a port, which
-/// is no place.
-pub(super) fn place(text: &str, transport: Option<Transport>, names: &dyn Names) -> Option<Place> {
-    if let Some(bracketed) = text.strip_prefix('[') {
-        let (ip, rest) = bracketed.split_once(']')?;
-        let ip = ip.parse::<Ipv6Addr>().ok()?.into();
-        let port = match rest {
-            "" => None,
-            rest => Some(port(rest.strip_prefix(':')?, transport, names)?),
-        };
-        return Some(Place { ip, port });
+/// Reads `HOST[:PORT]`, `[IPv6]:PORT` or a bare IPv6 address, as `parse_service` does: brackets need
+/// a port behind them, which is only looked at if an IPv6 address is in them. Ports may have the names
+/// of `protocol`, so that none is known before the protocol is. Digits alone would be a port, which is
+/// no place.
+pub(super) fn place(text: &str, protocol: Option<Protocol>, names: &dyn Names) -> Option<Place> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
     }
-    if let Ok(ip) = text.parse::<Ipv6Addr>() {
+    let (host, behind) = match text.strip_prefix('[') {
+        Some(bracketed) => {
+            let (host, rest) = bracketed.split_once(']')?;
+            (host, Some(rest.strip_prefix(':')?))
+        }
+        None => (text, None),
+    };
+    if let Ok(ip) = host.parse::<Ipv6Addr>() {
+        let port = match behind {
+            Some(text) => Some(port(text, protocol, names)?),
+            None => None,
+        };
         return Some(Place {
             ip: ip.into(),
-            port: None,
+            port,
         });
     }
-    let (host, port) = match text.split_once(':') {
-        Some((host, text)) => (host, Some(port(text, transport, names)?)),
-        None if number(text, 0..=u16::MAX.into()).is_some() => return None,
-        None => (text, None),
+    let (host, port) = match host.rsplit_once(':') {
+        Some((host, text)) => (host, Some(port(text, protocol, names)?)),
+        None => (host, None),
     };
     let ip = names.find_host(host)?.into();
     Some(Place { ip, port })
 }
 
-fn port(text: &str, transport: Option<Transport>, names: &dyn Names) -> Option<u16> {
-    match integer(text) {
+fn port(text: &str, protocol: Option<Protocol>, names: &dyn Names) -> Option<u16> {
+    match number(text, 0..=u16::MAX.into()) {
         Some(number) => u16::try_from(number).ok(),
-        None if text.is_empty() => None,
-        None => names.find_port(text, transport?),
+        None => names.find_port(text, protocol?),
     }
 }
 
@@ -103,6 +120,20 @@ mod tests {
     }
 
     #[test]
+    fn a_leading_number_is_read_as_by_atoi() {
+        for (text, expected) in [
+            ("64", 64),
+            (" +64foo", 64),
+            ("-1", -1),
+            ("foo", 0),
+            ("", 0),
+            ("-", 0),
+        ] {
+            assert_eq!(leading_number(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
     fn places_are_read_with_and_without_ports() {
         let v4 = |port| {
             Some(Place {
@@ -132,7 +163,13 @@ mod tests {
             ("", None),
             ("nosuchhost:80", None),
             ("2001:db8::1", v6(None)),
-            ("[2001:db8::1]", v6(None)),
+            ("[2001:db8::1]", None),
+            ("[2001:db8::1]:", None),
+            ("[10.0.0.1]:80", v4(None)),
+            ("[10.0.0.1:80]:90", v4(Some(80))),
+            ("[10.0.0.1]", None),
+            ("167772161", None),
+            ("99999999999999999999", None),
             ("[2001:db8::1]:80", v6(Some(80))),
             ("[2001:db8::1]80", None),
             ("[2001:db8::1:80", None),
@@ -140,7 +177,7 @@ mod tests {
             ("[fe80::1%lo]:80", None),
         ] {
             assert_eq!(
-                place(text, Some(Transport::Tcp), &Table),
+                place(text, Some(Protocol::Tcp), &Table),
                 expected,
                 "{text:?}"
             );
@@ -150,7 +187,7 @@ mod tests {
     #[test]
     fn a_named_port_needs_a_transport() {
         assert_eq!(place("10.0.0.1:http", None, &Table), None);
-        let udp = place("10.0.0.1:tftp", Some(Transport::Udp), &Table);
+        let udp = place("10.0.0.1:tftp", Some(Protocol::Udp), &Table);
         assert_eq!(udp.and_then(|place| place.port), Some(69));
     }
 }

@@ -76,6 +76,7 @@ fn one_connection_serves_several_questions() {
     let expected = Services {
         services: Vec::new(),
         timeouts: Timeouts::default(),
+        total: crate::Traffic::default(),
     };
     assert_eq!(client.services().unwrap(), expected);
     let requests = server.join().unwrap();
@@ -101,6 +102,18 @@ fn a_refusal_names_the_change() {
         (1, Refusal::ServiceExists)
     );
     server.join().unwrap();
+}
+
+#[test]
+fn changes_for_themselves_may_be_refused_one_by_one() {
+    let refused = r#"[{"index":1,"refusal":"service_exists","message":"Service already exists"}]"#;
+    let (name, server) = answering("each", &[answer("200 OK", refused)]);
+    let mut client = Client::connect_to(&name).unwrap();
+    let refused = client.apply_each(&[Change::Clear, Change::Clear]).unwrap();
+    assert_eq!(refused.len(), 1);
+    assert_eq!(refused[0].index, 1);
+    let requests = server.join().unwrap();
+    assert!(requests[0].starts_with("POST /v1/changes/each HTTP/1.1\r\n"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The ledger: which numbers of the tables are whose.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     net::{SocketAddr, SocketAddrV4},
 };
 
@@ -23,6 +23,12 @@ pub struct Ledger {
     /// that time may need its pointer until it ends, so an endpoint stays here until no service
     /// remembers it.
     pub(super) shared: BTreeSet<u64>,
+    /// All that went through services that are remembered no longer.
+    #[serde(default, skip_serializing_if = "Figures::is_zero")]
+    pub(super) departed: Figures,
+    /// What all services together had counted when the totals were last set to zero.
+    #[serde(default, skip_serializing_if = "Figures::is_zero")]
+    pub(super) zero: Figures,
 }
 
 /// A service of the tables.
@@ -32,15 +38,21 @@ pub struct ServiceRecord {
     pub number: u16,
     /// Which service it is.
     pub key: ServiceKey,
+    /// Its [`crate::Service::added`]: another one with the same key has another.
+    #[serde(default)]
+    pub(super) added: u64,
     /// Whether it is wanted now; a removed one is kept while it has servers with flows.
     pub present: bool,
     /// Numbers of its present destinations, in list order.
     pub(super) order: Vec<u32>,
     /// Where its scheduler is.
     pub(super) rotation: Rotation,
-    /// Figures of destinations that are remembered no longer.
+    /// All that went through destinations that are remembered no longer.
     #[serde(default, skip_serializing_if = "Figures::is_zero")]
     pub(super) departed: Figures,
+    /// What it had counted when its counters were last set to zero.
+    #[serde(default, skip_serializing_if = "Figures::is_zero")]
+    pub(super) zero: Figures,
 }
 
 /// A destination of the tables.
@@ -59,12 +71,21 @@ pub struct DestRecord {
     /// Tick since which a removed one has been without flows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) idle_since: Option<u32>,
-    /// What its counters said when it was last set to zero.
+    /// What its line of counters said when it got its number: those were counted for somebody else.
+    #[serde(default, skip_serializing_if = "Figures::is_zero")]
+    pub(super) born: Figures,
+    /// What its line of counters said when its counters were last set to zero.
     #[serde(default, skip_serializing_if = "Figures::is_zero")]
     pub(super) zero: Figures,
 }
 
 impl Ledger {
+    /// Whether it remembers no service, present or removed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty()
+    }
+
     /// All services, removed ones too.
     #[must_use]
     pub fn services(&self) -> &[ServiceRecord] {
@@ -77,21 +98,60 @@ impl Ledger {
         &self.dests
     }
 
-    pub(super) fn zero<P: Plane>(&mut self, plane: &P, key: Option<&ServiceKey>) {
-        for service in &mut self.services {
-            if key.is_none_or(|key| service.key == *key) {
-                service.departed = Figures::default();
-                for dest in &mut self.dests {
-                    if dest.service == service.number {
-                        dest.zero = plane.figures(dest.number);
-                    }
-                }
+    /// Everything that went through a destination, whatever was set to zero.
+    pub(super) fn lifetime_of_dest<P: Plane>(plane: &P, dest: &DestRecord) -> Figures {
+        plane.figures(dest.number) - dest.born
+    }
+
+    /// Everything that went through each service, in their order.
+    pub(super) fn lifetimes<P: Plane>(&self, plane: &P) -> Vec<Figures> {
+        let mut sums: HashMap<u16, Figures> = HashMap::new();
+        for dest in &self.dests {
+            let sum = sums.entry(dest.service).or_default();
+            *sum = *sum + Self::lifetime_of_dest(plane, dest);
+        }
+        let through_known = |number| sums.get(&number).copied().unwrap_or_default();
+        let services = self.services.iter();
+        services
+            .map(|service| service.departed + through_known(service.number))
+            .collect()
+    }
+
+    /// Everything that went through all services there ever were.
+    pub(super) fn lifetime(&self, lifetimes: &[Figures]) -> Figures {
+        let services = lifetimes.iter().copied();
+        services.fold(self.departed, |sum, one| sum + one)
+    }
+
+    /// From now on counts the chosen services and their destinations from zero.
+    pub(super) fn zero_services<P: Plane>(
+        &mut self,
+        plane: &P,
+        chosen: impl Fn(&ServiceRecord) -> bool,
+    ) {
+        let lifetimes = self.lifetimes(plane);
+        let mut zeroed = BTreeSet::new();
+        for (service, lifetime) in self.services.iter_mut().zip(lifetimes) {
+            if chosen(service) {
+                service.zero = lifetime;
+                zeroed.insert(service.number);
+            }
+        }
+        for dest in &mut self.dests {
+            if zeroed.contains(&dest.service) {
+                dest.zero = plane.figures(dest.number);
             }
         }
     }
+
+    /// From now on counts everything from zero.
+    pub(super) fn zero_all<P: Plane>(&mut self, plane: &P) {
+        self.zero = self.lifetime(&self.lifetimes(plane));
+        self.zero_services(plane, |_| true);
+    }
 }
 
-/// An IPv4 address as the tables hold it; `None` for IPv6, which the wanted state refuses so far.
+/// An IPv4 address as the tables hold it; `None` for IPv6, which is not forwarded so far.
 pub(super) fn endpoint(address: SocketAddr) -> Option<Endpoint> {
     match address {
         SocketAddr::V4(v4) => Some(endpoint_v4(v4)),

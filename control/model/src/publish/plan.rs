@@ -126,11 +126,12 @@ fn forget_idle<P: Plane>(ledger: &mut Ledger, plane: &P, patience: u32, freed: &
         if !keep {
             freed.dests.insert(dest.number);
             let sum = departed.entry(dest.service).or_default();
-            *sum = *sum + (plane.figures(dest.number) - dest.zero);
+            *sum = *sum + Ledger::lifetime_of_dest(plane, dest);
         }
         keep
     });
     let populated: BTreeSet<u16> = ledger.dests.iter().map(|dest| dest.service).collect();
+    let gone = &mut ledger.departed;
     ledger.services.retain_mut(|record| {
         if let Some(&figures) = departed.get(&record.number) {
             record.departed = record.departed + figures;
@@ -139,6 +140,7 @@ fn forget_idle<P: Plane>(ledger: &mut Ledger, plane: &P, patience: u32, freed: &
         if !keep {
             freed.services.insert(u32::from(record.number));
             freed.pieces.extend(Piece::of(Span(record.rotation.span)));
+            *gone = *gone + record.departed;
         }
         keep
     });
@@ -164,10 +166,19 @@ fn add_services<P: Plane>(
         .chain(retired.services.iter().chain(&freed.services).copied())
         .collect();
     let mut free = FreeNumbers::new(taken, abi::MAX_SERVICES);
+    let mut renewed = BTreeSet::new();
     for service in wanted.services() {
         if let Some(&at) = places.get(&service.key) {
-            if !ledger.services[at].present {
-                revive(ledger, plane, at);
+            let record = &mut ledger.services[at];
+            record.present = true;
+            if record.added != service.added {
+                // A service added again is a new one in IPVS: its statistics and its scheduler begin
+                // anew, only its old servers' flows are still there (`ip_vs_trash_get_dest`).
+                record.added = service.added;
+                record.order.clear();
+                // The span stays noted until another replaces it, so that its words are not given away.
+                record.rotation.last = None;
+                renewed.insert(record.number);
             }
             continue;
         }
@@ -176,32 +187,18 @@ fn add_services<P: Plane>(
         ledger.services.push(ServiceRecord {
             number,
             key: service.key,
+            added: service.added,
             present: true,
             order: Vec::new(),
             rotation: Rotation::default(),
             departed: Figures::default(),
+            zero: Figures::default(),
         });
     }
-    Ok(())
-}
-
-/// A service added again is a new one in IPVS: its statistics and its scheduler begin anew, only its
-/// old servers' flows are still there (`ip_vs_trash_get_dest`).
-fn revive<P: Plane>(ledger: &mut Ledger, plane: &P, at: usize) {
-    let record = &mut ledger.services[at];
-    record.present = true;
-    record.order.clear();
-    // The span stays noted until another replaces it, so that its words are not given away.
-    record.rotation.last = None;
-    record.departed = Figures::default();
-    let number = record.number;
-    for dest in ledger
-        .dests
-        .iter_mut()
-        .filter(|dest| dest.service == number)
-    {
-        dest.zero = plane.figures(dest.number);
+    if !renewed.is_empty() {
+        ledger.zero_services(plane, |record| renewed.contains(&record.number));
     }
+    Ok(())
 }
 
 /// Finds or makes a record for every wanted destination.
@@ -224,9 +221,9 @@ fn add_dests<P: Plane>(
     let mut free = FreeNumbers::new(taken, abi::MAX_DESTS);
     for service in wanted.services() {
         let number = numbers[&service.key];
-        let ServiceKey::Address {
-            address: virtual_, ..
-        } = service.key;
+        let Some((_, virtual_)) = service.key.endpoint() else {
+            continue;
+        };
         for dest in &service.destinations {
             if let Some(&at) = places.get(&(number, dest.address)) {
                 let record = &mut ledger.dests[at];
@@ -236,6 +233,8 @@ fn add_dests<P: Plane>(
             }
             let dest_number = free.next().ok_or(Refusal::TableFull)?;
             places.insert((number, dest.address), ledger.dests.len());
+            // Whoever had the number before counted on the same line.
+            let counted = plane.figures(dest_number);
             ledger.dests.push(DestRecord {
                 number: dest_number,
                 service: number,
@@ -243,8 +242,8 @@ fn add_dests<P: Plane>(
                 endpoint: dest.endpoint(virtual_.port()),
                 present: true,
                 idle_since: None,
-                // Whoever had the number before counted on the same line.
-                zero: plane.figures(dest_number),
+                born: counted,
+                zero: counted,
             });
         }
     }
@@ -316,7 +315,9 @@ fn new_lists<P: Plane>(
 
 /// Whether the filter leads packets to the service.
 fn is_reachable<P: Plane>(plane: &P, record: &ServiceRecord) -> bool {
-    let ServiceKey::Address { protocol, address } = record.key;
+    let Some((protocol, address)) = record.key.endpoint() else {
+        return false;
+    };
     endpoint(address).is_some_and(|endpoint| {
         let key = virtual_key(endpoint, protocol.number());
         let entry = Entry::new(record.number, false);
@@ -344,7 +345,9 @@ fn endpoints(ledger: &mut Ledger) -> BTreeMap<u64, u64> {
     let mut entries = BTreeMap::new();
     let mut protocols = HashMap::new();
     for record in &ledger.services {
-        let ServiceKey::Address { protocol, address } = record.key;
+        let Some((protocol, address)) = record.key.endpoint() else {
+            continue;
+        };
         protocols.insert(record.number, protocol.number());
         if let Some(endpoint) = endpoint(address) {
             let key = virtual_key(endpoint, protocol.number());

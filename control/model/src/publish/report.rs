@@ -8,12 +8,29 @@ use super::{
 };
 use crate::{Service, Wanted};
 
+/// Figures of everything.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Report {
+    /// All services there ever were together.
+    pub total: Traffic,
+    /// The wanted services, in their order.
+    pub services: Vec<ServiceReport>,
+}
+
+/// What went through something.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Traffic {
+    /// Since it was last set to zero.
+    pub shown: Figures,
+    /// Since it began, whatever was set to zero.
+    pub lifetime: Figures,
+}
+
 /// Figures of one service.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ServiceReport {
-    /// What went through it since its counters were last zero, also through servers that have been
-    /// removed.
-    pub figures: Figures,
+    /// What went through it, also through servers that have been removed.
+    pub traffic: Traffic,
     /// Its destinations, in list order.
     pub dests: Vec<DestReport>,
 }
@@ -21,49 +38,68 @@ pub struct ServiceReport {
 /// Figures of one destination.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct DestReport {
-    /// What went through it since its counters were last zero.
-    pub figures: Figures,
+    /// What went through it.
+    pub traffic: Traffic,
     /// Flows in an active state.
     pub active: u32,
     /// All its other flows.
     pub inactive: u32,
 }
 
-pub(super) fn report<P: Plane>(ledger: &Ledger, plane: &P, wanted: &Wanted) -> Vec<ServiceReport> {
-    let mut sums: HashMap<u16, Figures> = HashMap::new();
-    let mut dests = HashMap::new();
-    for record in &ledger.dests {
-        let report = report_dest(plane, record);
-        let sum = sums.entry(record.service).or_default();
-        *sum = *sum + report.figures;
-        dests.insert((record.service, record.address), report);
-    }
+pub(super) fn report<P: Plane>(ledger: &Ledger, plane: &P, wanted: &Wanted) -> Report {
+    let lifetimes = ledger.lifetimes(plane);
+    let lifetime = ledger.lifetime(&lifetimes);
+    let dests: HashMap<_, _> = ledger
+        .dests
+        .iter()
+        .map(|record| ((record.service, record.address), record))
+        .collect();
     let records: HashMap<_, _> = ledger
         .services
         .iter()
-        .map(|record| (record.key, record))
+        .zip(lifetimes)
+        .map(|(record, lifetime)| (record.key, (record, lifetime)))
         .collect();
     let of_service = |service: &Service| {
-        let Some(record) = records.get(&service.key) else {
-            return ServiceReport::default();
+        let Some(&(record, lifetime)) = records.get(&service.key) else {
+            // It is not forwarded and never was.
+            return ServiceReport {
+                dests: vec![DestReport::default(); service.destinations.len()],
+                ..ServiceReport::default()
+            };
         };
-        let through_known = sums.get(&record.number).copied().unwrap_or_default();
-        let one = |address: SocketAddr| dests.get(&(record.number, address)).copied();
-        let of_dests = service.destinations.iter();
+        let of_dest = |address: SocketAddr| {
+            let record = dests.get(&(record.number, address));
+            record.map_or_else(DestReport::default, |record| report_dest(plane, record))
+        };
         ServiceReport {
-            figures: record.departed + through_known,
-            dests: of_dests
-                .map(|dest| one(dest.address).unwrap_or_default())
+            traffic: Traffic {
+                shown: lifetime - record.zero,
+                lifetime,
+            },
+            dests: service
+                .destinations
+                .iter()
+                .map(|dest| of_dest(dest.address))
                 .collect(),
         }
     };
-    wanted.services().iter().map(of_service).collect()
+    Report {
+        total: Traffic {
+            shown: lifetime - ledger.zero,
+            lifetime,
+        },
+        services: wanted.services().iter().map(of_service).collect(),
+    }
 }
 
 fn report_dest<P: Plane>(plane: &P, record: &DestRecord) -> DestReport {
     let counts = plane.counts(record.number);
     DestReport {
-        figures: plane.figures(record.number) - record.zero,
+        traffic: Traffic {
+            shown: plane.figures(record.number) - record.zero,
+            lifetime: Ledger::lifetime_of_dest(plane, record),
+        },
         active: counts.active(),
         inactive: counts.inactive(),
     }

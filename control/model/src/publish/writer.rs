@@ -15,7 +15,7 @@ use super::{
     numbers::Retired,
     rotation,
 };
-use crate::{ServiceKey, Timeouts};
+use crate::Timeouts;
 
 /// Writes everything that differs, so that it also mends what an unfinished commit left.
 ///
@@ -75,7 +75,9 @@ fn write_lists<P: Plane>(plane: &P, plan: &Plan, reachable: bool) {
 /// The lines of the present services, or of the removed ones, but for their lists.
 fn write_services<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
     for record in ledger.services.iter().filter(|r| r.present == present) {
-        let ServiceKey::Address { protocol, address } = record.key;
+        let Some((protocol, address)) = record.key.endpoint() else {
+            continue;
+        };
         let (Some(line), Some(endpoint)) = (
             plane.tables().service(u32::from(record.number)),
             endpoint(address),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Forwarding, Protocol};
+use crate::{Forwarding, MAX_WEIGHT, Protocol};
 
 fn vip(port: u16) -> ServiceKey {
     ServiceKey::address(Protocol::Tcp, ([10, 0, 0, 1], port).into())
@@ -10,9 +10,7 @@ fn rr() -> ServiceSettings {
 }
 
 fn scheduled(name: &str) -> ServiceSettings {
-    ServiceSettings {
-        scheduler: name.to_owned(),
-    }
+    ServiceSettings::new(name)
 }
 
 fn add(port: u16) -> Change {
@@ -24,9 +22,8 @@ fn add(port: u16) -> Change {
 
 fn rip(host: u8, weight: u32) -> Destination {
     Destination {
-        address: ([192, 168, 2, host], 80).into(),
-        forwarding: Forwarding::Masq,
         weight,
+        ..Destination::masq(([192, 168, 2, host], 80).into())
     }
 }
 
@@ -112,7 +109,7 @@ fn refusals_mean_what_they_mean_in_the_kernel() {
         (
             Change::AddService {
                 service: vip(81),
-                settings: scheduled("wlc"),
+                settings: scheduled("nosuch"),
             },
             Refusal::SchedulerNotFound,
         ),
@@ -120,7 +117,7 @@ fn refusals_mean_what_they_mean_in_the_kernel() {
         (
             Change::AddService {
                 service: vip(80),
-                settings: scheduled("wlc"),
+                settings: scheduled("nosuch"),
             },
             Refusal::ServiceExists,
         ),
@@ -133,10 +130,13 @@ fn refusals_mean_what_they_mean_in_the_kernel() {
         ),
         (
             Change::AddService {
-                service: ServiceKey::address(Protocol::Tcp, "[2001:db8::1]:80".parse().unwrap()),
+                service: ServiceKey::Mark {
+                    mark: 0,
+                    ipv6: false,
+                },
                 settings: rr(),
             },
-            Refusal::AddressFamilyNotSupported,
+            Refusal::Invalid,
         ),
         (
             Change::EditService {
@@ -180,7 +180,6 @@ fn refusals_mean_what_they_mean_in_the_kernel() {
             },
             Refusal::OutOfRange,
         ),
-        // A destination that is there is noticed before what is not built.
         (
             Change::AddDestination {
                 service: vip(80),
@@ -191,25 +190,13 @@ fn refusals_mean_what_they_mean_in_the_kernel() {
             },
             Refusal::DestinationExists,
         ),
-        (
-            Change::AddDestination {
-                service: vip(80),
-                destination: Destination {
-                    forwarding: Forwarding::Route,
-                    ..rip(143, 1)
-                },
-            },
-            Refusal::ForwardingNotSupported,
-        ),
+        // Numbers are looked at before the list of servers.
         (
             Change::EditDestination {
                 service: vip(80),
-                destination: Destination {
-                    forwarding: Forwarding::Route,
-                    ..rip(141, 1)
-                },
+                destination: rip(143, MAX_WEIGHT + 1),
             },
-            Refusal::ForwardingNotSupported,
+            Refusal::OutOfRange,
         ),
         (
             Change::SetTimeouts {
@@ -264,6 +251,51 @@ fn timeouts_left_out_stay_and_clearing_keeps_them() {
         udp: 7,
     };
     assert_eq!(wanted.timeouts(), timeouts);
+}
+
+#[test]
+fn a_service_that_comes_back_is_another_one() {
+    let mut wanted = made(&[add(80), add(81)]);
+    let added = |wanted: &Wanted, port| wanted.service(&vip(port)).map(|s| s.added);
+    assert_eq!([added(&wanted, 80), added(&wanted, 81)], [Some(0), Some(1)]);
+    wanted
+        .apply_all(&[Change::Clear, add(81), add(80)])
+        .unwrap();
+    assert_eq!([added(&wanted, 81), added(&wanted, 80)], [Some(2), Some(3)]);
+}
+
+#[test]
+fn replacing_keeps_the_services_that_stay() {
+    let before = made(&[add(80), add_rip(80, 141), add(81)]);
+    let mut state = made(&[
+        add(82),
+        add(81),
+        add_rip(81, 143),
+        add_rip(81, 142),
+        add(80),
+        Change::SetTimeouts {
+            tcp: Some(5),
+            tcp_fin: None,
+            udp: None,
+        },
+    ]);
+    let mut wanted = before.clone();
+    let replace = |state: &Wanted| Change::Replace {
+        state: state.clone(),
+    };
+    wanted.apply(&replace(&state)).unwrap();
+    assert_eq!(hosts(&wanted, 81), [142, 143]);
+    assert!(hosts(&wanted, 80).is_empty());
+    assert_eq!(wanted.timeouts().tcp, 5);
+    let added: Vec<_> = wanted.services().iter().map(|s| s.added).collect();
+    assert_eq!(added, [0, 1, 2]);
+
+    // What the state says is checked as if it were said by one change after the other.
+    state.services[0].settings = scheduled("nosuch");
+    let mut unchanged = before.clone();
+    let refused = unchanged.apply(&replace(&state));
+    assert_eq!(refused, Err(Refusal::SchedulerNotFound));
+    assert_eq!(unchanged, before);
 }
 
 #[test]

@@ -242,9 +242,7 @@ fn sharers() -> Vec<Case> {
             .established()
             .change(Change::AddService {
                 service: key(Protocol::Tcp, ALT_HTTP),
-                settings: ferrovs_model::ServiceSettings {
-                    scheduler: "rr".to_owned(),
-                },
+                settings: ferrovs_model::ServiceSettings::new("rr"),
             })
             .change(Change::AddDestination {
                 service: key(Protocol::Tcp, ALT_HTTP),

@@ -1,0 +1,298 @@
+//! What is accepted and kept but not forwarded by the data plane of this version: the one list of it.
+//!
+//! A service that asks for anything of the list is not forwarded at all, and neither is a server:
+//! connections that went elsewhere than asked would be worse than none. `ferrovs status` and the log
+//! say which ones these are, and [`Wanted::forwarded`] is the state that the tables are made for.
+
+use std::{fmt, net::SocketAddr};
+
+use crate::{Destination, Forwarding, Protocol, Service, ServiceKey, Wanted};
+
+/// Something that the data plane does not do yet.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Lack {
+    /// Balancing this protocol.
+    Protocol(Protocol),
+    /// Balancing IPv6.
+    Ipv6,
+    /// Services by firewall mark.
+    FirewallMark,
+    /// Services for all ports.
+    AllPorts,
+    /// Scheduling by the scheduler with this name.
+    Scheduler(String),
+    /// Keeping clients with their server.
+    Persistence,
+    /// Scheduling every packet for itself.
+    OnePacket,
+    /// Direct routing.
+    Route,
+    /// Tunnelling.
+    Tunnel,
+    /// Bounds on a server's connections.
+    Thresholds,
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Protocol(protocol) => write!(f, "{protocol}"),
+            Self::Ipv6 => f.write_str("IPv6"),
+            Self::FirewallMark => f.write_str("firewall marks (-f)"),
+            Self::AllPorts => f.write_str("port 0"),
+            Self::Scheduler(name) => write!(f, "the scheduler {name}"),
+            Self::Persistence => f.write_str("persistence (-p)"),
+            Self::OnePacket => f.write_str("one-packet scheduling (-o)"),
+            Self::Route => f.write_str("direct routing (-g)"),
+            Self::Tunnel => f.write_str("tunnelling (-i)"),
+            Self::Thresholds => f.write_str("connection thresholds (-x)"),
+        }
+    }
+}
+
+/// The schedulers that the data plane has.
+const BUILT_SCHEDULERS: &[&str] = &["rr"];
+
+/// The list, for a service.
+fn lacks_of_service(service: &Service) -> Vec<Lack> {
+    let mut lacks = Vec::new();
+    match service.key {
+        ServiceKey::Mark { .. } => lacks.push(Lack::FirewallMark),
+        ServiceKey::Address { protocol, address } => {
+            if protocol == Protocol::Sctp {
+                lacks.push(Lack::Protocol(protocol));
+            }
+            if address.port() == 0 {
+                lacks.push(Lack::AllPorts);
+            }
+        }
+    }
+    if service.key.is_ipv6() {
+        lacks.push(Lack::Ipv6);
+    }
+    let settings = &service.settings;
+    if !BUILT_SCHEDULERS.contains(&settings.scheduler.as_str()) {
+        lacks.push(Lack::Scheduler(settings.scheduler.clone()));
+    }
+    // An engine only has a say in persistence.
+    if settings.persistence.is_some() {
+        lacks.push(Lack::Persistence);
+    }
+    if settings.one_packet {
+        lacks.push(Lack::OnePacket);
+    }
+    lacks
+}
+
+/// The list, for a server.
+fn lacks_of_destination(destination: &Destination) -> Vec<Lack> {
+    let mut lacks = Vec::new();
+    match destination.forwarding {
+        Forwarding::Masq => {}
+        Forwarding::Route => lacks.push(Lack::Route),
+        Forwarding::Tunnel(_) => lacks.push(Lack::Tunnel),
+    }
+    if destination.address.is_ipv6() {
+        lacks.push(Lack::Ipv6);
+    }
+    if destination.upper_threshold > 0 {
+        lacks.push(Lack::Thresholds);
+    }
+    lacks
+}
+
+/// A service or a server that is not forwarded.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Unforwarded {
+    /// The service.
+    pub service: ServiceKey,
+    /// The server; none where the service as a whole is not forwarded.
+    pub destination: Option<SocketAddr>,
+    /// What would be needed, at least one thing.
+    pub lacks: Vec<Lack>,
+}
+
+impl fmt::Display for Unforwarded {
+    /// One sentence.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            service,
+            destination,
+            lacks,
+        } = self;
+        if let Some(server) = destination {
+            write!(f, "server {server} of ")?;
+        }
+        write!(f, "{service} is kept but not forwarded: not there yet: ")?;
+        for (place, lack) in lacks.iter().enumerate() {
+            let comma = if place > 0 { ", " } else { "" };
+            write!(f, "{comma}{lack}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Wanted {
+    /// What of it is not forwarded. Servers are only named of services that are.
+    #[must_use]
+    pub fn unforwarded(&self) -> Vec<Unforwarded> {
+        let mut found = Vec::new();
+        for service in self.services() {
+            let mut note = |destination, lacks: Vec<Lack>| {
+                let lacking = !lacks.is_empty();
+                if lacking {
+                    found.push(Unforwarded {
+                        service: service.key,
+                        destination,
+                        lacks,
+                    });
+                }
+                lacking
+            };
+            if note(None, lacks_of_service(service)) {
+                continue;
+            }
+            for destination in &service.destinations {
+                note(Some(destination.address), lacks_of_destination(destination));
+            }
+        }
+        found
+    }
+
+    /// The part of it that is forwarded.
+    #[must_use]
+    pub fn forwarded(&self) -> Self {
+        let mut part = self.clone();
+        part.retain(
+            |service| lacks_of_service(service).is_empty(),
+            |destination| lacks_of_destination(destination).is_empty(),
+        );
+        part
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Change, Encapsulation, Netmask, Persistence, ServiceSettings};
+
+    fn wanted(key: ServiceKey, settings: ServiceSettings, servers: &[Destination]) -> Wanted {
+        let mut wanted = Wanted::default();
+        let add = Change::AddService {
+            service: key,
+            settings,
+        };
+        wanted.apply(&add).unwrap();
+        for &destination in servers {
+            let add = Change::AddDestination {
+                service: key,
+                destination,
+            };
+            wanted.apply(&add).unwrap();
+        }
+        wanted
+    }
+
+    fn vip(protocol: Protocol, address: &str) -> ServiceKey {
+        ServiceKey::address(protocol, address.parse().unwrap())
+    }
+
+    fn sentences(wanted: &Wanted) -> Vec<String> {
+        let found = wanted.unforwarded();
+        found.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn every_lack_of_a_service_keeps_it_whole_from_the_tables() {
+        let tcp = vip(Protocol::Tcp, "10.0.0.1:80");
+        let rr = ServiceSettings::new("rr");
+        let persistent = ServiceSettings {
+            persistence: Some(Persistence {
+                timeout: 60,
+                netmask: Netmask::single(false),
+            }),
+            ..rr.clone()
+        };
+        let ops = ServiceSettings {
+            one_packet: true,
+            ..rr.clone()
+        };
+        let mark = ServiceKey::Mark {
+            mark: 7,
+            ipv6: true,
+        };
+        for (key, settings, named) in [
+            (
+                vip(Protocol::Sctp, "10.0.0.1:99"),
+                rr.clone(),
+                "SCTP 10.0.0.1:99 is kept but not forwarded: not there yet: SCTP",
+            ),
+            (
+                vip(Protocol::Udp, "[2001:db8::1]:53"),
+                rr.clone(),
+                "UDP [2001:db8::1]:53 is kept but not forwarded: not there yet: IPv6",
+            ),
+            (
+                mark,
+                rr,
+                "FWM 7 IPv6 is kept but not forwarded: not there yet: firewall marks (-f), IPv6",
+            ),
+            (
+                tcp,
+                ServiceSettings::new("wlc"),
+                "TCP 10.0.0.1:80 is kept but not forwarded: not there yet: the scheduler wlc",
+            ),
+            (
+                tcp,
+                persistent.clone(),
+                "TCP 10.0.0.1:80 is kept but not forwarded: not there yet: persistence (-p)",
+            ),
+            (
+                vip(Protocol::Tcp, "10.0.0.1:0"),
+                persistent,
+                "TCP 10.0.0.1:0 is kept but not forwarded: not there yet: port 0, persistence (-p)",
+            ),
+            (
+                vip(Protocol::Udp, "10.0.0.1:53"),
+                ops,
+                "UDP 10.0.0.1:53 is kept but not forwarded: not there yet: one-packet scheduling (-o)",
+            ),
+        ] {
+            let wanted = wanted(key, settings, &[]);
+            assert_eq!(sentences(&wanted), [named]);
+            assert!(wanted.forwarded().services().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_server_that_lacks_something_leaves_the_others_alone() {
+        let key = vip(Protocol::Tcp, "10.0.0.1:80");
+        let masq = |host: u8| Destination::masq(([10, 0, 1, host], 80).into());
+        let servers = [
+            masq(1),
+            Destination {
+                forwarding: Forwarding::Route,
+                ..masq(2)
+            },
+            Destination {
+                upper_threshold: 5,
+                ..masq(3)
+            },
+            Destination {
+                forwarding: Forwarding::Tunnel(Encapsulation::Ipip),
+                ..Destination::masq("[2001:db8::2]:80".parse().unwrap())
+            },
+        ];
+        let wanted = wanted(key, ServiceSettings::new("rr"), &servers);
+        let of = "of TCP 10.0.0.1:80 is kept but not forwarded: not there yet:";
+        assert_eq!(
+            sentences(&wanted),
+            [
+                format!("server [2001:db8::2]:80 {of} tunnelling (-i), IPv6"),
+                format!("server 10.0.1.3:80 {of} connection thresholds (-x)"),
+                format!("server 10.0.1.2:80 {of} direct routing (-g)"),
+            ]
+        );
+        assert_eq!(wanted.forwarded().services()[0].destinations, [masq(1)]);
+    }
+}
