@@ -6,7 +6,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::{daemon, ipvsadm, lab};
+use crate::{daemon, ipvsadm::Program, lab};
 
 /// An LVS-NAT director in eBPF, driven by the ipvsadm command line.
 #[derive(Debug, Parser)]
@@ -49,7 +49,7 @@ pub fn run(args: &[OsString]) -> ExitCode {
         Command::Down => daemon::down(),
         Command::Status(options) => status::run(options),
         Command::Lab(options) => return lab::run(&options),
-        Command::Ipvsadm { args } => return ipvsadm::run("ferrovs ipvsadm", &args).into(),
+        Command::Ipvsadm { args } => return Program::Ipvsadm.run("ferrovs ipvsadm", &args).into(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,23 +1,21 @@
 //! Linux Virtual Server, forged in Rust: an LVS-NAT director in eBPF.
 
-use std::{
-    env,
-    ffi::{OsStr, OsString},
-    path::Path,
-    process::ExitCode,
-};
+use std::{env, ffi::OsString, path::Path, process::ExitCode};
 
-use ferrovs::{cli, ipvsadm};
+use ferrovs::{cli, ipvsadm::Program};
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().collect();
-    let ipvsadm = OsStr::new("ipvsadm");
     // Before anything else looks at them, because ipvsadm has a grammar of its own.
-    match args.as_slice() {
-        [program, rest @ ..] if Path::new(program).file_name() == Some(ipvsadm) => {
-            ipvsadm::run(&program.to_string_lossy(), rest).into()
-        }
-        [_, word, rest @ ..] if word == ipvsadm => ipvsadm::run("ferrovs ipvsadm", rest).into(),
-        args => cli::run(args),
+    let named = args.first().and_then(|name| Path::new(name).file_name());
+    if let (Some(program), [name, rest @ ..]) = (named.and_then(Program::named), args.as_slice()) {
+        return program.run(&name.to_string_lossy(), rest).into();
     }
+    if let [_, word, rest @ ..] = args.as_slice()
+        && let Some(program) = Program::named(word)
+    {
+        let name = format!("ferrovs {}", word.to_string_lossy());
+        return program.run(&name, rest).into();
+    }
+    cli::run(&args)
 }

@@ -10,7 +10,7 @@ mod memory;
 mod script;
 mod transcript;
 
-use ferrovs::ipvsadm::{self, Session};
+use ferrovs::ipvsadm::{Program, Session};
 use memory::{Closed, Director, Recorder};
 use script::run;
 use transcript::Transcript;
@@ -35,7 +35,7 @@ fn replay_all(file: &str, least: usize) {
 
 #[test]
 fn every_recorded_command_does_what_the_real_one_did() {
-    replay_all("transcripts.jsonl", 660);
+    replay_all("transcripts.jsonl", 780);
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn names_are_printed_and_refused_as_by_the_real_one() {
 #[test]
 fn who_may_not_ask_is_told_so_in_the_words_of_the_real_one() {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let status = ipvsadm::main(
+    let status = Program::Ipvsadm.main(
         &["-Ln".to_owned()],
         Session {
             program: "ipvsadm",

@@ -1,7 +1,7 @@
 //! Scripts of `ipvsadm` commands, as far as the recorded ones go: commands on lines of their own or
 //! separated by semicolons, and words with single or double quotes.
 
-use ferrovs::ipvsadm::{self, Session};
+use ferrovs::ipvsadm::{Program, Session};
 
 use crate::memory::{Director, Recorder};
 
@@ -22,7 +22,7 @@ pub(crate) fn run(script: &str, director: &mut Director) -> Done {
         assert_eq!(program, "ipvsadm", "only ipvsadm can be run: {words:?}");
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut input: &[u8] = &[];
-        done.status = ipvsadm::main(
+        done.status = Program::Ipvsadm.main(
             args,
             Session {
                 program,

@@ -56,7 +56,9 @@ impl Machine {
         );
         let name = format!("ferrovs-transcripts-{}", process::id());
         let directory = Directory::new(env::temp_dir().join(&name));
-        symlink(ferrovs(), directory.0.join("ipvsadm")).unwrap();
+        for name in ["ipvsadm", "ipvsadm-save", "ipvsadm-restore"] {
+            symlink(ferrovs(), directory.0.join(name)).unwrap();
+        }
         let namespace = Namespace::create(&name).unwrap();
         let log = directory.0.join("daemon.log");
         let arguments = ["--flows", "1024"];

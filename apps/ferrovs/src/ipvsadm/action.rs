@@ -33,10 +33,12 @@ pub(super) enum Action {
         numeric: bool,
     },
     Restore,
+    /// What is not built.
+    Refuse(Failure),
 }
 
 impl Action {
-    /// What `line`, which has been checked, means; or what of it is not built yet.
+    /// What `line`, which has been checked, means.
     pub(super) fn of(line: &Line) -> Result<Self, Failure> {
         Ok(match line.command {
             Command::Help => Self::Help,
@@ -46,8 +48,8 @@ impl Action {
                 numeric: line.given.has(Opt::Numeric),
             },
             Command::Restore => Self::Restore,
-            Command::StartDaemon => return Err(Failure::later("connection synchronisation")),
-            Command::StopDaemon => return Err(Failure::refused("No daemon is running")),
+            Command::StartDaemon => Self::Refuse(Failure::later("connection synchronisation")),
+            Command::StopDaemon => Self::Refuse(Failure::refused("No daemon is running")),
             _ => Self::Change(change(line)?),
         })
     }

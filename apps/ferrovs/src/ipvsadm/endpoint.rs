@@ -1,6 +1,6 @@
 //! Endpoints in listings, by name or by number.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ferrovs_model::{Protocol, ServiceKey};
 
@@ -19,13 +19,14 @@ pub(super) struct Naming<'a> {
 impl Naming<'_> {
     /// `HOST:PORT`. Without a protocol, ports have no names.
     pub(super) fn endpoint(self, address: SocketAddr, protocol: Option<Protocol>) -> String {
-        if self.numeric {
-            return address.to_string();
-        }
-        let host = self.names.name_host(address.ip());
+        let host = match address.ip() {
+            IpAddr::V6(v6) if self.numeric => ipv6(v6),
+            ip if self.numeric => ip.to_string(),
+            ip => self.names.name_host(ip),
+        };
         let port = match protocol {
-            Some(protocol) => self.names.name_port(address.port(), protocol),
-            None => address.port().to_string(),
+            Some(protocol) if !self.numeric => self.names.name_port(address.port(), protocol),
+            _ => address.port().to_string(),
         };
         let mut name = match address {
             SocketAddr::V4(_) => format!("{host}:{port}"),
@@ -33,6 +34,17 @@ impl Naming<'_> {
         };
         name.truncate(name.floor_char_boundary(LONGEST));
         name
+    }
+}
+
+/// An IPv6 address as inet_ntop(3) writes it: the last half of one that is IPv4-compatible in dots.
+pub(super) fn ipv6(address: Ipv6Addr) -> String {
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0, high, _] if high > 0 => {
+            let v4 = Ipv4Addr::from_bits(address.to_bits() as u32);
+            format!("::{v4}")
+        }
+        _ => address.to_string(),
     }
 }
 
@@ -46,6 +58,21 @@ pub(super) fn protocol(key: &ServiceKey) -> Option<Protocol> {
 mod tests {
     use super::*;
     use crate::ipvsadm::names::tests::Table;
+
+    #[test]
+    fn ipv6_addresses_are_written_as_the_c_library_does() {
+        for text in [
+            "::",
+            "::1",
+            "::1.2.3.4",
+            "::ffff:1.2.3.4",
+            "2001:db8::1",
+            "1:0:0:2::3",
+            "::1:102:304",
+        ] {
+            assert_eq!(ipv6(text.parse().unwrap()), text);
+        }
+    }
 
     #[test]
     fn long_names_are_cut_and_marks_have_no_named_ports() {

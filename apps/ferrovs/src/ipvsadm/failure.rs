@@ -14,8 +14,8 @@ const NOT_THERE: u8 = 1;
 pub(super) struct Failure {
     pub(super) status: u8,
     pub(super) message: String,
-    /// Whether the words could not even be taken apart.
-    pub(super) is_trouble: bool,
+    /// Whether a file of commands ends with it (`-R`): the program ends where it finds it.
+    pub(super) ends_all: bool,
 }
 
 impl Failure {
@@ -24,32 +24,26 @@ impl Failure {
         Self {
             status: USAGE,
             message: message.into(),
-            is_trouble: false,
+            ends_all: true,
         }
     }
 
-    /// The command is understood and refused.
+    /// The command is understood and refused, or its words cannot be taken apart.
     pub(super) fn refused(message: impl Into<String>) -> Self {
         Self {
             status: REFUSED,
             message: message.into(),
-            is_trouble: false,
-        }
-    }
-
-    /// The words of the command line cannot be taken apart.
-    pub(super) fn trouble(message: impl Into<String>) -> Self {
-        Self {
-            is_trouble: true,
-            ..Self::refused(message)
+            ends_all: false,
         }
     }
 
     /// There is no command.
     pub(super) fn no_command(program: &str) -> Self {
-        Self::refused(format!(
-            "Try `{program} -h' or '{program} --help' for more information."
-        ))
+        let message = format!("Try `{program} -h' or '{program} --help' for more information.");
+        Self {
+            ends_all: true,
+            ..Self::refused(message)
+        }
     }
 
     /// The command asks for `what`, which is not built yet.
@@ -64,7 +58,7 @@ impl Failure {
         Self {
             status: NOT_THERE,
             message: Refusal::NoSuchService.to_string(),
-            is_trouble: false,
+            ends_all: true,
         }
     }
 }

@@ -13,6 +13,8 @@ const EXPLANATION: usize = 46;
 /// Prints all commands and options.
 pub(super) fn print_help(program: &str, out: &mut dyn Write) -> io::Result<()> {
     print_version(out)?;
+    let version = env!("CARGO_PKG_VERSION");
+    writeln!(out, "as spoken by ferrovs {version}")?;
     writeln!(out, "Usage:\n  {program} COMMAND [OPTION]...\nCommands:")?;
     for row in COMMANDS {
         print_row(&row.spelling, row.help, out)?;
@@ -24,12 +26,11 @@ pub(super) fn print_help(program: &str, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Prints the version that is kept to, and who keeps to it.
+/// Prints the version that is kept to, to the letter: scripts look for it. Our own is in the help.
 pub(super) fn print_version(out: &mut dyn Write) -> io::Result<()> {
-    let version = env!("CARGO_PKG_VERSION");
     writeln!(
         out,
-        "ipvsadm v1.31 (by ferrovs v{version}, compatible with IPVS v1.2.1)"
+        "ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)"
     )
 }
 

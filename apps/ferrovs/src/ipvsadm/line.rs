@@ -205,7 +205,7 @@ impl Line {
                 }
                 Err(trouble) => {
                     let word = words.last_word();
-                    return Err(Failure::trouble(format!("{word}: {}", trouble.as_str())));
+                    return Err(Failure::refused(format!("{word}: {}", trouble.as_str())));
                 }
             }
         }

@@ -23,11 +23,12 @@ mod order;
 mod popt;
 mod restore;
 mod rule;
+mod scripts;
 mod table;
 mod values;
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io::{self, BufReader, BufWriter, ErrorKind, Write},
     ops::ControlFlow,
 };
@@ -37,7 +38,7 @@ use ferrovs_model::{Change, Refusal, ServiceKey};
 
 use self::{
     action::Action, endpoint::Naming, failure::Failure, flows::FlowPrinter, line::Line,
-    list::Listing,
+    list::Listing, scripts::Save,
 };
 pub use self::{
     daemon::Daemon,
@@ -120,58 +121,97 @@ pub struct Session<'a> {
     pub err: &'a mut dyn Write,
 }
 
-/// Runs as `program` with `args`, the words after its name, against this network namespace's
-/// daemon. Gives the exit status.
-#[must_use]
-pub fn run(program: &str, args: &[OsString]) -> u8 {
-    let args: Vec<String> = args
-        .iter()
-        .map(|arg| arg.to_string_lossy().into_owned())
-        .collect();
-    let stdout = io::stdout().lock();
-    let stderr = io::stderr().lock();
-    let session = Session {
-        program,
-        backend: &mut Daemon::default(),
-        names: &System::default(),
-        input: &mut BufReader::with_capacity(1 << 16, io::stdin()),
-        out: &mut BufWriter::with_capacity(1 << 16, stdout),
-        err: &mut { stderr },
-    };
-    main(&args, session)
+/// The programs that come with ipvsadm.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Program {
+    /// `ipvsadm` itself.
+    Ipvsadm,
+    /// `ipvsadm-save`, which prints the table as commands.
+    Save,
+    /// `ipvsadm-restore`, which makes the table what commands say.
+    Restore,
 }
 
-/// Runs one command with `args`, the words after the program's name. Gives the exit status: 0 when
-/// it was done, 2 when the line makes no sense or the backend cannot be reached, 255 when it was
-/// refused or is no command, 1 when what should be listed is not there.
-#[must_use]
-pub fn main(args: &[String], mut session: Session<'_>) -> u8 {
-    let done = understand(args, &session)
-        .map_err(Stop::from)
-        .and_then(|action| match action {
-            Action::Restore => restore::run(&mut session),
-            action => perform(action, &mut session),
+impl Program {
+    /// The one with this name.
+    #[must_use]
+    pub fn named(name: &OsStr) -> Option<Self> {
+        Some(match name.to_str()? {
+            "ipvsadm" => Self::Ipvsadm,
+            "ipvsadm-save" => Self::Save,
+            "ipvsadm-restore" => Self::Restore,
+            _ => return None,
+        })
+    }
+
+    /// Runs under `name` with `args`, the words after it, against this network namespace's daemon.
+    /// Gives the exit status.
+    #[must_use]
+    pub fn run(self, name: &str, args: &[OsString]) -> u8 {
+        let args: Vec<String> = args
+            .iter()
+            .map(|arg| arg.to_string_lossy().into_owned())
+            .collect();
+        let stdout = io::stdout().lock();
+        let stderr = io::stderr().lock();
+        let session = Session {
+            program: name,
+            backend: &mut Daemon::default(),
+            names: &System::default(),
+            input: &mut BufReader::with_capacity(1 << 16, io::stdin()),
+            out: &mut BufWriter::with_capacity(1 << 16, stdout),
+            err: &mut { stderr },
+        };
+        self.main(&args, session)
+    }
+
+    /// Runs with `args`, the words after the program's name. Gives the exit status: 0 when it was done,
+    /// 2 when the line makes no sense or the backend cannot be reached, 255 when it was refused or is no
+    /// command, 1 when what should be listed is not there.
+    #[must_use]
+    pub fn main(self, args: &[String], mut session: Session<'_>) -> u8 {
+        let done = match self {
+            Self::Ipvsadm => ipvsadm(args, &mut session),
+            Self::Restore => {
+                // The script runs ipvsadm, by that name.
+                session.program = "ipvsadm";
+                scripts::restore(&mut session)
+            }
+            Self::Save => match Save::of(args) {
+                Save::Numeric => save(true, &mut session),
+                Save::Named => save(false, &mut session),
+                Save::Help => {
+                    scripts::help_of_save(session.program, session.err);
+                    return 1;
+                }
+            },
+        };
+        let done = done.and_then(|status| {
+            session.out.flush()?;
+            Ok(status)
         });
-    let done = done.and_then(|status| {
-        session.out.flush()?;
-        Ok(status)
-    });
-    let failure = match done {
-        Ok(status) => return status,
-        // Who reads the output has seen enough.
-        Err(Stop::Output(error)) if error.kind() == ErrorKind::BrokenPipe => return 0,
-        Err(Stop::Output(error)) => Failure::usage(format!("cannot write the output: {error}")),
-        Err(Stop::Failure(failure)) => failure,
-    };
-    session.complain(&failure);
-    failure.status
+        let failure = match done {
+            Ok(status) => return status,
+            // Who reads the output has seen enough.
+            Err(Stop::Output(error)) if error.kind() == ErrorKind::BrokenPipe => return 0,
+            Err(Stop::Output(error)) => Failure::usage(format!("cannot write the output: {error}")),
+            Err(Stop::Failure(failure)) => failure,
+        };
+        session.complain(&failure);
+        failure.status
+    }
+}
+
+fn ipvsadm(args: &[String], session: &mut Session<'_>) -> Result<u8, Stop> {
+    match understand(args, session)? {
+        Action::Restore => restore::run(Vec::new(), session),
+        action => perform(action, session),
+    }
 }
 
 impl Session<'_> {
     fn complain(&mut self, failure: &Failure) {
-        // What came before it was printed before it. Without a standard error there is nobody left to
-        // tell.
-        let _ = self.out.flush();
+        // Without a standard error there is nobody left to tell.
         let _ = writeln!(self.err, "{}", failure.message);
     }
 }
@@ -214,14 +254,18 @@ fn perform(action: Action, session: &mut Session<'_>) -> Result<u8, Stop> {
             list::print_timeouts(timeouts, session.out)?;
         }
         Action::ListDaemons => {}
-        Action::Save { numeric } => {
-            let services = session.backend.services()?.services;
-            let names = session.names;
-            rule::print(&services, Naming { numeric, names }, session.out)?;
-        }
+        Action::Save { numeric } => return save(numeric, session),
         // A file of commands has no files of commands in it.
         Action::Restore => return Err(Failure::no_command(session.program).into()),
+        Action::Refuse(failure) => return Err(failure.into()),
     }
+    Ok(0)
+}
+
+fn save(numeric: bool, session: &mut Session<'_>) -> Result<u8, Stop> {
+    let services = session.backend.services()?.services;
+    let names = session.names;
+    rule::print(&services, Naming { numeric, names }, session.out)?;
     Ok(0)
 }
 

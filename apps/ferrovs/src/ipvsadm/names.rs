@@ -4,12 +4,14 @@ use std::{
     cell::RefCell,
     collections::HashMap,
     ffi::{CStr, CString},
-    net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use dns_lookup::getnameinfo;
+use dns_lookup::{AddrInfoHints, getaddrinfo, getnameinfo};
 use ferrovs_model::Protocol;
+
+use super::endpoint;
 
 /// Who knows the names of hosts and ports.
 pub trait Names {
@@ -33,16 +35,24 @@ pub struct System {
 
 impl Names for System {
     fn find_host(&self, host: &str) -> Option<Ipv4Addr> {
+        // Behind an address in numbers inet_aton(3) takes a blank and anything.
+        let host = match host.split_once(|letter: char| letter.is_ascii_whitespace()) {
+            Some((address, _)) if address.starts_with(|c: char| c.is_ascii_digit()) => address,
+            Some(_) => return None,
+            None => host,
+        };
         if host.is_empty() {
             return None;
         }
-        (host, 0)
-            .to_socket_addrs()
-            .ok()?
-            .find_map(|address| match address {
-                SocketAddr::V4(v4) => Some(*v4.ip()),
-                SocketAddr::V6(_) => None,
-            })
+        let hints = AddrInfoHints {
+            address: libc::AF_INET,
+            ..AddrInfoHints::default()
+        };
+        let mut found = getaddrinfo(Some(host), None, Some(hints)).ok()?;
+        found.find_map(|info| match info.ok()?.sockaddr {
+            SocketAddr::V4(v4) => Some(*v4.ip()),
+            SocketAddr::V6(_) => None,
+        })
     }
 
     fn find_port(&self, port: &str, protocol: Protocol) -> Option<u16> {
@@ -59,7 +69,10 @@ impl Names for System {
     fn name_host(&self, ip: IpAddr) -> String {
         let ask = || match getnameinfo(&SocketAddr::new(ip, 0), libc::NI_NUMERICSERV) {
             Ok((host, _)) => host,
-            Err(_) => ip.to_string(),
+            Err(_) => match ip {
+                IpAddr::V4(v4) => v4.to_string(),
+                IpAddr::V6(v6) => endpoint::ipv6(v6),
+            },
         };
         self.hosts
             .borrow_mut()

@@ -86,7 +86,8 @@ pub(super) fn persistent(line: &mut Line, text: &str, _: &dyn Names) -> Result<(
 /// An IPv4 mask may have any bits, and be written as a host is.
 pub(super) fn netmask(line: &mut Line, text: &str, names: &dyn Names) -> Result<(), Failure> {
     if line.service.is_some_and(Target::is_ipv6) {
-        let prefix = u8::try_from(values::leading_number(text)).ok();
+        // Kept in 32 bits.
+        let prefix = u8::try_from(values::leading_number(text) as i32).ok();
         let Some(prefix @ 1..=128) = prefix else {
             return Err(Failure::usage("illegal ipv6 netmask specified"));
         };
@@ -116,8 +117,9 @@ pub(super) fn one_packet(line: &mut Line, _: &str, _: &dyn Names) -> Result<(), 
     Ok(())
 }
 
+/// What does not fit a buffer of 128 is lost.
 pub(super) fn sched_flags(line: &mut Line, text: &str, _: &dyn Names) -> Result<(), Failure> {
-    text.clone_into(&mut line.flags_text);
+    text[..text.floor_char_boundary(127)].clone_into(&mut line.flags_text);
     Ok(())
 }
 

@@ -9,13 +9,22 @@ use std::{cmp::Reverse, net::IpAddr};
 use ferrovs_api::{DestinationView, ServiceView};
 use ferrovs_model::{Protocol, ServiceKey};
 
+/// The kernel hashes services with the address of an object of its own, which is another one after every
+/// boot. This is one of them.
+const KERNEL_OBJECT: u32 = 0x60;
+
 /// The services in the order of the kernel's table, or sorted from there.
 pub(super) fn services(all: &[ServiceView], sorted: bool) -> Vec<&ServiceView> {
+    services_of_boot(all, sorted, KERNEL_OBJECT)
+}
+
+fn services_of_boot(all: &[ServiceView], sorted: bool, kernel_object: u32) -> Vec<&ServiceView> {
     let mut order: Vec<_> = all.iter().collect();
     // The kernel has a table of addresses and one of marks; a new service goes before its bucket.
     order.sort_by_key(|service| {
         let is_mark = matches!(service.key, ServiceKey::Mark { .. });
-        (is_mark, bucket(&service.key), Reverse(service.added))
+        let bucket = bucket(&service.key, kernel_object);
+        (is_mark, bucket, Reverse(service.added))
     });
     if sorted {
         order = merge_sort(order, &|a, b| compare_services(&a.key, &b.key));
@@ -36,10 +45,8 @@ pub(super) fn destinations(all: &[DestinationView], sorted: bool) -> Vec<&Destin
     })
 }
 
-/// The bucket of a service in the kernel's table (`ip_vs_svc_hashkey`, `ip_vs_svc_fwm_hashkey`). The hash
-/// includes the address of a kernel object, which is another one after every boot; this is one of them.
-fn bucket(key: &ServiceKey) -> u32 {
-    const KERNEL_OBJECT: u32 = 0x60;
+/// The bucket of a service in the kernel's table (`ip_vs_svc_hashkey`, `ip_vs_svc_fwm_hashkey`).
+fn bucket(key: &ServiceKey, kernel_object: u32) -> u32 {
     const BITS: u32 = 8;
     let hash = match *key {
         ServiceKey::Address { protocol, address } => {
@@ -49,7 +56,7 @@ fn bucket(key: &ServiceKey) -> u32 {
         }
         ServiceKey::Mark { mark, .. } => mark,
     };
-    (hash ^ KERNEL_OBJECT) & ((1 << BITS) - 1)
+    (hash ^ kernel_object) & ((1 << BITS) - 1)
 }
 
 /// `ipvs_cmp_services`.
@@ -133,7 +140,7 @@ mod tests {
 
     use super::*;
 
-    fn listed(keys: &[ServiceKey], sorted: bool) -> Vec<String> {
+    fn listed(keys: &[ServiceKey], sorted: bool, kernel_object: u32) -> Vec<String> {
         let all: Vec<ServiceView> = (0..)
             .zip(keys)
             .map(|(added, &key)| ServiceView {
@@ -144,7 +151,7 @@ mod tests {
                 destinations: Vec::new(),
             })
             .collect();
-        let order = services(&all, sorted);
+        let order = services_of_boot(&all, sorted, kernel_object);
         order
             .iter()
             .map(|service| service.key.to_string())
@@ -169,7 +176,7 @@ mod tests {
             vip(Protocol::Tcp, "192.168.0.1:80"),
         ];
         assert_eq!(
-            listed(&keys, true),
+            listed(&keys, true, KERNEL_OBJECT),
             [
                 "TCP 192.168.0.1:80",
                 "TCP 10.0.0.1:80",
@@ -179,6 +186,56 @@ mod tests {
                 "FWM 7",
             ]
         );
+    }
+
+    /// Recorded from Linux 6.12.
+    #[test]
+    fn where_the_comparison_goes_in_circles_the_order_is_that_of_the_real_one() {
+        let addresses = [
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.0.1",
+            "203.0.113.1",
+            "240.0.0.1",
+            "128.0.0.1",
+            "1.0.0.1",
+            "100.64.0.1",
+            "127.0.0.5",
+            "255.255.255.254",
+        ];
+        let key = |address| vip(Protocol::Tcp, &format!("{address}:80"));
+        let keys = addresses.map(key);
+        let hosts = |sorted| {
+            let listed = listed(&keys, sorted, 0x88).into_iter();
+            let bare = |name: String| name.replace("TCP ", "").replace(":80", "");
+            listed.map(bare).collect::<Vec<_>>()
+        };
+        let in_table = [
+            "255.255.255.254",
+            "127.0.0.5",
+            "100.64.0.1",
+            "1.0.0.1",
+            "128.0.0.1",
+            "240.0.0.1",
+            "203.0.113.1",
+            "192.168.0.1",
+            "172.16.0.1",
+            "10.0.0.1",
+        ];
+        assert_eq!(hosts(false), in_table);
+        let sorted = [
+            "172.16.0.1",
+            "192.168.0.1",
+            "203.0.113.1",
+            "240.0.0.1",
+            "255.255.255.254",
+            "1.0.0.1",
+            "10.0.0.1",
+            "100.64.0.1",
+            "127.0.0.5",
+            "128.0.0.1",
+        ];
+        assert_eq!(hosts(true), sorted);
     }
 
     #[test]
@@ -191,7 +248,7 @@ mod tests {
             mark(true),
         ];
         assert_eq!(
-            listed(&keys, false),
+            listed(&keys, false, KERNEL_OBJECT),
             ["TCP 10.0.0.1:80", "UDP 10.0.0.1:53", "FWM 5 IPv6", "FWM 5"]
         );
     }

@@ -65,12 +65,18 @@ struct Pending {
     changes: Vec<Change>,
     /// How the last command ended.
     status: u8,
+    /// Whether a command ended the program: help and version do.
+    ended: bool,
 }
 
-/// Runs every line of the session's input. Gives the exit status of the last one.
-pub(super) fn run(session: &mut Session<'_>) -> Result<u8, Stop> {
-    let mut pending = Pending::default();
-    loop {
+/// Makes the changes `first`, then runs every line of the session's input. Gives the exit status of the
+/// last one.
+pub(super) fn run(first: Vec<Change>, session: &mut Session<'_>) -> Result<u8, Stop> {
+    let mut pending = Pending {
+        changes: first,
+        ..Pending::default()
+    };
+    while !pending.ended {
         if session.input.is_waiting() || pending.changes.len() >= BATCH {
             pending.hand_over(session)?;
         }
@@ -98,18 +104,27 @@ impl Pending {
             Ok(Action::Change(change)) => self.changes.push(change),
             Ok(action) => {
                 self.hand_over(session)?;
-                self.status = super::perform(action, session)?;
+                self.ended = matches!(action, Action::Help | Action::Version);
+                match super::perform(action, session) {
+                    Ok(status) => self.status = status,
+                    Err(Stop::Failure(failure)) => self.note(failure, session)?,
+                    Err(stop) => return Err(stop),
+                }
             }
             Err(failure) => {
                 self.hand_over(session)?;
-                // A word that popt does not understand is told, and the next line is read.
-                if !failure.is_trouble {
-                    return Err(failure.into());
-                }
-                self.status = failure.status;
-                session.complain(&failure);
+                self.note(failure, session)?;
             }
         }
+        Ok(())
+    }
+
+    fn note(&mut self, failure: Failure, session: &mut Session<'_>) -> Result<(), Stop> {
+        if failure.ends_all {
+            return Err(failure.into());
+        }
+        self.status = failure.status;
+        session.complain(&failure);
         Ok(())
     }
 
@@ -131,6 +146,7 @@ impl Pending {
     }
 }
 
-fn unreadable(error: io::Error) -> Failure {
+/// What to say when the input cannot be read.
+pub(super) fn unreadable(error: io::Error) -> Failure {
     Failure::usage(format!("cannot read the commands: {error}"))
 }
