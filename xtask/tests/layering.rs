@@ -12,7 +12,7 @@ mod common;
 use common::{metadata, packages, text};
 
 /// Each crate of the house, and which others it may use.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("ferrovs-core", &[]),
     ("ferrovs-ebpf", &["ferrovs-core"]),
     ("ferrovs-object", &[]),
@@ -20,11 +20,13 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("ferrovs-sim", &["ferrovs-core"]),
     ("ferrovs-model", &["ferrovs-core"]),
     ("ferrovs-api", &["ferrovs-model"]),
+    ("ferrovs-config", &["ferrovs-model"]),
     ("ferrovs-lab", &[]),
     (
         "ferrovs",
         &[
             "ferrovs-api",
+            "ferrovs-config",
             "ferrovs-core",
             "ferrovs-kernel",
             "ferrovs-lab",

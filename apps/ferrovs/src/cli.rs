@@ -1,12 +1,13 @@
 //! The command line of `ferrovs` itself.
 
+mod saved;
 mod status;
 
 use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::{daemon, ipvsadm::Program, lab};
+use crate::{daemon, ipvsadm::Program, lab, proc};
 
 /// An LVS-NAT director in eBPF, driven by the ipvsadm command line.
 #[derive(Debug, Parser)]
@@ -25,6 +26,12 @@ enum Command {
     Down,
     /// Say how the director of this network namespace is
     Status(status::Options),
+    /// Print services, servers and timeouts as a file for `restore`, with nothing left out
+    Save(saved::SaveOptions),
+    /// Make services, servers and timeouts what a file of `save` says: all of it or nothing
+    Restore(saved::RestoreOptions),
+    /// Print a file of the kernel's IPVS in /proc/net as it would be, for programs that read those
+    Proc(proc::Options),
     /// Walk through the LVS-NAT demonstration, on this machine and with real packets
     Lab(lab::Options),
     /// List and change virtual services, as ipvsadm does
@@ -48,6 +55,9 @@ pub fn run(args: &[OsString]) -> ExitCode {
         Command::Run(args) => daemon::run(&args),
         Command::Down => daemon::down(),
         Command::Status(options) => status::run(options),
+        Command::Save(options) => saved::save(&options),
+        Command::Restore(options) => saved::restore(&options),
+        Command::Proc(options) => proc::run(options),
         Command::Lab(options) => return lab::run(&options),
         Command::Ipvsadm { args } => return Program::Ipvsadm.run("ferrovs ipvsadm", &args).into(),
     };

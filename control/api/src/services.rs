@@ -1,6 +1,6 @@
 //! Services as they are: wanted settings and observed figures.
 
-use ferrovs_model::{Destination, ServiceKey, ServiceSettings, Timeouts};
+use ferrovs_model::{Destination, Service, ServiceKey, ServiceSettings, Timeouts, Wanted};
 use serde::{Deserialize, Serialize};
 
 /// Everything that is balanced.
@@ -13,6 +13,24 @@ pub struct Services {
     /// What went through all services there ever were.
     #[serde(default)]
     pub total: Traffic,
+}
+
+impl Services {
+    /// What is wanted, without the figures; `None` if it makes no sense, which no daemon says.
+    #[must_use]
+    pub fn wanted(&self) -> Option<Wanted> {
+        let service = |view: &ServiceView| Service {
+            key: view.key,
+            settings: view.settings.clone(),
+            added: view.added,
+            destinations: view
+                .destinations
+                .iter()
+                .map(|one| one.destination)
+                .collect(),
+        };
+        Wanted::of(self.services.iter().map(service).collect(), self.timeouts)
+    }
 }
 
 /// One service.

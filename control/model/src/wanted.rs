@@ -32,6 +32,19 @@ pub struct RefusedChange {
 }
 
 impl Wanted {
+    /// The state with these services and timeouts, or `None` if two services have one key or two
+    /// destinations of one service one address.
+    #[must_use]
+    pub fn of(services: Vec<Service>, timeouts: Timeouts) -> Option<Self> {
+        let next = services.iter().map(|service| service.added + 1).max();
+        let unchecked = Unchecked {
+            services,
+            timeouts,
+            ever_added: next.unwrap_or(0),
+        };
+        unchecked.try_into().ok()
+    }
+
     /// All services, ordered by key.
     #[must_use]
     pub fn services(&self) -> &[Service] {

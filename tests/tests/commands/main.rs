@@ -5,6 +5,7 @@
 
 mod autostart;
 mod clearing;
+mod saving;
 mod writers;
 
 use ferrovs_lab::{Namespace, ipvsadm};

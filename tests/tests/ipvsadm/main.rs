@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod memory;
+mod proc_files;
 mod script;
 mod transcript;
 

@@ -34,7 +34,7 @@ pub(super) enum Columns {
 
 /// The version of IPVS whose behaviour is kept, and the size of its hash table by default. Scripts
 /// look for this line; the size of our own table is in `ferrovs status`.
-pub(super) const BANNER: &str = "IP Virtual Server version 1.2.1 (size=4096)";
+pub(crate) const BANNER: &str = "IP Virtual Server version 1.2.1 (size=4096)";
 
 /// The room of a name in its column, in bytes.
 const NAME_WIDTH: usize = 28;

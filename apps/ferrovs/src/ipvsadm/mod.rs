@@ -45,6 +45,7 @@ pub use self::{
     names::{Names, System},
     restore::Input,
 };
+pub(crate) use self::{list::BANNER, order::in_kernel_order};
 
 /// Who does what a command asks for.
 pub trait Backend {

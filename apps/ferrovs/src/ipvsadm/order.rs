@@ -13,6 +13,11 @@ use ferrovs_model::{Protocol, ServiceKey};
 /// boot. This is one of them.
 const KERNEL_OBJECT: u32 = 0x60;
 
+/// The services in the order of the kernel's table.
+pub(crate) fn in_kernel_order(all: &[ServiceView]) -> Vec<&ServiceView> {
+    services_of_boot(all, false, KERNEL_OBJECT)
+}
+
 /// The services in the order of the kernel's table, or sorted from there.
 pub(super) fn services(all: &[ServiceView], sorted: bool) -> Vec<&ServiceView> {
     services_of_boot(all, sorted, KERNEL_OBJECT)

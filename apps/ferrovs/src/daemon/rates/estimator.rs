@@ -77,36 +77,64 @@ mod tests {
         }
     }
 
+    /// Recorded from Linux 6.12 under steady traffic, a row a look: connections, packets in and out,
+    /// bytes in and out as counted until then, and the rates that `ipvsadm -L --rate` showed afterwards.
+    const RECORDED: [([u64; 5], [u64; 5]); 10] = [
+        ([13, 70, 70, 26_360, 2_170], [2, 9, 9, 3_295, 271]),
+        ([53, 310, 310, 117_080, 9_610], [6, 37, 37, 13_811, 1_133]),
+        ([93, 550, 550, 207_800, 17_050], [10, 57, 57, 21_698, 1_780]),
+        (
+            [133, 790, 790, 298_520, 24_490],
+            [12, 73, 73, 27_614, 2_265],
+        ),
+        (
+            [173, 1_030, 1_030, 389_240, 31_930],
+            [14, 85, 85, 32_050, 2_629],
+        ),
+        (
+            [212, 1_269, 1_267, 479_463, 39_277],
+            [16, 93, 93, 35_316, 2_890],
+        ),
+        (
+            [253, 1_511, 1_510, 570_739, 46_810],
+            [17, 100, 100, 37_896, 3_109],
+        ),
+        (
+            [293, 1_751, 1_750, 661_459, 54_250],
+            [18, 105, 105, 39_762, 3_262],
+        ),
+        (
+            [333, 1_991, 1_990, 752_179, 61_690],
+            [18, 109, 109, 41_162, 3_376],
+        ),
+        (
+            [373, 2_231, 2_230, 842_899, 69_130],
+            [19, 112, 112, 42_211, 3_462],
+        ),
+    ];
+
     #[test]
-    fn a_steady_rate_is_approached_by_quarters_and_then_kept() {
+    fn the_rates_are_those_of_the_kernel() {
         let mut estimator = Estimator::default();
-        estimator.tick(counted(1_000, 5_000, 900_000));
-        assert!(estimator.rates().is_zero());
-        let mut seen = Vec::new();
-        for look in 1..=40 {
-            estimator.tick(counted(
-                1_000 + 20 * look,
-                5_000 + 200 * look,
-                900_000 + 12_000 * look,
-            ));
-            let Rates {
+        estimator.tick(Figures::default());
+        for ([conns, in_packets, out_packets, in_bytes, out_bytes], expected) in RECORDED {
+            estimator.tick(Figures {
                 conns,
                 in_packets,
                 in_bytes,
-                ..
-            } = estimator.rates();
-            seen.push((conns, in_packets, in_bytes));
+                out_packets,
+                out_bytes,
+            });
+            let rates = estimator.rates();
+            let shown = [
+                rates.conns,
+                rates.in_packets,
+                rates.out_packets,
+                rates.in_bytes,
+                rates.out_bytes,
+            ];
+            assert_eq!(shown, expected);
         }
-        assert_eq!(
-            seen[..4],
-            [
-                (2, 25, 1_500),
-                (4, 44, 2_625),
-                (6, 58, 3_469),
-                (7, 68, 4_102)
-            ]
-        );
-        assert_eq!(seen[39], (10, 100, 6_000));
     }
 
     #[test]
