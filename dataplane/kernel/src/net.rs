@@ -1,6 +1,7 @@
 //! What the kernel knows about the network of this namespace, through netlink.
 
 mod features;
+mod generic;
 mod message;
 mod neighbours;
 mod routes;
