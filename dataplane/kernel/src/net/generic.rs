@@ -1,7 +1,7 @@
 //! Generic netlink: questions to one family of the kernel's interfaces.
 //!
-//! [`Generic::dump`] returns the attributes of each answer as bytes; what they mean
-//! is the caller's affair. Whatever bytes arrive, the outcome is answers or an
+//! [`Generic::ask`] and [`Generic::dump`] return the attributes of each answer as bytes; what they mean
+//! is the callers' affair (`features`, `ipvs`). Whatever bytes arrive, the outcome is answers or an
 //! error: half of a message is not taken for a whole one.
 
 use std::{io, os::fd::AsFd};
@@ -72,6 +72,20 @@ impl<T: Transport> Generic<T> {
             family,
             ..controller
         }))
+    }
+
+    /// The answer to one question.
+    pub(crate) fn ask(&mut self, command: u8, attributes: &[DefaultNla]) -> io::Result<Vec<u8>> {
+        self.send(command, attributes, NLM_F_REQUEST)?;
+        loop {
+            let (mut answers, done) = self.receive()?;
+            if let Some(answer) = answers.pop() {
+                return Ok(answer);
+            }
+            if done {
+                return Err(damaged("it answers without an answer"));
+            }
+        }
     }
 
     /// Everything of one kind.
@@ -190,9 +204,21 @@ mod tests {
 
     #[test]
     fn a_family_is_found_by_its_name() {
-        let controller = Generic::open("nlctrl").unwrap().unwrap();
+        let mut controller = Generic::open("nlctrl").unwrap().unwrap();
         assert_eq!(controller.family, CONTROLLER);
+        let name = DefaultNla::new(FAMILY_NAME, b"nlctrl\0".to_vec());
+        let answer = controller.ask(GET_FAMILY, &[name]).unwrap();
+        assert_eq!(number_of_family(&answer, "nlctrl"), Some(CONTROLLER));
+        assert_eq!(number_of_family(&answer, "nlctr"), None);
         assert!(Generic::open("nosuch").unwrap().is_none());
+    }
+
+    #[test]
+    fn what_the_kernel_refuses_is_its_error() {
+        let mut controller = Generic::open("nlctrl").unwrap().unwrap();
+        let name = DefaultNla::new(FAMILY_NAME, b"nosuch\0".to_vec());
+        let error = controller.ask(GET_FAMILY, &[name]).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
     }
 
     /// One datagram, whatever is asked.
