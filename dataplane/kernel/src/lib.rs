@@ -12,6 +12,7 @@ mod choice;
 mod error;
 mod hooks;
 mod interfaces;
+pub mod ipvs;
 mod keeper;
 mod load;
 mod mapped;

@@ -1,6 +1,7 @@
 //! What the kernel knows about the network of this namespace, through netlink.
 
 mod features;
+mod generic;
 mod message;
 mod neighbours;
 mod routes;
@@ -11,6 +12,7 @@ mod xdp;
 pub use snapshot::{Address, Link, Neighbour, Snapshot};
 
 pub(crate) use features::{Features, xdp_features};
+pub(crate) use generic::{Generic, Transport};
 pub(crate) use message::errno;
 pub(crate) use routes::Way;
 pub(crate) use socket::{Query, Watch};

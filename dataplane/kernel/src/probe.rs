@@ -36,7 +36,9 @@ pub fn probe() -> Result<()> {
     Ok(())
 }
 
-/// The services that the kernel's own IPVS holds in this network namespace, as it lists them.
+/// The services that the kernel's own IPVS holds in this network namespace, as it lists them. Of a long
+/// list it leaves some out, though never all, while other namespaces have services too (Linux 6.1 and
+/// 6.12); [`crate::ipvs::read`] misses none.
 #[must_use]
 pub fn kernel_ipvs_services() -> Vec<String> {
     ipvs_services(&read("/proc/net/ip_vs"))

@@ -16,7 +16,7 @@ pub(super) fn check(payload: &[u8]) -> io::Result<()> {
     if number == 0 {
         return Ok(());
     }
-    let error = io::Error::from_raw_os_error(-number);
+    let error = io::Error::from_raw_os_error(number.wrapping_neg());
     match explanation(payload) {
         Some(text) => Err(io::Error::new(error.kind(), Explained { text, error })),
         None => Err(error),
