@@ -1,6 +1,6 @@
 //! The format of `ferrovs save` and `ferrovs restore`: the wanted state in TOML, with nothing lost.
 //!
-//! [`write`] and [`read`] are each other's inverse, up to the numbers by which services are told from
+//! [`write()`] and [`read`] are each other's inverse, up to the numbers by which services are told from
 //! earlier ones. What is read is checked as a whole: either all of it is a state that a director can have,
 //! or the first thing that is wrong is named with its line and column.
 

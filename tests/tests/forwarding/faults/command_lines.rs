@@ -40,7 +40,7 @@ fn mistakes_in_command_lines_change_nothing() {
             "Service already exists",
         ),
         (
-            "-A -t 169.254.179.1:81",
+            "-A -t 169.254.179.1:81 -s nosuch",
             255,
             "Scheduler or persistence engine not found",
         ),
