@@ -1,5 +1,7 @@
 //! The command line of `ferrovs` itself.
 
+mod import;
+mod output;
 mod saved;
 mod status;
 
@@ -30,6 +32,8 @@ enum Command {
     Save(saved::SaveOptions),
     /// Make services, servers and timeouts what a file of `save` says: all of it or nothing
     Restore(saved::RestoreOptions),
+    /// Read the services of another load balancer and print them as a file for `restore`
+    Import(import::Options),
     /// Print a file of the kernel's IPVS in /proc/net as it would be, for programs that read those
     Proc(proc::Options),
     /// Walk through the LVS-NAT demonstration, on this machine and with real packets
@@ -57,6 +61,7 @@ pub fn run(args: &[OsString]) -> ExitCode {
         Command::Status(options) => status::run(options),
         Command::Save(options) => saved::save(&options),
         Command::Restore(options) => saved::restore(&options),
+        Command::Import(options) => import::run(&options),
         Command::Proc(options) => proc::run(options),
         Command::Lab(options) => return lab::run(&options),
         Command::Ipvsadm { args } => return Program::Ipvsadm.run("ferrovs ipvsadm", &args).into(),

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{self, ErrorKind, Read, Write},
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -11,6 +11,7 @@ use clap::Args;
 use ferrovs_config::saved;
 use ferrovs_model::{Change, Wanted, differences};
 
+use super::output;
 use crate::ipvsadm::{Backend, Daemon};
 
 /// Options of `ferrovs save`.
@@ -34,16 +35,14 @@ pub(super) struct RestoreOptions {
 
 pub(super) fn save(options: &SaveOptions) -> anyhow::Result<()> {
     let text = saved::write(&present(&mut Daemon::default())?)?;
-    match &options.file {
-        Some(file) => replace(file, &text).with_context(|| cannot("write", file)),
-        None => say(&text),
-    }
+    output::put(options.file.as_deref(), &text)
 }
 
 pub(super) fn restore(options: &RestoreOptions) -> anyhow::Result<()> {
     let (name, text) = match &options.file {
         Some(file) if file != Path::new("-") => {
-            let text = fs::read_to_string(file).with_context(|| cannot("read", file))?;
+            let text = fs::read_to_string(file)
+                .with_context(|| format!("cannot read {}", file.display()))?;
             (file.display().to_string(), text)
         }
         _ => {
@@ -77,60 +76,8 @@ fn present(daemon: &mut Daemon) -> anyhow::Result<Wanted> {
 fn tell(old: &Wanted, new: &Wanted) -> anyhow::Result<()> {
     let found = differences(old, new);
     if found.is_empty() {
-        return say("nothing would change\n");
+        return output::say("nothing would change\n");
     }
     let lines: Vec<String> = found.iter().map(|one| format!("{one}\n")).collect();
-    say(&lines.concat())
-}
-
-/// Prints; a reader that has gone has seen enough.
-fn say(text: &str) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
-}
-
-/// Writes beside the file, then puts that in its place: who reads it, or finds it after a crash, has the
-/// old one or the new one.
-fn replace(file: &Path, text: &str) -> io::Result<()> {
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(format!(".{}", std::process::id()));
-    let beside = PathBuf::from(beside);
-    let written = fs::File::create_new(&beside).and_then(|mut new| {
-        new.write_all(text.as_bytes())?;
-        new.sync_all()
-    });
-    let done = written.and_then(|()| fs::rename(&beside, file));
-    if done.is_err() {
-        // It may not even exist, and why it failed matters more.
-        let _ = fs::remove_file(&beside);
-    }
-    done
-}
-
-fn cannot(what: &str, file: &Path) -> String {
-    format!("cannot {what} {}", file.display())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_is_replaced_whole() {
-        let directory = std::env::temp_dir().join(format!("ferrovs-saved-{}", std::process::id()));
-        fs::create_dir(&directory).unwrap();
-        let file = directory.join("state.toml");
-        replace(&file, "one").unwrap();
-        replace(&file, "two").unwrap();
-        assert_eq!(fs::read_to_string(&file).unwrap(), "two");
-        // A directory cannot be replaced by a file, and nothing is left beside it.
-        let taken = directory.join("taken");
-        fs::create_dir_all(taken.join("inside")).unwrap();
-        replace(&taken, "three").unwrap_err();
-        assert_eq!(fs::read_dir(&directory).unwrap().count(), 2);
-        fs::remove_dir_all(&directory).unwrap();
-    }
+    output::say(&lines.concat())
 }

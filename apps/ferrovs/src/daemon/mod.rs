@@ -128,8 +128,8 @@ fn refuse_kernel_ipvs() -> anyhow::Result<()> {
     match services.len() {
         0 => Ok(()),
         count => bail!(
-            "the kernel's own IPVS holds {count} services in this network namespace: save them with the \
-             kernel's ipvsadm (ipvsadm-save), clear them (ipvsadm -C), and start again"
+            "the kernel's own IPVS holds services in this network namespace ({count}): `ferrovs import --help` \
+             has the steps to take them over, the kernel's `ipvsadm -C` clears them"
         ),
     }
 }

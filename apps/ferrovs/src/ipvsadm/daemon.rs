@@ -146,7 +146,8 @@ fn complaint(child: &mut Child) -> String {
         // What was read before an error is still worth telling.
         let _ = stderr.read_to_string(&mut said);
     }
-    match said.trim() {
+    let said = said.trim();
+    match said.strip_prefix("ferrovs: ").unwrap_or(said) {
         "" => "the ferrovs daemon ended at once without a word: run `ferrovs run` to see why"
             .to_owned(),
         said => said.to_owned(),
