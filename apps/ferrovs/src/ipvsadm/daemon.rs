@@ -125,7 +125,9 @@ fn start() -> Result<Client, BackendError> {
 fn spawn() -> Result<Child, BackendError> {
     let failed = |error| BackendError::Failed(format!("cannot start the ferrovs daemon: {error}"));
     let mut command = Command::new(env::current_exe().map_err(failed)?);
+    // The file itself may be named ipvsadm, and the name decides.
     command
+        .arg0("ferrovs")
         .args(["run", "--autostart"])
         .current_dir("/")
         .stdin(Stdio::null())
