@@ -87,6 +87,33 @@ fn pages_cross_the_director_and_both_wires_count_the_same() {
 }
 
 #[test]
+fn a_web_server_stops_and_comes_back() {
+    need_root();
+    let mut topology = routed(Options::default());
+    let pages = |topology: &Topology| {
+        let servers = topology.servers.iter();
+        let page = |web| {
+            Get::new(web, "/")
+                .limit(LIMIT)
+                .send(&topology.client)
+                .is_ok()
+        };
+        servers
+            .map(|server| page(server.web_address()))
+            .collect::<Vec<_>>()
+    };
+    topology.servers[0].stop().unwrap();
+    assert_eq!(pages(&topology), [false, true]);
+    // And again, now that it runs.
+    for _ in 0..2 {
+        let started = topology.start_web_server(0, &WebServers::Threads);
+        started.unwrap();
+        assert_eq!(pages(&topology), [true, true]);
+    }
+    topology.remove().unwrap();
+}
+
+#[test]
 fn large_bodies_arrive_and_joined_packets_are_told_apart() {
     need_root();
     let topology = routed(Options {

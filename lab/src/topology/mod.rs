@@ -190,6 +190,22 @@ impl Topology {
             .try_for_each(RealServer::await_answer)
     }
 
+    /// Starts the web server of one real server, the first having number 0, and waits until it
+    /// answers; one that runs is [stopped](RealServer::stop) before.
+    ///
+    /// # Errors
+    /// When it does not end, start or answer.
+    ///
+    /// # Panics
+    /// When there is no such real server.
+    pub fn start_web_server(&mut self, number: usize, kind: &WebServers) -> Result<()> {
+        let lasting = self.options.id.is_kept();
+        let server = &mut self.servers[number];
+        server.stop()?;
+        server.start(kind, &self.directory.path, lasting)?;
+        server.await_answer()
+    }
+
     /// Where the service is: the VIP, port 80.
     pub fn service(&self) -> SocketAddrV4 {
         SocketAddrV4::new(VIP, 80)

@@ -1,11 +1,13 @@
-//! `ipvsadm` where more than one thing happens at a time: many writers, a table that is cleared under
-//! load, a daemon that comes with the first question and goes when it is needed no more.
+//! `ipvsadm` where more than one thing happens at a time: many writers, also while the daemon is killed, a
+//! table that is cleared under load, a daemon that comes with the first question and goes when it is needed
+//! no more.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
 mod autostart;
 mod clearing;
 mod saving;
+mod together;
 mod writers;
 
 use ferrovs_lab::{Namespace, ipvsadm};
