@@ -1,7 +1,7 @@
 //! A daemon that nobody started by hand.
 
 use std::{
-    fs,
+    env, fs,
     os::unix::fs::MetadataExt,
     path::PathBuf,
     process::{self, Output},
@@ -84,6 +84,21 @@ fn the_first_questions_start_one_daemon() {
     let status = place.status();
     assert!(status.autostarted);
     assert_eq!(place.namespace.processes().unwrap(), [status.pid]);
+}
+
+#[test]
+fn a_copy_named_ipvsadm_starts_a_daemon() {
+    let place = Place::new("copy");
+    let directory = env::temp_dir().join(format!("ferrovs-copy-{}", process::id()));
+    fs::create_dir(&directory).unwrap();
+    let copy = directory.join("ipvsadm");
+    fs::copy(ferrovs(), &copy).unwrap();
+    let mut command = place.namespace.lasting_command(&copy);
+    let answer = command.arg("-Ln").env_remove("FERROVS_AUTOSTART").output();
+    fs::remove_dir_all(&directory).unwrap();
+    let answer = answer.unwrap();
+    assert_eq!(str::from_utf8(&answer.stdout).unwrap(), EMPTY, "{answer:?}");
+    assert!(place.status().autostarted);
 }
 
 #[test]
