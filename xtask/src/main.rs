@@ -1,7 +1,7 @@
 //! Development tasks, run as `cargo xtask ...`.
 //!
-//! There is one so far: [`ebpf`], which turns `dataplane/core` and `dataplane/ebpf` into the
-//! object that `dataplane/object` embeds.
+//! [`ebpf`] turns `dataplane/core` and `dataplane/ebpf` into the object that `dataplane/object` embeds; [`vm`] runs
+//! commands on another kernel.
 
 use std::process::ExitCode;
 
@@ -9,8 +9,10 @@ use clap::{Parser, Subcommand};
 
 mod ebpf;
 mod paths;
+mod process;
 #[path = "../../dataplane/object/src/source_hash.rs"]
 mod source_hash;
+mod vm;
 
 /// Development tasks of ferrovs.
 #[derive(Parser)]
@@ -25,15 +27,20 @@ enum Task {
     /// The eBPF object that is committed under dataplane/object/prebuilt.
     #[command(subcommand)]
     Ebpf(ebpf::Command),
+    /// Run a command on one of Debian's kernels, in a virtual machine (as root)
+    Vm(vm::Options),
 }
 
 fn main() -> ExitCode {
     if let Some(code) = ebpf::rustc_wrapper() {
         return code;
     }
-    let Task::Ebpf(command) = Arguments::parse().task;
-    match ebpf::run(&command) {
-        Ok(()) => ExitCode::SUCCESS,
+    let done = match Arguments::parse().task {
+        Task::Ebpf(command) => ebpf::run(&command).map(|()| 0),
+        Task::Vm(options) => vm::run(&options),
+    };
+    match done {
+        Ok(status) => status.into(),
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

@@ -26,3 +26,8 @@ pub(crate) fn prebuilt() -> PathBuf {
 pub(crate) fn budget() -> PathBuf {
     root().join("dataplane/object/budget.toml")
 }
+
+/// Where kernels for virtual machines are kept.
+pub(crate) fn vm() -> PathBuf {
+    root().join("target/vm")
+}

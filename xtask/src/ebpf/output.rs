@@ -12,9 +12,9 @@ use similar::TextDiff;
 
 use super::{
     linker::Linker,
-    process::{capture, run},
     toolchain::{TARGET, Toolchain, llvm_tool},
 };
+use crate::process::{capture, run};
 use crate::{paths, source_hash::content_hash};
 
 /// Name of the object file.

@@ -62,9 +62,11 @@ pub(crate) fn spelled(command: &Command) -> String {
     variables.chain(words).collect::<Vec<_>>().join(" ")
 }
 
-fn quoted(word: &OsStr) -> String {
+/// A word as a shell takes it.
+pub(crate) fn quoted(word: &OsStr) -> String {
     let word = word.to_string_lossy();
-    if word.contains([' ', '"', '$', '\'']) {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-+=:,./%@".contains(c);
+    if word.is_empty() || !word.chars().all(plain) {
         format!("'{}'", word.replace('\'', r"'\''"))
     } else {
         word.into_owned()
