@@ -19,21 +19,44 @@ pub(super) struct Naming<'a> {
 impl Naming<'_> {
     /// `HOST:PORT`. Without a protocol, ports have no names.
     pub(super) fn endpoint(self, address: SocketAddr, protocol: Option<Protocol>) -> String {
-        let host = match address.ip() {
-            IpAddr::V6(v6) if self.numeric => ipv6(v6),
-            ip if self.numeric => ip.to_string(),
-            ip => self.names.name_host(ip),
-        };
-        let port = match protocol {
-            Some(protocol) if !self.numeric => self.names.name_port(address.port(), protocol),
-            _ => address.port().to_string(),
-        };
-        let mut name = match address {
-            SocketAddr::V4(_) => format!("{host}:{port}"),
-            SocketAddr::V6(_) => format!("[{host}]:{port}"),
-        };
-        name.truncate(name.floor_char_boundary(LONGEST));
+        let mut name = String::new();
+        self.push(address, protocol, &mut name);
         name
+    }
+
+    /// Adds the same to `line`. Flows, of which there are many, have three of them each: by number it
+    /// takes no memory and does without the machinery of formatting.
+    pub(super) fn push(self, address: SocketAddr, protocol: Option<Protocol>, line: &mut String) {
+        let begin = line.len();
+        let mut digits = itoa::Buffer::new();
+        match address.ip() {
+            IpAddr::V4(v4) if self.numeric => {
+                let [first, others @ ..] = v4.octets();
+                line.push_str(digits.format(first));
+                for octet in others {
+                    line.push('.');
+                    line.push_str(digits.format(octet));
+                }
+            }
+            IpAddr::V4(v4) => line.push_str(&self.names.name_host(v4.into())),
+            IpAddr::V6(v6) => {
+                line.push('[');
+                if self.numeric {
+                    line.push_str(&ipv6(v6));
+                } else {
+                    line.push_str(&self.names.name_host(v6.into()));
+                }
+                line.push(']');
+            }
+        }
+        line.push(':');
+        match protocol {
+            Some(protocol) if !self.numeric => {
+                line.push_str(&self.names.name_port(address.port(), protocol));
+            }
+            _ => line.push_str(digits.format(address.port())),
+        }
+        line.truncate(line.floor_char_boundary(begin + LONGEST));
     }
 }
 

@@ -287,7 +287,8 @@ fn list_services(
 }
 
 fn list_flows(numeric: bool, engines: bool, session: &mut Session<'_>) -> Result<(), Stop> {
-    let mut printer = FlowPrinter::new(numeric, engines, session.names, session.out);
+    let names = session.names;
+    let mut printer = FlowPrinter::new(Naming { numeric, names }, engines, session.out);
     let mut printed = Ok(());
     let asked = session.backend.flows(&mut |flow| {
         printed = printer.print(&flow);
