@@ -1,7 +1,8 @@
 //! Endpoints in listings, by name or by number.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use ferrovs_api::push_endpoint;
 use ferrovs_model::{Protocol, ServiceKey};
 
 use super::names::Names;
@@ -24,27 +25,20 @@ impl Naming<'_> {
         name
     }
 
-    /// Adds the same to `line`. Flows, of which there are many, have three of them each: by number it
-    /// takes no memory and does without the machinery of formatting.
+    /// Adds the same to `line`.
     pub(super) fn push(self, address: SocketAddr, protocol: Option<Protocol>, line: &mut String) {
         let begin = line.len();
-        let mut digits = itoa::Buffer::new();
-        match address.ip() {
-            IpAddr::V4(v4) if self.numeric => {
-                let [first, others @ ..] = v4.octets();
-                line.push_str(digits.format(first));
-                for octet in others {
-                    line.push('.');
-                    line.push_str(digits.format(octet));
-                }
+        match (address, self.numeric) {
+            (SocketAddr::V4(v4), true) => return push_endpoint(v4, line),
+            (SocketAddr::V4(v4), false) => {
+                line.push_str(&self.names.name_host((*v4.ip()).into()));
             }
-            IpAddr::V4(v4) => line.push_str(&self.names.name_host(v4.into())),
-            IpAddr::V6(v6) => {
+            (SocketAddr::V6(v6), numeric) => {
                 line.push('[');
-                if self.numeric {
-                    line.push_str(&ipv6(v6));
+                if numeric {
+                    line.push_str(&ipv6(*v6.ip()));
                 } else {
-                    line.push_str(&self.names.name_host(v6.into()));
+                    line.push_str(&self.names.name_host((*v6.ip()).into()));
                 }
                 line.push(']');
             }
@@ -54,7 +48,7 @@ impl Naming<'_> {
             Some(protocol) if !self.numeric => {
                 line.push_str(&self.names.name_port(address.port(), protocol));
             }
-            _ => line.push_str(digits.format(address.port())),
+            _ => line.push_str(itoa::Buffer::new().format(address.port())),
         }
         line.truncate(line.floor_char_boundary(begin + LONGEST));
     }
