@@ -1,11 +1,14 @@
 //! Flows, of which there may be millions: one short line of JSON each.
 
-use std::{borrow::Cow, net::SocketAddr};
+use std::{
+    borrow::Cow,
+    net::{SocketAddr, SocketAddrV4},
+};
 
 use ferrovs_model::Protocol;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-/// One flow. It borrows its state's name, so that neither writing nor reading a line allocates.
+/// One flow. It borrows its state's name, so that reading a line does not allocate.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct FlowView<'a> {
     /// The protocol.
@@ -17,12 +20,38 @@ pub struct FlowView<'a> {
     #[serde(borrow)]
     pub state: Cow<'a, str>,
     /// The client's endpoint (CIP).
+    #[serde(serialize_with = "serialize")]
     pub client: SocketAddr,
     /// The virtual endpoint (VIP) it asked.
-    #[serde(rename = "virtual")]
+    #[serde(rename = "virtual", serialize_with = "serialize")]
     pub virtual_: SocketAddr,
     /// The real server's endpoint (RIP) that answers.
+    #[serde(serialize_with = "serialize")]
     pub destination: SocketAddr,
+}
+
+/// As serde does it, but faster.
+fn serialize<S: Serializer>(address: &SocketAddr, serializer: S) -> Result<S::Ok, S::Error> {
+    let SocketAddr::V4(v4) = address else {
+        return address.serialize(serializer);
+    };
+    let mut text = String::with_capacity("255.255.255.255:65535".len());
+    push_endpoint(*v4, &mut text);
+    serializer.serialize_str(&text)
+}
+
+/// Adds `ADDRESS:PORT` to `line`, as it is displayed, but without the machinery of formatting: of a
+/// million flows both ends write three million.
+pub fn push_endpoint(endpoint: SocketAddrV4, line: &mut String) {
+    let mut digits = itoa::Buffer::new();
+    let [first, others @ ..] = endpoint.ip().octets();
+    line.push_str(digits.format(first));
+    for octet in others {
+        line.push('.');
+        line.push_str(digits.format(octet));
+    }
+    line.push(':');
+    line.push_str(digits.format(endpoint.port()));
 }
 
 #[cfg(test)]
@@ -44,5 +73,15 @@ mod tests {
         let read: FlowView<'_> = serde_json::from_str(line).unwrap();
         assert_eq!(read, flow);
         assert!(matches!(read.state, Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn endpoints_are_written_as_they_are_displayed() {
+        let table = ["0.0.0.0:0", "1.20.255.9:65535", "[2001:db8::1]:80"];
+        for endpoint in table.map(|text| text.parse::<SocketAddr>().unwrap()) {
+            let mut written = Vec::new();
+            serialize(&endpoint, &mut serde_json::Serializer::new(&mut written)).unwrap();
+            assert_eq!(written, format!("\"{endpoint}\"").as_bytes());
+        }
     }
 }

@@ -27,7 +27,7 @@ use std::{io, os::linux::net::SocketAddrExt, os::unix::net::SocketAddr};
 use ferrovs_model::Refusal;
 use serde::{Deserialize, Serialize};
 
-pub use flow::FlowView;
+pub use flow::{FlowView, push_endpoint};
 pub use services::{Counters, DestinationView, Rates, ServiceView, Services, Traffic};
 pub use status::{EventView, HookView, ServiceRatesView, SpanView, Status, UnforwardedView};
 

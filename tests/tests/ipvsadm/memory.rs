@@ -4,6 +4,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     ops::ControlFlow,
+    rc::Rc,
 };
 
 use ferrovs::ipvsadm::{Backend, BackendError, Names};
@@ -139,23 +140,23 @@ impl Names for Recorder {
         Some(known.1)
     }
 
-    fn name_host(&self, ip: IpAddr) -> String {
+    fn name_host(&self, ip: IpAddr) -> Rc<str> {
         if ip == Ipv6Addr::LOCALHOST {
-            return "ip6-localhost".to_owned();
+            return "ip6-localhost".into();
         }
         match HOSTS.iter().find(|known| IpAddr::from(known.1) == ip) {
-            Some(known) => known.0.to_owned(),
-            None => ip.to_string(),
+            Some(known) => known.0.into(),
+            None => ip.to_string().into(),
         }
     }
 
-    fn name_port(&self, port: u16, protocol: Protocol) -> String {
+    fn name_port(&self, port: u16, protocol: Protocol) -> Rc<str> {
         match PORTS
             .iter()
             .find(|known| known.1 == port && known.2 == protocol)
         {
-            Some(known) => known.0.to_owned(),
-            None => port.to_string(),
+            Some(known) => known.0.into(),
+            None => port.to_string().into(),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
+mod listing;
 mod million;
 mod one_client;
 mod one_port;

@@ -1,7 +1,6 @@
 //! A million flows, half through each hook, until they are gone.
 
 use std::{
-    collections::HashSet,
     net::{Ipv4Addr, SocketAddrV4},
     thread,
     time::{Duration, Instant},
@@ -11,11 +10,14 @@ use ferrovs_core::abi::{LINE_BYTES, MAX_DESTS};
 use ferrovs_lab::{Hook, VIP};
 
 use crate::{
+    listing,
     packets::{Cannon, Counter},
     stage::{Stage, is_full},
     tables,
 };
 
+/// So many flows are few.
+const FEW: u32 = 10_000;
 /// The service.
 const PORT: u16 = 9000;
 /// What all tables together may take when they are made for a million flows and hold them, on two
@@ -49,7 +51,9 @@ fn a_million_flows_come_through_both_hooks_and_go() {
     let (mut cannon, mut counter) = (stage.cannon(), stage.counter());
 
     let first = Instant::now();
-    fire(&stage, "tc", 0..flows / 2, &mut cannon, &mut counter);
+    fire(&stage, "tc", 0..FEW, &mut cannon, &mut counter);
+    let peak = listing::client_peak(&stage);
+    fire(&stage, "tc", FEW..flows / 2, &mut cannon, &mut counter);
     stage.change_hook(Hook::Xdp);
     fire(&stage, "xdp", flows / 2..flows, &mut cannon, &mut counter);
     let last = Instant::now();
@@ -66,7 +70,12 @@ fn a_million_flows_come_through_both_hooks_and_go() {
     assert_eq!(stage.refusals(), [""; 0]);
     let evicted = stage.events("evicted");
     assert!(evicted <= evictions, "{evicted} flows gave way to others");
-    check_listing(&stage, u64::from(flows) - evicted);
+    listing::check_lazy_readers(&stage);
+    listing::check(&stage, u64::from(flows) - evicted);
+    listing::check_memory(&stage, peak);
+    if is_full() {
+        listing::measure(&stage);
+    }
 
     // None of them is over yet, and then all of them in the order of their packets.
     let timeout = Duration::from_secs((first.elapsed() + REST).as_secs() + 1);
@@ -116,28 +125,6 @@ fn fire(
     assert_eq!(lost, 0, "{:?}", stage.status());
     let slow = stage.events("deferred") + stage.events("resolved") - slow;
     assert_eq!(slow, 0, "packets took the slow way");
-}
-
-/// The listing names each client once. The probes of [`Stage::await_fast_way`] come on top.
-fn check_listing(stage: &Stage, flows: u64) {
-    let begin = Instant::now();
-    let listing = stage.ipvsadm("-L -n -c");
-    println!(
-        "{} lines listed in {:?}",
-        listing.lines().count(),
-        begin.elapsed()
-    );
-    let mut clients = HashSet::new();
-    for line in listing.lines().skip(2) {
-        let mut cells = line.split_whitespace();
-        assert_eq!(cells.next(), Some("UDP"), "{line}");
-        let source = cells.nth(2).unwrap();
-        assert_eq!(cells.next(), Some("169.254.179.1:9000"), "{line}");
-        if source.starts_with("100.") {
-            assert!(clients.insert(source), "{source} is listed twice");
-        }
-    }
-    assert_eq!(clients.len() as u64, flows);
 }
 
 /// Waits until no flow is left, which in the whole form must be in time; the short one may run beside

@@ -1,5 +1,5 @@
-//! Listing flows: a thread walks the mapped table and writes lines of JSON into a channel that holds a
-//! few pieces, so that a million flows take no more memory than a few.
+//! Listing flows: lines of JSON, made from the mapped table piece by piece as the reader takes them. A
+//! million flows take no more memory than a few, and a reader that stops or goes costs nothing more.
 
 use std::{
     borrow::Cow,
@@ -21,49 +21,46 @@ use ferrovs_core::{
 };
 use ferrovs_kernel::{DataPlane, Maps};
 use ferrovs_model::Protocol;
-use tokio::sync::mpsc;
 
-/// Bytes of a piece, about 350 flows.
-const PIECE: usize = 64 << 10;
-/// Pieces that may wait for a slow reader.
-const PIECES: usize = 4;
+/// Lines of the table that are read for a piece: at most 448 flows, a fraction of a millisecond.
+const LINES: u32 = 64 * bucket::LINES;
 
-/// Begins to list; the pieces come out of the channel.
-pub(super) fn start(plane: Arc<DataPlane>) -> mpsc::Receiver<Bytes> {
-    let (pieces, received) = mpsc::channel(PIECES);
-    tokio::task::spawn_blocking(move || {
-        // A reader that has gone ends the listing.
-        let _ = write(&plane.maps, &pieces);
-    });
-    received
+/// A listing that has come this far.
+pub(super) struct Listing {
+    plane: Arc<DataPlane>,
+    next: u32,
 }
 
-fn write(maps: &Maps, pieces: &mpsc::Sender<Bytes>) -> Result<(), mpsc::error::SendError<Bytes>> {
-    let mut piece = Vec::with_capacity(PIECE + 512);
-    for number in 0..maps.flow_lines() {
-        if number % bucket::LINES == 0 {
-            continue;
-        }
-        let tables: &Maps = maps;
-        let Some(flow) = (&tables).flow(number).and_then(|line| read(line, number)) else {
-            continue;
-        };
-        let Some(view) = view(maps, &flow) else {
-            continue;
-        };
-        // Writing into memory does not fail, nor do these types.
-        if serde_json::to_writer(&mut piece, &view).is_ok() {
-            piece.push(b'\n');
-        }
-        if piece.len() >= PIECE {
-            let full = std::mem::replace(&mut piece, Vec::with_capacity(PIECE + 512));
-            pieces.blocking_send(Bytes::from(full))?;
-        }
+impl Listing {
+    pub(super) const fn new(plane: Arc<DataPlane>) -> Self {
+        Self { plane, next: 0 }
     }
-    if piece.is_empty() {
-        return Ok(());
+
+    /// The flows in the next lines, which may be none; `None` after the last line.
+    pub(super) fn piece(&mut self) -> Option<Bytes> {
+        let maps = &self.plane.maps;
+        let end = maps.flow_lines().min(self.next.saturating_add(LINES));
+        let lines = self.next..end;
+        if lines.is_empty() {
+            return None;
+        }
+        self.next = end;
+        let mut piece = Vec::new();
+        for number in lines {
+            if number % bucket::LINES == 0 {
+                continue;
+            }
+            let line = maps.flow(number);
+            let flow = line.and_then(|line| read(line, number));
+            // Writing into memory does not fail, nor do these types.
+            if let Some(view) = flow.and_then(|flow| view(maps, &flow))
+                && serde_json::to_writer(&mut piece, &view).is_ok()
+            {
+                piece.push(b'\n');
+            }
+        }
+        Some(Bytes::from(piece))
     }
-    pieces.blocking_send(Bytes::from(piece))
 }
 
 /// A flow as it is listed; `None` if its time is over.

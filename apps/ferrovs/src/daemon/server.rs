@@ -21,7 +21,7 @@ use tokio::sync::{Mutex, Notify};
 use super::{
     Listener,
     director::{Director, NotMade},
-    listing,
+    listing::Listing,
     socket::Peer,
 };
 
@@ -104,10 +104,11 @@ async fn services(State(context): State<Context>) -> Response {
 
 async fn flows(State(context): State<Context>) -> Response {
     let plane = context.director.lock().await.plane();
-    let pieces = listing::start(plane);
-    let body = stream::unfold(pieces, |mut pieces| async move {
-        let piece: Bytes = pieces.recv().await?;
-        Some((Ok::<_, Infallible>(piece), pieces))
+    let body = stream::unfold(Listing::new(plane), |mut listing| async move {
+        // However fast the reader is, others are served between two pieces.
+        tokio::task::yield_now().await;
+        let piece = listing.piece()?;
+        Some((Ok::<_, Infallible>(piece), listing))
     });
     let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
     (kind, Body::from_stream(body)).into_response()

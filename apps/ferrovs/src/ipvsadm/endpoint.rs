@@ -1,7 +1,8 @@
 //! Endpoints in listings, by name or by number.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use ferrovs_api::push_endpoint;
 use ferrovs_model::{Protocol, ServiceKey};
 
 use super::names::Names;
@@ -19,21 +20,37 @@ pub(super) struct Naming<'a> {
 impl Naming<'_> {
     /// `HOST:PORT`. Without a protocol, ports have no names.
     pub(super) fn endpoint(self, address: SocketAddr, protocol: Option<Protocol>) -> String {
-        let host = match address.ip() {
-            IpAddr::V6(v6) if self.numeric => ipv6(v6),
-            ip if self.numeric => ip.to_string(),
-            ip => self.names.name_host(ip),
-        };
-        let port = match protocol {
-            Some(protocol) if !self.numeric => self.names.name_port(address.port(), protocol),
-            _ => address.port().to_string(),
-        };
-        let mut name = match address {
-            SocketAddr::V4(_) => format!("{host}:{port}"),
-            SocketAddr::V6(_) => format!("[{host}]:{port}"),
-        };
-        name.truncate(name.floor_char_boundary(LONGEST));
+        let mut name = String::new();
+        self.push(address, protocol, &mut name);
         name
+    }
+
+    /// Adds the same to `line`.
+    pub(super) fn push(self, address: SocketAddr, protocol: Option<Protocol>, line: &mut String) {
+        let begin = line.len();
+        match (address, self.numeric) {
+            (SocketAddr::V4(v4), true) => return push_endpoint(v4, line),
+            (SocketAddr::V4(v4), false) => {
+                line.push_str(&self.names.name_host((*v4.ip()).into()));
+            }
+            (SocketAddr::V6(v6), numeric) => {
+                line.push('[');
+                if numeric {
+                    line.push_str(&ipv6(*v6.ip()));
+                } else {
+                    line.push_str(&self.names.name_host((*v6.ip()).into()));
+                }
+                line.push(']');
+            }
+        }
+        line.push(':');
+        match protocol {
+            Some(protocol) if !self.numeric => {
+                line.push_str(&self.names.name_port(address.port(), protocol));
+            }
+            _ => line.push_str(itoa::Buffer::new().format(address.port())),
+        }
+        line.truncate(line.floor_char_boundary(begin + LONGEST));
     }
 }
 

@@ -1,43 +1,31 @@
 //! The listing of flows (`-L -c`), of which there may be millions: each is printed as it comes.
 
-use std::{
-    fmt::Write as _,
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
 use ferrovs_api::FlowView;
 
-use super::{endpoint::Naming, names::Names};
+use super::endpoint::Naming;
 
 /// Prints flows one by one, below a title that comes with the first, so that what fails before it
 /// prints nothing.
 pub(super) struct FlowPrinter<'a> {
-    numeric: bool,
+    naming: Naming<'a>,
     /// Whether persistence engines have columns.
     engines: bool,
-    names: &'a dyn Names,
     out: &'a mut dyn Write,
     titled: bool,
-    /// The line being written and a cell of it, kept so that no row allocates.
+    /// The line being written, kept so that no row allocates.
     line: String,
-    cell: String,
 }
 
 impl<'a> FlowPrinter<'a> {
-    pub(super) const fn new(
-        numeric: bool,
-        engines: bool,
-        names: &'a dyn Names,
-        out: &'a mut dyn Write,
-    ) -> Self {
+    pub(super) const fn new(naming: Naming<'a>, engines: bool, out: &'a mut dyn Write) -> Self {
         Self {
-            numeric,
+            naming,
             engines,
-            names,
             out,
             titled: false,
             line: String::new(),
-            cell: String::new(),
         }
     }
 
@@ -73,21 +61,16 @@ impl<'a> FlowPrinter<'a> {
             destination,
         } = flow;
         self.line.clear();
-        let (minutes, seconds) = (expires / 60, expires % 60);
-        self.push(3, format_args!("{}", protocol.name()));
-        self.push(6, format_args!("{minutes:02}:{seconds:02}"));
-        self.push(11, format_args!("{state}"));
+        self.cell(3, |line| line.push_str(protocol.name()));
+        self.cell(6, |line| {
+            push_two_digits(expires / 60, line);
+            line.push(':');
+            push_two_digits(expires % 60, line);
+        });
+        self.cell(11, |line| line.push_str(state));
+        let naming = self.naming;
         for (width, address) in [(18, client), (18, virtual_), (0, destination)] {
-            if self.numeric {
-                self.push(width, format_args!("{address}"));
-            } else {
-                let naming = Naming {
-                    numeric: false,
-                    names: self.names,
-                };
-                let name = naming.endpoint(*address, Some(*protocol));
-                self.push(width, format_args!("{name}"));
-            }
+            self.cell(width, |line| naming.push(*address, Some(*protocol), line));
         }
         // Every cell ends in a blank; the last one's becomes the end of the line.
         self.line.pop();
@@ -95,15 +78,22 @@ impl<'a> FlowPrinter<'a> {
         self.out.write_all(self.line.as_bytes())
     }
 
-    /// Adds a cell of at least `width` and a blank.
-    fn push(&mut self, width: usize, cell: std::fmt::Arguments<'_>) {
-        self.cell.clear();
-        // Writing to a string cannot fail.
-        let _ = self.cell.write_fmt(cell);
-        self.line.push_str(&self.cell);
-        let padding = width.saturating_sub(self.cell.chars().count()) + 1;
-        self.line.extend(std::iter::repeat_n(' ', padding));
+    /// Adds a cell of at least `width`, in bytes as in C, and a blank.
+    fn cell(&mut self, width: usize, push: impl FnOnce(&mut String)) {
+        const BLANKS: &str = "                   ";
+        let begin = self.line.len();
+        push(&mut self.line);
+        let length = self.line.len() - begin;
+        self.line.push_str(&BLANKS[..=width.saturating_sub(length)]);
     }
+}
+
+/// Adds a number, of at least two digits.
+fn push_two_digits(number: u32, line: &mut String) {
+    if number < 10 {
+        line.push('0');
+    }
+    line.push_str(itoa::Buffer::new().format(number));
 }
 
 #[cfg(test)]
@@ -117,7 +107,11 @@ mod tests {
 
     fn printed(numeric: bool, flows: &[FlowView<'_>]) -> String {
         let mut out = Vec::new();
-        let mut printer = FlowPrinter::new(numeric, false, &Table, &mut out);
+        let naming = Naming {
+            numeric,
+            names: &Table,
+        };
+        let mut printer = FlowPrinter::new(naming, false, &mut out);
         for flow in flows {
             printer.print(flow).unwrap();
         }

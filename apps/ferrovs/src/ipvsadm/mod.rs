@@ -122,6 +122,10 @@ pub struct Session<'a> {
     pub err: &'a mut dyn Write,
 }
 
+/// What shells give as the status of a program that SIGPIPE has ended, as it ends ipvsadm. Here the
+/// signal is ignored, as in every Rust program, and the failure to write is seen.
+const UNREAD: u8 = 128 + libc::SIGPIPE as u8;
+
 /// The programs that come with ipvsadm.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Program {
@@ -168,7 +172,7 @@ impl Program {
 
     /// Runs with `args`, the words after the program's name. Gives the exit status: 0 when it was done,
     /// 2 when the line makes no sense or the backend cannot be reached, 255 when it was refused or is no
-    /// command, 1 when what should be listed is not there.
+    /// command, 1 when what should be listed is not there, 141 when nobody reads the output any more.
     #[must_use]
     pub fn main(self, args: &[String], mut session: Session<'_>) -> u8 {
         let done = match self {
@@ -194,7 +198,7 @@ impl Program {
         let failure = match done {
             Ok(status) => return status,
             // Who reads the output has seen enough.
-            Err(Stop::Output(error)) if error.kind() == ErrorKind::BrokenPipe => return 0,
+            Err(Stop::Output(error)) if error.kind() == ErrorKind::BrokenPipe => return UNREAD,
             Err(Stop::Output(error)) => Failure::usage(format!("cannot write the output: {error}")),
             Err(Stop::Failure(failure)) => failure,
         };
@@ -287,7 +291,8 @@ fn list_services(
 }
 
 fn list_flows(numeric: bool, engines: bool, session: &mut Session<'_>) -> Result<(), Stop> {
-    let mut printer = FlowPrinter::new(numeric, engines, session.names, session.out);
+    let names = session.names;
+    let mut printer = FlowPrinter::new(Naming { numeric, names }, engines, session.out);
     let mut printed = Ok(());
     let asked = session.backend.flows(&mut |flow| {
         printed = printer.print(&flow);

@@ -5,6 +5,7 @@ use std::{
     collections::HashMap,
     ffi::{CStr, CString},
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    rc::Rc,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -20,17 +21,17 @@ pub trait Names {
     /// The port with the name `port`.
     fn find_port(&self, port: &str, protocol: Protocol) -> Option<u16>;
     /// The host's name; its address where it has none.
-    fn name_host(&self, ip: IpAddr) -> String;
+    fn name_host(&self, ip: IpAddr) -> Rc<str>;
     /// The port's name; its number where it has none.
-    fn name_port(&self, port: u16, protocol: Protocol) -> String;
+    fn name_port(&self, port: u16, protocol: Protocol) -> Rc<str>;
 }
 
 /// What this machine is set up to ask: /etc/hosts, DNS, /etc/services. It asks about each host and
 /// port once.
 #[derive(Debug, Default)]
 pub struct System {
-    hosts: RefCell<HashMap<IpAddr, String>>,
-    ports: RefCell<HashMap<(u16, Protocol), String>>,
+    hosts: RefCell<HashMap<IpAddr, Rc<str>>>,
+    ports: RefCell<HashMap<(u16, Protocol), Rc<str>>>,
 }
 
 impl Names for System {
@@ -66,12 +67,12 @@ impl Names for System {
         }
     }
 
-    fn name_host(&self, ip: IpAddr) -> String {
+    fn name_host(&self, ip: IpAddr) -> Rc<str> {
         let ask = || match getnameinfo(&SocketAddr::new(ip, 0), libc::NI_NUMERICSERV) {
-            Ok((host, _)) => host,
+            Ok((host, _)) => host.into(),
             Err(_) => match ip {
-                IpAddr::V4(v4) => v4.to_string(),
-                IpAddr::V6(v6) => endpoint::ipv6(v6),
+                IpAddr::V4(v4) => v4.to_string().into(),
+                IpAddr::V6(v6) => endpoint::ipv6(v6).into(),
             },
         };
         self.hosts
@@ -81,7 +82,7 @@ impl Names for System {
             .clone()
     }
 
-    fn name_port(&self, port: u16, protocol: Protocol) -> String {
+    fn name_port(&self, port: u16, protocol: Protocol) -> Rc<str> {
         let ask = || {
             let _turn = Self::turn();
             // SAFETY: the string ends in a zero. What comes back is null or an entry that stays as it is
@@ -89,13 +90,13 @@ impl Names for System {
             unsafe {
                 let name = database_name(protocol).as_ptr();
                 let entry = libc::getservbyport(i32::from(port.to_be()), name).as_ref();
-                entry.map(|entry| CStr::from_ptr(entry.s_name).to_string_lossy().into_owned())
+                entry.map(|entry| CStr::from_ptr(entry.s_name).to_string_lossy().into())
             }
         };
         self.ports
             .borrow_mut()
             .entry((port, protocol))
-            .or_insert_with(|| ask().unwrap_or_else(|| port.to_string()))
+            .or_insert_with(|| ask().unwrap_or_else(|| port.to_string().into()))
             .clone()
     }
 }
@@ -145,20 +146,18 @@ pub(super) mod tests {
             Some(row.1)
         }
 
-        fn name_host(&self, ip: IpAddr) -> String {
+        fn name_host(&self, ip: IpAddr) -> Rc<str> {
             match ip.to_string().as_str() {
-                "192.168.2.141" => "rs1".to_owned(),
-                "10.11.12.13" => {
-                    "a-very-long-host-name-for-a-virtual-service.example.test".to_owned()
-                }
-                other => other.to_owned(),
+                "192.168.2.141" => "rs1".into(),
+                "10.11.12.13" => "a-very-long-host-name-for-a-virtual-service.example.test".into(),
+                other => other.into(),
             }
         }
 
-        fn name_port(&self, port: u16, protocol: Protocol) -> String {
+        fn name_port(&self, port: u16, protocol: Protocol) -> Rc<str> {
             match PORTS.iter().find(|row| row.1 == port && row.2 == protocol) {
-                Some(row) => row.0.to_owned(),
-                None => port.to_string(),
+                Some(row) => row.0.into(),
+                None => port.to_string().into(),
             }
         }
     }
@@ -182,7 +181,7 @@ pub(super) mod tests {
     #[test]
     fn an_unknown_port_is_its_number() {
         let system = System::default();
-        assert_eq!(system.name_port(65_123, Protocol::Tcp), "65123");
+        assert_eq!(&*system.name_port(65_123, Protocol::Tcp), "65123");
         assert_eq!(system.find_port("no-such-port", Protocol::Tcp), None);
     }
 }
