@@ -36,7 +36,9 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     (
         "ferrovs-tests",
         &[
+            "ferrovs",
             "ferrovs-api",
+            "ferrovs-config",
             "ferrovs-core",
             "ferrovs-kernel",
             "ferrovs-lab",
