@@ -18,7 +18,6 @@ mod inspect;
 mod install;
 mod linker;
 mod output;
-mod process;
 mod toolchain;
 mod verify;
 

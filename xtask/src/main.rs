@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 mod ebpf;
 mod paths;
+mod process;
 #[path = "../../dataplane/object/src/source_hash.rs"]
 mod source_hash;
 

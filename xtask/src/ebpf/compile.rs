@@ -16,10 +16,9 @@ use anyhow::{Context as _, Result};
 
 use super::{
     linker::Linker,
-    process::run,
     toolchain::{TARGET, Toolchain},
 };
-use crate::paths;
+use crate::{paths, process::run};
 
 /// Set for the compiler processes of a build: "you are the wrapper".
 const WRAPPER: &str = "FERROVS_XTASK_RUSTC_WRAPPER";

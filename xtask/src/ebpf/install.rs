@@ -10,9 +10,9 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{
     linker,
-    process::{run, spelled, which},
     toolchain::{self, Toolchain, llvm_tool, major},
 };
+use crate::process::{run, spelled, which};
 
 const BPF_LINKER: &str = "0.13.0";
 

@@ -12,10 +12,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{
-    process::{capture, which},
-    toolchain::{Toolchain, major},
-};
+use super::toolchain::{Toolchain, major};
+use crate::process::{capture, which};
 
 /// The bpf-linker that was found.
 pub(crate) struct Linker {

@@ -12,10 +12,13 @@ use similar::TextDiff;
 
 use super::{
     linker::Linker,
-    process::{capture, run},
     toolchain::{TARGET, Toolchain, llvm_tool},
 };
-use crate::{paths, source_hash::content_hash};
+use crate::{
+    paths,
+    process::{capture, run},
+    source_hash::content_hash,
+};
 
 /// Name of the object file.
 pub(crate) const OBJECT: &str = "ferrovs.bpfel.o";

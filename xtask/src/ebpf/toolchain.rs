@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::process::{capture, existing, which};
+use crate::process::{capture, existing, which};
 
 /// The target of the object: little-endian BPF.
 pub(crate) const TARGET: &str = "bpfel-unknown-none";
