@@ -1,13 +1,15 @@
 //! Development tasks, run as `cargo xtask ...`.
 //!
-//! [`ebpf`] turns `dataplane/core` and `dataplane/ebpf` into the object that `dataplane/object` embeds; [`vm`] runs
-//! commands on another kernel.
+//! [`ebpf`] turns `dataplane/core` and `dataplane/ebpf` into the object that `dataplane/object`
+//! embeds; [`fuzz`] looks for inputs that the programs do not stand; [`vm`] runs commands on another
+//! kernel.
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 mod ebpf;
+mod fuzz;
 mod paths;
 mod process;
 #[path = "../../dataplane/object/src/source_hash.rs"]
@@ -29,6 +31,8 @@ enum Task {
     Ebpf(ebpf::Command),
     /// Run a command on one of Debian's kernels, in a virtual machine (as root)
     Vm(vm::Options),
+    /// Fuzz command lines, files and lists of changes, and keep the inputs that are worth it.
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +41,7 @@ fn main() -> ExitCode {
     }
     let done = match Arguments::parse().task {
         Task::Ebpf(command) => ebpf::run(&command).map(|()| 0),
+        Task::Fuzz(options) => fuzz::fuzz(&options).map(|()| 0),
         Task::Vm(options) => vm::run(&options),
     };
     match done {

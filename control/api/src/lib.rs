@@ -24,7 +24,7 @@ mod status;
 
 use std::{io, os::linux::net::SocketAddrExt, os::unix::net::SocketAddr};
 
-use ferrovs_model::Refusal;
+use ferrovs_model::{Change, Refusal};
 use serde::{Deserialize, Serialize};
 
 pub use flow::{FlowView, push_endpoint};
@@ -79,6 +79,16 @@ impl From<ferrovs_model::RefusedChange> for Refused {
             message: refused.refusal.to_string(),
         }
     }
+}
+
+/// Reads the body of a question that changes something: a list of changes.
+///
+/// # Errors
+/// When it is none, with the answer to give.
+pub fn read_changes(body: &[u8]) -> Result<Vec<Change>, Failure> {
+    serde_json::from_slice(body).map_err(|error| Failure {
+        message: format!("the list of changes cannot be read: {error}"),
+    })
 }
 
 /// The body of every failure that is not a refusal.

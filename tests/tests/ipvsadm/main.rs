@@ -6,13 +6,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-mod memory;
 mod proc_files;
 mod script;
 mod transcript;
 
 use ferrovs::ipvsadm::{Program, Session};
-use memory::{Closed, Director, Recorder};
+use ferrovs_tests::memory::{Closed, Director, Recorder};
 use script::run;
 use transcript::Transcript;
 

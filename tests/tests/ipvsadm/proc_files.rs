@@ -5,7 +5,7 @@ use ferrovs::{
     proc,
 };
 
-use crate::memory::{Director, Recorder};
+use ferrovs_tests::memory::{Director, Recorder};
 
 /// Services with their servers, in an order that does not depend on the kernel's boot; the title first.
 fn blocks(text: &str) -> Vec<String> {

@@ -3,7 +3,7 @@
 
 use ferrovs::ipvsadm::{Program, Session};
 
-use crate::memory::{Director, Recorder};
+use ferrovs_tests::memory::{Director, Recorder};
 
 /// What a script did.
 #[derive(Debug, Default)]

@@ -18,8 +18,7 @@ use super::{
     linker::Linker,
     toolchain::{TARGET, Toolchain},
 };
-use crate::paths;
-use crate::process::run;
+use crate::{paths, process::run};
 
 /// Set for the compiler processes of a build: "you are the wrapper".
 const WRAPPER: &str = "FERROVS_XTASK_RUSTC_WRAPPER";

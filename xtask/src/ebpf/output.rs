@@ -14,8 +14,11 @@ use super::{
     linker::Linker,
     toolchain::{TARGET, Toolchain, llvm_tool},
 };
-use crate::process::{capture, run};
-use crate::{paths, source_hash::content_hash};
+use crate::{
+    paths,
+    process::{capture, run},
+    source_hash::content_hash,
+};
 
 /// Name of the object file.
 pub(crate) const OBJECT: &str = "ferrovs.bpfel.o";

@@ -135,12 +135,9 @@ async fn make<F>(body: Bytes, make: impl FnOnce(Vec<Change>) -> F) -> Response
 where
     F: Future<Output = Result<Response, NotMade>> + Send + 'static,
 {
-    let changes: Vec<Change> = match serde_json::from_slice(&body) {
+    let changes = match ferrovs_api::read_changes(&body) {
         Ok(changes) => changes,
-        Err(error) => {
-            let message = format!("the list of changes cannot be read: {error}");
-            return failure(StatusCode::BAD_REQUEST, message);
-        }
+        Err(answer) => return (StatusCode::BAD_REQUEST, Json(answer)).into_response(),
     };
     // A change that has begun is made to its end, also when who asked has gone.
     match tokio::spawn(make(changes)).await {

@@ -9,18 +9,31 @@ use std::{
 
 use ferrovs::ipvsadm::{Backend, BackendError, Names};
 use ferrovs_api::{DestinationView, FlowView, ServiceView, Services, Traffic};
-use ferrovs_model::{Change, Protocol, Refusal, Wanted};
+use ferrovs_model::{Change, Protocol, Refusal, RefusedChange, Service, Wanted};
 
 /// The wanted state, and no traffic.
-#[derive(Debug, Default)]
-pub(crate) struct Director {
+#[derive(Clone, Debug, Default)]
+pub struct Director {
     wanted: Wanted,
+}
+
+impl Director {
+    /// One of which this is wanted.
+    #[must_use]
+    pub const fn of(wanted: Wanted) -> Self {
+        Self { wanted }
+    }
+
+    /// What is wanted of it.
+    #[must_use]
+    pub const fn wanted(&self) -> &Wanted {
+        &self.wanted
+    }
 }
 
 impl Backend for Director {
     fn apply(&mut self, changes: &[Change]) -> Result<(), BackendError> {
-        let refused =
-            |refused: ferrovs_model::RefusedChange| BackendError::Refused(refused.refusal);
+        let refused = |refused: RefusedChange| BackendError::Refused(refused.refusal);
         self.wanted.apply_all(changes).map_err(refused)
     }
 
@@ -31,7 +44,7 @@ impl Backend for Director {
     }
 
     fn services(&mut self) -> Result<Services, BackendError> {
-        let view = |service: &ferrovs_model::Service| ServiceView {
+        let view = |service: &Service| ServiceView {
             key: service.key,
             settings: service.settings.clone(),
             added: service.added,
@@ -65,7 +78,7 @@ impl Backend for Director {
 
 /// Serves nobody.
 #[derive(Debug)]
-pub(crate) struct Closed;
+pub struct Closed;
 
 impl Backend for Closed {
     fn apply(&mut self, _: &[Change]) -> Result<(), BackendError> {
@@ -90,7 +103,7 @@ impl Backend for Closed {
 
 /// The machine of the recordings.
 #[derive(Debug)]
-pub(crate) struct Recorder;
+pub struct Recorder;
 
 const HOSTS: &[(&str, [u8; 4])] = &[
     ("rs1", [192, 168, 2, 141]),
