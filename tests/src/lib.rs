@@ -3,5 +3,7 @@
 mod binary;
 pub mod fuzzed;
 pub mod memory;
+mod network;
 
 pub use binary::ferrovs;
+pub use network::{lead, need_root, network};

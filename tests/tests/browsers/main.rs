@@ -5,11 +5,11 @@
 
 mod browser;
 
-use std::{net::Ipv4Addr, ops::ControlFlow};
+use std::net::Ipv4Addr;
 
 use browser::Browser;
-use ferrovs_lab::{Daemon, Hook, Options, Topology, WebServers, http::server_of, ipvsadm};
-use ferrovs_tests::ferrovs;
+use ferrovs_lab::{Hook, Topology, WebServers, http::server_of, ipvsadm};
+use ferrovs_tests::{ferrovs, lead, network};
 
 /// Loads of the page by each program.
 const LOADS: usize = 10;
@@ -25,21 +25,8 @@ fn pages_alternate_at_each_reload_through_xdp() {
 }
 
 fn pages_alternate(hook: Hook) {
-    assert!(
-        ferrovs_lab::is_root(),
-        "this test makes network namespaces and loads programs: run it as root"
-    );
-    let options = Options {
-        hook,
-        ..Options::default()
-    };
-    let mut network = Topology::build(options).unwrap();
-    let mut go_on = |_| ControlFlow::Continue(());
-    network
-        .start_web_servers(&WebServers::Nginx, &mut go_on)
-        .unwrap();
-    let log = network.directory().join("daemon.log");
-    let _daemon = Daemon::start(&network.director, ferrovs(), hook, &[], &log).unwrap();
+    let network = network(hook, &WebServers::Nginx).unwrap();
+    let _daemon = lead(&network, hook).unwrap();
     add_service(&network);
 
     let loads: Vec<_> = (0..LOADS).map(|_| curl(&network)).collect();

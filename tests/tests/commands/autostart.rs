@@ -11,10 +11,8 @@ use std::{
 
 use ferrovs_api::{Status, client::Client};
 use ferrovs_lab::Namespace;
-use ferrovs_tests::ferrovs;
+use ferrovs_tests::{ferrovs, need_root};
 use nix::mount::{MntFlags, umount2};
-
-use crate::need_root;
 
 /// How long a daemon may take to end that is needed no more.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -1,19 +1,18 @@
 //! The table is cleared and filled again, over and over, while pages load.
 
 use std::{
-    ops::ControlFlow,
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 use ferrovs_lab::{
-    Daemon, Hook, Options, Topology, WebServers,
+    Hook, Topology, WebServers,
     http::{Get, fetch, server_of},
 };
-use ferrovs_tests::ferrovs;
+use ferrovs_tests::{lead, network};
 
-use crate::{need_root, run};
+use crate::run;
 
 /// How often the table is cleared.
 const ROUNDS: u32 = 30;
@@ -35,18 +34,8 @@ fn clearing_under_load_does_no_harm_through_xdp() {
 }
 
 fn clear_under_load(hook: Hook) {
-    need_root();
-    let options = Options {
-        hook,
-        ..Options::default()
-    };
-    let mut network = Topology::build(options).unwrap();
-    let mut go_on = |_| ControlFlow::Continue(());
-    network
-        .start_web_servers(&WebServers::Threads, &mut go_on)
-        .unwrap();
-    let log = network.directory().join("daemon.log");
-    let daemon = Daemon::start(&network.director, ferrovs(), hook, &[], &log).unwrap();
+    let network = network(hook, &WebServers::Threads).unwrap();
+    let daemon = lead(&network, hook).unwrap();
     let process = daemon.id();
     fill(&network);
 

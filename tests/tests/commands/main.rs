@@ -13,13 +13,6 @@ mod writers;
 use ferrovs_lab::{Namespace, ipvsadm};
 use ferrovs_tests::ferrovs;
 
-fn need_root() {
-    assert!(
-        ferrovs_lab::is_root(),
-        "this test makes network namespaces and loads programs: run it as root"
-    );
-}
-
 /// Runs `ipvsadm` in the director; what it prints.
 fn run(director: &Namespace, arguments: &str) -> String {
     let words: Vec<_> = arguments.split(' ').collect();

@@ -6,9 +6,9 @@ use std::{
 };
 
 use ferrovs_lab::{Daemon, Hook, Namespace};
-use ferrovs_tests::ferrovs;
+use ferrovs_tests::{ferrovs, need_root};
 
-use crate::{need_root, run};
+use crate::run;
 
 /// A network namespace with a daemon.
 struct Place {

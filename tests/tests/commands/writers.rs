@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, thread};
 
 use ferrovs_lab::{Daemon, Hook, Options, Topology};
-use ferrovs_tests::ferrovs;
+use ferrovs_tests::{ferrovs, need_root};
 
-use crate::{need_root, run};
+use crate::run;
 
 #[test]
 fn no_update_is_lost_when_many_add_servers_at_once() {

@@ -4,7 +4,6 @@ use std::{
     env,
     fs::File,
     net::Ipv4Addr,
-    ops::ControlFlow,
     path::PathBuf,
     process::Output,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -12,12 +11,12 @@ use std::{
 
 use ferrovs_kernel::DataPlane;
 use ferrovs_lab::{
-    Capture, Daemon, Hook, Options, Record, Topology, WebServers,
+    Capture, Daemon, Hook, Record, Topology, WebServers,
     capture::{Packet, Tally},
     http,
 };
 
-use ferrovs_tests::ferrovs;
+use ferrovs_tests::{ferrovs, need_root, network};
 
 /// Whether the tests run at their full length.
 pub(crate) fn full() -> bool {
@@ -37,10 +36,7 @@ pub(crate) fn now() -> Duration {
 /// Waits for the turn of a test: one runs at a time, whether tests are threads or processes. The turn ends
 /// when the file is closed.
 pub(crate) fn turn() -> File {
-    assert!(
-        ferrovs_lab::is_root(),
-        "this test makes network namespaces and loads programs: run it as root"
-    );
+    need_root();
     let file = File::open(env::current_exe().unwrap()).unwrap();
     file.lock().unwrap();
     file
@@ -59,17 +55,9 @@ impl Stage {
     /// Machines, cables and web servers; no daemon.
     pub(crate) fn new(hook: Hook) -> Self {
         let turn = turn();
-        let options = Options {
-            hook,
-            ..Options::default()
-        };
-        let mut topology = Topology::build(options).unwrap();
-        topology
-            .start_web_servers(&WebServers::Threads, &mut |_| ControlFlow::Continue(()))
-            .unwrap();
         Self {
             daemon: None,
-            topology,
+            topology: network(hook, &WebServers::Threads).unwrap(),
             hook,
             _turn: turn,
         }

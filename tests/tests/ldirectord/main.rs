@@ -7,13 +7,12 @@ mod program;
 
 use std::{
     net::Ipv4Addr,
-    ops::ControlFlow,
     thread,
     time::{Duration, Instant},
 };
 
-use ferrovs_lab::{Daemon, Hook, Options, Topology, WebServers, http, ipvsadm};
-use ferrovs_tests::ferrovs;
+use ferrovs_lab::{Hook, Topology, WebServers, http, ipvsadm};
+use ferrovs_tests::{ferrovs, lead, network};
 use program::Ldirectord;
 
 /// Loads of the page at a time.
@@ -93,21 +92,8 @@ fn a_stopped_web_server_gets_weight_0_and_comes_back() {
 }
 
 fn watches(quiescent: Quiescent) {
-    assert!(
-        ferrovs_lab::is_root(),
-        "this test makes network namespaces and loads programs: run it as root"
-    );
-    let options = Options {
-        hook: Hook::Tc,
-        ..Options::default()
-    };
-    let mut network = Topology::build(options).unwrap();
-    let mut go_on = |_| ControlFlow::Continue(());
-    network
-        .start_web_servers(&WebServers::Nginx, &mut go_on)
-        .unwrap();
-    let log = network.directory().join("daemon.log");
-    let _daemon = Daemon::start(&network.director, ferrovs(), Hook::Tc, &[], &log).unwrap();
+    let mut network = network(Hook::Tc, &WebServers::Nginx).unwrap();
+    let _daemon = lead(&network, Hook::Tc).unwrap();
     let settings = match quiescent {
         Quiescent::No => "supervised=yes\ncheckinterval=1\nquiescent=no\n",
         Quiescent::Yes => "supervised=yes\ncheckinterval=1\nquiescent=yes\n",

@@ -45,10 +45,7 @@ pub(crate) struct Done {
 
 impl Machine {
     pub(crate) fn new() -> Self {
-        assert!(
-            ferrovs_lab::is_root(),
-            "this test makes network namespaces and loads programs: run it as root"
-        );
+        ferrovs_tests::need_root();
         let services = fs::read_to_string("/etc/services").unwrap_or_default();
         assert!(
             services.contains("http-alt"),

@@ -14,9 +14,7 @@ use ferrovs_api::{
     client::{Client, ClientError},
 };
 use ferrovs_lab::{Daemon, Hook, Namespace};
-use ferrovs_tests::ferrovs;
-
-use crate::need_root;
+use ferrovs_tests::{ferrovs, need_root};
 
 /// How long a daemon may be away.
 const PATIENCE: Duration = Duration::from_secs(60);
