@@ -52,8 +52,8 @@ pub trait Plane {
     /// Returns when every program run that was under way at the call has ended.
     fn quiesce(&self);
     /// How many flows count for a destination.
-    fn counts(&self, number: u32) -> dest::Counts {
-        let line = self.tables().dest(number * dest::LINES + 1);
+    fn flows(&self, number: u32) -> dest::Counts {
+        let line = self.tables().counts(number);
         dest::Counts(line.map_or(0, |line| line.load(dest::COUNTS)))
     }
 }
@@ -102,7 +102,7 @@ impl Publisher {
         let now = plane.tables().now();
         let mut due = false;
         for dest in self.ledger.dests.iter_mut().filter(|dest| !dest.present) {
-            if plane.counts(dest.number).0 == 0 {
+            if plane.flows(dest.number).0 == 0 {
                 let since = *dest.idle_since.get_or_insert(now);
                 due |= now.wrapping_sub(since) >= config::ticks(TRASH_SECONDS);
             } else {

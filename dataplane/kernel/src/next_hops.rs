@@ -13,7 +13,7 @@ use ferrovs_core::{
     abi::{
         MAX_NEXT_HOPS, dest,
         next_hop::{
-            ETHERNET, LINK, MACS, NEIGHBOUR, NO_VLAN, OUT, STATUS, USABLE, neighbour_key, pack_macs,
+            ETHERNET, LINK, MACS, NO_VLAN, OUT, STATUS, USABLE, neighbour, neighbour_key, pack_macs,
         },
     },
     tables::{Line, Tables},
@@ -47,7 +47,6 @@ struct Content {
     macs: u64,
     out: u64,
     link: u64,
-    neighbour: u64,
 }
 
 impl NextHops {
@@ -60,7 +59,7 @@ impl NextHops {
             };
             let way = Way {
                 interface: (line.load(OUT) >> 32) as u32,
-                neighbour: address_of(line.load(NEIGHBOUR)),
+                neighbour: address_of(neighbour(line.load(LINK))),
             };
             if line.load(STATUS) & 1 != 0 {
                 // The daemon died while it wrote: made whole with the next update.
@@ -73,7 +72,7 @@ impl NextHops {
         for (key, number) in maps.neighbours()? {
             let way = Way {
                 interface: (key >> 32) as u32,
-                neighbour: address_of(key & 0xffff_ffff),
+                neighbour: address_of(key as u32),
             };
             if hops.numbers.get(&way) != Some(&number) {
                 maps.remove_neighbour(key)?;
@@ -127,7 +126,7 @@ impl NextHops {
         for (dest, way) in dests {
             let number = way.and_then(|way| self.numbers.get(&way)).copied();
             let number = u64::from(number.unwrap_or(0));
-            if let Some(line) = maps.dest(dest * dest::LINES)
+            if let Some(line) = maps.dest(dest)
                 && line.load(dest::NEXT_HOP) != number
             {
                 line.store(dest::NEXT_HOP, number);
@@ -217,15 +216,13 @@ impl Content {
         macs: 0,
         out: 0,
         link: 0,
-        neighbour: 0,
     };
 
     /// A neighbour of which only the interface is known.
     fn unknown(way: Way) -> Self {
         Self {
             out: u64::from(way.interface) << 32,
-            link: u64::from(NO_VLAN),
-            neighbour: u64::from(word_of(way.neighbour)),
+            link: u64::from(NO_VLAN) | u64::from(word_of(way.neighbour)) << 32,
             ..Self::NOTHING
         }
     }
@@ -259,7 +256,6 @@ impl Content {
             macs,
             out: unknown.out | u64::from(source_rest),
             link: link_word,
-            ..unknown
         }
     }
 
@@ -271,7 +267,6 @@ impl Content {
             macs: line.load(MACS),
             out: line.load(OUT),
             link: line.load(LINK),
-            neighbour: line.load(NEIGHBOUR),
         };
         version & 1 == 0 && there == *self
     }
@@ -287,7 +282,6 @@ fn write(line: impl Line, content: &Content) {
     line.store(MACS, content.macs);
     line.store(OUT, content.out);
     line.store(LINK, content.link);
-    line.store(NEIGHBOUR, content.neighbour);
     line.store(STATUS, content.flags | u64::from(odd.wrapping_add(1)));
 }
 
@@ -299,6 +293,6 @@ fn word_of(address: Ipv4Addr) -> u32 {
     u32::from_ne_bytes(address.octets())
 }
 
-fn address_of(word: u64) -> Ipv4Addr {
-    Ipv4Addr::from((word as u32).to_ne_bytes())
+fn address_of(word: u32) -> Ipv4Addr {
+    Ipv4Addr::from(word.to_ne_bytes())
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use ferrovs_core::abi::{
-    LINE_BYTES, MAX_DESTS, MAX_NEXT_HOPS, MAX_SERVICES, bucket, config, dest, interface, reason,
+    LINE_BYTES, MAX_NEXT_HOPS, MAX_SERVICES, bucket, config, dest, interface, next_hop, reason,
     schedule,
 };
 
@@ -53,7 +53,7 @@ impl Sizes {
         Some(match map.as_bytes() {
             b"FLOWS" => self.buckets() * bucket::LINES,
             b"FILTER" => FILTER_LINES,
-            b"DEST_COUNTERS" => self.cpus * MAX_DESTS,
+            b"DEST_TRAFFIC" => self.cpus * dest::TRAFFIC_LINES,
             b"REASONS" => self.cpus * reason::LINES,
             b"POINTERS" => {
                 // A flow with a server socket that several services share takes one.
@@ -71,10 +71,10 @@ impl Sizes {
         let arrays = [
             self.entries("FLOWS").unwrap_or(0),
             self.entries("FILTER").unwrap_or(0),
-            self.entries("DEST_COUNTERS").unwrap_or(0),
+            self.entries("DEST_TRAFFIC").unwrap_or(0),
             self.entries("REASONS").unwrap_or(0),
-            MAX_DESTS * dest::LINES,
-            MAX_NEXT_HOPS,
+            dest::LINES,
+            next_hop::LINES,
             MAX_SERVICES,
             schedule::LINES,
             interface::LINES,

@@ -118,7 +118,7 @@ fn forget_idle<P: Plane>(ledger: &mut Ledger, plane: &P, patience: u32, freed: &
             && dest
                 .idle_since
                 .is_some_and(|since| now.wrapping_sub(since) >= patience)
-            && plane.counts(dest.number).0 == 0
+            && plane.flows(dest.number).0 == 0
     };
     let mut departed: HashMap<u16, Figures> = HashMap::new();
     ledger.dests.retain(|dest| {
