@@ -5,7 +5,7 @@
 //! last learn it, has met no such flow. A restarted daemon reads the numbers back from the lines.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     net::Ipv4Addr,
 };
 
@@ -33,6 +33,8 @@ const ROUNDS: u64 = 2;
 #[derive(Debug, Default)]
 pub(crate) struct NextHops {
     numbers: BTreeMap<Way, u32>,
+    /// Those that the programs can find.
+    shown: HashSet<Way>,
     /// Round in which a neighbour that nobody wants was hidden from the programs.
     hidden: HashMap<Way, u64>,
     /// Numbers that flows referred to in the last round.
@@ -74,7 +76,9 @@ impl NextHops {
                 interface: (key >> 32) as u32,
                 neighbour: address_of(key as u32),
             };
-            if hops.numbers.get(&way) != Some(&number) {
+            if hops.numbers.get(&way) == Some(&number) {
+                hops.shown.insert(way);
+            } else {
                 maps.remove_neighbour(key)?;
             }
         }
@@ -111,10 +115,10 @@ impl NextHops {
                     write(line, &content);
                 }
             }
-            let key = key_of(*way);
             let hidden = self.hidden.contains_key(way) && !wanted.contains(way);
-            if !hidden && maps.neighbour(key) != Some(number) {
-                maps.set_neighbour(key, number)?;
+            if !hidden && !self.shown.contains(way) {
+                maps.set_neighbour(key_of(*way), number)?;
+                self.shown.insert(*way);
             }
         }
         self.hidden.retain(|way, _| !wanted.contains(way));
@@ -163,6 +167,7 @@ impl NextHops {
             match self.hidden.get(way) {
                 None => {
                     maps.remove_neighbour(key_of(*way))?;
+                    self.shown.remove(way);
                     self.hidden.insert(*way, round);
                 }
                 Some(since) if round >= since + ROUNDS => free.push(*way),
