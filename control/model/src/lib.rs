@@ -30,4 +30,4 @@ pub use service::{Protocol, Service, ServiceKey};
 pub use settings::{Netmask, Persistence, ServiceSettings};
 pub use timeouts::{MAX_TIMEOUT, Timeouts};
 pub use unforwarded::{Lack, Unforwarded};
-pub use wanted::{RefusedChange, Wanted};
+pub use wanted::{MAX_SERVERS, MAX_SERVICES, RefusedChange, Wanted};

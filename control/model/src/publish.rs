@@ -101,13 +101,8 @@ impl Publisher {
     pub fn observe<P: Plane>(&mut self, plane: &P) -> bool {
         let now = plane.tables().now();
         let mut due = false;
-        for dest in self.ledger.dests.iter_mut().filter(|dest| !dest.present) {
-            if plane.flows(dest.number).0 == 0 {
-                let since = *dest.idle_since.get_or_insert(now);
-                due |= now.wrapping_sub(since) >= config::ticks(TRASH_SECONDS);
-            } else {
-                dest.idle_since = None;
-            }
+        for since in self.ledger.note_idle(plane) {
+            due |= now.wrapping_sub(since) >= config::ticks(TRASH_SECONDS);
         }
         due
     }

@@ -5,7 +5,7 @@ use std::{
     net::{SocketAddr, SocketAddrV4},
 };
 
-use ferrovs_core::abi::endpoint::Endpoint;
+use ferrovs_core::{abi::endpoint::Endpoint, tables::Tables};
 use serde::{Deserialize, Serialize};
 
 use super::{Figures, Plane, rotation::Rotation};
@@ -96,6 +96,20 @@ impl Ledger {
     #[must_use]
     pub fn dests(&self) -> &[DestRecord] {
         &self.dests
+    }
+
+    /// Notes which removed destinations have no flows now, and gives since when each has had none.
+    pub(super) fn note_idle<P: Plane>(&mut self, plane: &P) -> impl Iterator<Item = u32> {
+        let now = plane.tables().now();
+        let removed = self.dests.iter_mut().filter(|dest| !dest.present);
+        removed.filter_map(move |dest| {
+            if plane.flows(dest.number).0 == 0 {
+                Some(*dest.idle_since.get_or_insert(now))
+            } else {
+                dest.idle_since = None;
+                None
+            }
+        })
     }
 
     /// Everything that went through a destination, whatever was set to zero.

@@ -56,7 +56,12 @@ pub(super) fn plan<P: Plane>(
         // Waiting costs milliseconds and forgetting costs figures: only when something is short.
         Err(Refusal::TableFull) => {
             retired.release(plane);
-            draft(old, retired, plane, wanted, 0)
+            // Nobody can pick the removed ones any more: those without flows may go at once, and when
+            // whoever has just met the end of such a flow is done, their numbers are free.
+            let mut idle = old.clone();
+            idle.note_idle(plane).for_each(drop);
+            plane.quiesce();
+            draft(&idle, retired, plane, wanted, 0)
         }
         other => other,
     }
@@ -72,9 +77,20 @@ fn draft<P: Plane>(
     let mut ledger = old.clone();
     let mut freed = Retired::default();
     remove_unwanted(&mut ledger, wanted);
-    forget_idle(&mut ledger, plane, patience, &mut freed);
+    forget_idle(&mut ledger, plane, patience, wanted, &mut freed);
     add_services(&mut ledger, plane, retired, &freed, wanted)?;
-    add_dests(&mut ledger, plane, retired, &freed, wanted)?;
+    // A service's number must not be another's as long as the filter leads packets to it.
+    let freed_dests = if patience > 0 {
+        freed.dests.iter()
+    } else {
+        Default::default()
+    };
+    add_dests(
+        &mut ledger,
+        plane,
+        retired.dests.iter().chain(freed_dests),
+        wanted,
+    )?;
     let lists = new_lists(&mut ledger, plane, retired, &mut freed, wanted)?;
     let filter = filter::plan(plane, &endpoints(&mut ledger), retired)?;
     Ok(Plan {
@@ -110,8 +126,14 @@ fn remove_unwanted(ledger: &mut Ledger, wanted: &Wanted) {
 }
 
 /// Drops from the trash what has been without flows for `patience` ticks, and services with nothing
-/// left.
-fn forget_idle<P: Plane>(ledger: &mut Ledger, plane: &P, patience: u32, freed: &mut Retired) {
+/// left that do not come back.
+fn forget_idle<P: Plane>(
+    ledger: &mut Ledger,
+    plane: &P,
+    patience: u32,
+    wanted: &Wanted,
+    freed: &mut Retired,
+) {
     let now = plane.tables().now();
     let due = |dest: &DestRecord| {
         !dest.present
@@ -136,7 +158,8 @@ fn forget_idle<P: Plane>(ledger: &mut Ledger, plane: &P, patience: u32, freed: &
         if let Some(&figures) = departed.get(&record.number) {
             record.departed = record.departed + figures;
         }
-        let keep = record.present || populated.contains(&record.number);
+        let wanted = wanted.service(&record.key).is_some();
+        let keep = wanted || populated.contains(&record.number);
         if !keep {
             freed.services.insert(u32::from(record.number));
             freed.pieces.extend(Piece::of(Span(record.rotation.span)));
@@ -201,12 +224,11 @@ fn add_services<P: Plane>(
     Ok(())
 }
 
-/// Finds or makes a record for every wanted destination.
-fn add_dests<P: Plane>(
+/// Finds or makes a record for every wanted destination; `spared` are numbers that nobody may have yet.
+fn add_dests<'a, P: Plane>(
     ledger: &mut Ledger,
     plane: &P,
-    retired: &Retired,
-    freed: &Retired,
+    spared: impl Iterator<Item = &'a u32>,
     wanted: &Wanted,
 ) -> Result<(), Refusal> {
     let numbers = numbers_by_key(ledger);
@@ -215,9 +237,7 @@ fn add_dests<P: Plane>(
         .map(|(at, dest)| ((dest.service, dest.address), at))
         .collect();
     let taken = ledger.dests.iter().map(|dest| dest.number);
-    let taken = taken
-        .chain(retired.dests.iter().chain(&freed.dests).copied())
-        .collect();
+    let taken = taken.chain(spared.copied()).collect();
     let mut free = FreeNumbers::new(taken, abi::MAX_DESTS);
     for service in wanted.services() {
         let number = numbers[&service.key];

@@ -2,6 +2,7 @@
 //! kernel's IPVS (Linux 6.12).
 
 mod counters;
+mod limits;
 mod order;
 mod plain;
 
