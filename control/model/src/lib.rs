@@ -7,6 +7,7 @@
 //!
 //! Nothing here does I/O, knows a runtime, or knows the grammar of a command line.
 
+mod amendment;
 mod change;
 mod destination;
 mod difference;
@@ -20,6 +21,7 @@ mod timeouts;
 mod unforwarded;
 mod wanted;
 
+pub use amendment::Amendment;
 pub use change::Change;
 pub use destination::{Destination, MAX_WEIGHT};
 pub use difference::{Difference, differences};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Change, Destination, MAX_TIMEOUT, Refusal, Service, ServiceKey, ServiceSettings, Timeouts,
+    amendment::{amend, amended},
 };
 
 /// Services there may be. Number 0 is nobody's.
@@ -249,6 +250,27 @@ impl Wanted {
         for service in &mut self.services {
             service.destinations.retain(&keep_server);
         }
+        self.servers = count_servers(&self.services);
+    }
+
+    /// The services that are otherwise in `new`; `None` if more is, or if they are many.
+    pub(crate) fn amended_services(&self, new: &Self) -> Option<Vec<Service>> {
+        let Self {
+            services,
+            timeouts,
+            ever_added,
+            servers: _,
+        } = new;
+        let alike = self.services.len() == services.len()
+            && self.timeouts == *timeouts
+            && self.ever_added == *ever_added;
+        let found = alike.then(|| amended(&self.services, services, |a, b| a.key == b.key));
+        found.flatten()
+    }
+
+    /// Puts in services in place of those with the same keys.
+    pub(crate) fn amend_services(&mut self, services: Vec<Service>) {
+        amend(&mut self.services, services, |a, b| a.key == b.key);
         self.servers = count_servers(&self.services);
     }
 

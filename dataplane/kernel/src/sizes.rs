@@ -19,8 +19,9 @@ pub const FLOWS: std::ops::RangeInclusive<u64> = 1024..=1 << 26;
 const FLOWS_PER_BUCKET: u64 = 4;
 /// Lines of both halves of the endpoint filter: room for all services and their real servers.
 const FILTER_LINES: u32 = 16_384;
-/// Room for the wanted state: two generations of 8 MB.
-const WANTED_CHUNKS: u32 = 4096;
+/// Room for the wanted state: two generations of 16 MB. All servers there may be, with counters that were
+/// set to zero, take half of one.
+const WANTED_CHUNKS: u32 = 8192;
 
 /// Sizes of the tables whose size depends on the machine or the administrator.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

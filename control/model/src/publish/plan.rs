@@ -26,6 +26,8 @@ use crate::{Refusal, Service, ServiceKey, Timeouts, Wanted};
 pub struct Plan {
     /// The ledger as it will be. To be stored before the commit.
     pub ledger: Ledger,
+    /// What the tables will say.
+    pub(super) wanted: Option<Wanted>,
     /// New lists, by service number.
     pub(super) lists: Vec<NewList>,
     pub(super) filter: filter::Change,
@@ -43,6 +45,16 @@ pub(super) struct NewList {
     pub(super) span: Span,
     pub(super) start: u64,
     pub(super) dests: Vec<u32>,
+}
+
+impl Plan {
+    /// The same, of which it is known what it is for.
+    pub(super) fn of(self, wanted: Wanted) -> Self {
+        Self {
+            wanted: Some(wanted),
+            ..self
+        }
+    }
 }
 
 pub(super) fn plan<P: Plane>(
@@ -91,10 +103,11 @@ fn draft<P: Plane>(
         retired.dests.iter().chain(freed_dests),
         wanted,
     )?;
-    let lists = new_lists(&mut ledger, plane, retired, &mut freed, wanted)?;
+    let lists = new_lists(&mut ledger, plane, retired, &mut freed, wanted, |_| true)?;
     let filter = filter::plan(plane, &endpoints(&mut ledger), retired)?;
     Ok(Plan {
         ledger,
+        wanted: None,
         lists,
         filter,
         timeouts: wanted.timeouts(),
@@ -270,13 +283,15 @@ fn add_dests<'a, P: Plane>(
     Ok(())
 }
 
-/// The lists that must be written, because the order, the weights or the table differ from before.
-fn new_lists<P: Plane>(
+/// The lists of the services that are `concerned` that must be written, because the order, the weights or
+/// the table differ from before.
+pub(super) fn new_lists<P: Plane>(
     ledger: &mut Ledger,
     plane: &P,
     retired: &Retired,
     freed: &mut Retired,
     wanted: &Wanted,
+    concerned: impl Fn(&ServiceKey) -> bool,
 ) -> Result<Vec<NewList>, Refusal> {
     let pieces = ledger
         .services
@@ -287,13 +302,16 @@ fn new_lists<P: Plane>(
         .chain(freed.pieces.iter().copied())
         .collect();
     let mut space = Space::new(taken, schedule::WORDS_TOTAL);
-    let numbers: HashMap<_, u32> = ledger
-        .dests
-        .iter()
+    let mut records: Vec<_> = ledger.services.iter_mut().collect();
+    records.retain(|record| concerned(&record.key));
+    let concerned: BTreeSet<u16> = records.iter().map(|record| record.number).collect();
+    let dests = ledger.dests.iter();
+    let numbers: HashMap<_, u32> = dests
+        .filter(|dest| concerned.contains(&dest.service))
         .map(|dest| ((dest.service, dest.address), dest.number))
         .collect();
     let mut lists = Vec::new();
-    for record in &mut ledger.services {
+    for record in records {
         let service = wanted.service(&record.key);
         let (order, eligible) = orders(record, service, &numbers);
         let current = plane

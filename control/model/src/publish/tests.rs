@@ -1,6 +1,7 @@
 //! The publisher on plain memory. Where a sequence of servers is expected, it was recorded from the
 //! kernel's IPVS (Linux 6.12).
 
+mod amended;
 mod counters;
 mod limits;
 mod order;
