@@ -79,3 +79,23 @@ pub enum Change {
         service: Option<ServiceKey>,
     },
 }
+
+impl Change {
+    /// Whether it asks for room for a service or a server more.
+    #[must_use]
+    pub const fn adds(&self) -> bool {
+        matches!(self, Self::AddService { .. } | Self::AddDestination { .. })
+    }
+
+    /// Whether it may make room for others.
+    #[must_use]
+    pub const fn takes_away(&self) -> bool {
+        matches!(
+            self,
+            Self::DeleteService { .. }
+                | Self::DeleteDestination { .. }
+                | Self::Clear
+                | Self::Replace { .. }
+        )
+    }
+}

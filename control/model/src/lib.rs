@@ -7,6 +7,7 @@
 //!
 //! Nothing here does I/O, knows a runtime, or knows the grammar of a command line.
 
+mod amendment;
 mod change;
 mod destination;
 mod difference;
@@ -20,6 +21,7 @@ mod timeouts;
 mod unforwarded;
 mod wanted;
 
+pub use amendment::Amendment;
 pub use change::Change;
 pub use destination::{Destination, MAX_WEIGHT};
 pub use difference::{Difference, differences};
@@ -30,4 +32,4 @@ pub use service::{Protocol, Service, ServiceKey};
 pub use settings::{Netmask, Persistence, ServiceSettings};
 pub use timeouts::{MAX_TIMEOUT, Timeouts};
 pub use unforwarded::{Lack, Unforwarded};
-pub use wanted::{RefusedChange, Wanted};
+pub use wanted::{MAX_SERVERS, MAX_SERVICES, RefusedChange, Wanted};

@@ -13,6 +13,7 @@
 //! for [`TRASH_SECONDS`] more, as in the trash of IPVS (`ip_vs_dest_trash_expire`); a service does
 //! for as long as it has such servers. Whoever comes back meanwhile finds its flows again.
 
+mod edit;
 mod figures;
 mod filter;
 mod ledger;
@@ -30,6 +31,7 @@ use ferrovs_core::{
 
 pub use figures::Figures;
 pub use filter::{Half, INITIAL_LOG2};
+pub(crate) use ledger::LedgerAmendment;
 pub use ledger::{DestRecord, Ledger, ServiceRecord};
 pub use plan::Plan;
 pub use report::{DestReport, Report, ServiceReport, Traffic};
@@ -52,8 +54,8 @@ pub trait Plane {
     /// Returns when every program run that was under way at the call has ended.
     fn quiesce(&self);
     /// How many flows count for a destination.
-    fn counts(&self, number: u32) -> dest::Counts {
-        let line = self.tables().dest(number * dest::LINES + 1);
+    fn flows(&self, number: u32) -> dest::Counts {
+        let line = self.tables().counts(number);
         dest::Counts(line.map_or(0, |line| line.load(dest::COUNTS)))
     }
 }
@@ -63,6 +65,9 @@ pub trait Plane {
 pub struct Publisher {
     ledger: Ledger,
     retired: numbers::Retired,
+    /// What the tables certainly say; `None` before the first commit, and when something is to be
+    /// forgotten.
+    settled: Option<Wanted>,
 }
 
 impl Publisher {
@@ -73,6 +78,7 @@ impl Publisher {
             ledger,
             // What an earlier publisher took out of use just before it ended is unknown.
             retired: numbers::Retired::everything(),
+            settled: None,
         }
     }
 
@@ -87,13 +93,22 @@ impl Publisher {
     /// # Errors
     /// [`Refusal::TableFull`] when there is no number, list space or filter place left.
     pub fn plan<P: Plane>(&mut self, plane: &P, wanted: &Wanted) -> Result<Plan, Refusal> {
-        plan::plan(&self.ledger, &mut self.retired, plane, &wanted.forwarded())
+        let wanted = wanted.forwarded();
+        if let Some(settled) = &self.settled
+            && let Some(edited) = edit::edited(settled, &wanted)
+            && let Ok(plan) = edit::plan(&self.ledger, &self.retired, plane, &wanted, &edited)
+        {
+            return Ok(plan.of(wanted));
+        }
+        let plan = plan::plan(&self.ledger, &mut self.retired, plane, &wanted)?;
+        Ok(plan.of(wanted))
     }
 
     /// Writes a plan. Any state the tables may have been left in by an unfinished commit is mended.
     pub fn commit<P: Plane>(&mut self, plane: &P, plan: Plan) {
         writer::write(plane, &plan, &mut self.retired);
         self.ledger = plan.ledger;
+        self.settled = plan.wanted;
     }
 
     /// Notes which removed servers have no flows left. Whether one of them has been idle for so long
@@ -101,13 +116,11 @@ impl Publisher {
     pub fn observe<P: Plane>(&mut self, plane: &P) -> bool {
         let now = plane.tables().now();
         let mut due = false;
-        for dest in self.ledger.dests.iter_mut().filter(|dest| !dest.present) {
-            if plane.counts(dest.number).0 == 0 {
-                let since = *dest.idle_since.get_or_insert(now);
-                due |= now.wrapping_sub(since) >= config::ticks(TRASH_SECONDS);
-            } else {
-                dest.idle_since = None;
-            }
+        for since in self.ledger.note_idle(plane) {
+            due |= now.wrapping_sub(since) >= config::ticks(TRASH_SECONDS);
+        }
+        if due {
+            self.settled = None;
         }
         due
     }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::wanted::{MAX_SERVERS, MAX_SERVICES};
+
 /// Why a change was refused. The meanings are those of the kernel's IPVS, and where IPVS has such
 /// a refusal the text is the one that its tools print (libipvs, `ipvs_strerror`).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize, thiserror::Error)]
@@ -35,7 +37,10 @@ pub enum Refusal {
     #[error("Service not defined")]
     ServiceNotDefined,
     /// The data plane has no room for more services or destinations (ENOMEM).
-    #[error("Memory allocation problem")]
+    #[error(
+        "No room for more: there may be {MAX_SERVICES} services and {MAX_SERVERS} real servers, and removed ones \
+         count while they have connections"
+    )]
     TableFull,
 }
 

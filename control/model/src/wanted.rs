@@ -2,11 +2,19 @@
 
 use std::{fmt, net::SocketAddr};
 
+use ferrovs_core::abi::{MAX_DESTS, MAX_SERVICES as SERVICE_NUMBERS};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Change, Destination, MAX_TIMEOUT, Refusal, Service, ServiceKey, ServiceSettings, Timeouts,
+    amendment::{amend, amended},
 };
+
+/// Services there may be. Number 0 is nobody's.
+pub const MAX_SERVICES: usize = SERVICE_NUMBERS as usize - 1;
+
+/// Real servers all services may have together.
+pub const MAX_SERVERS: usize = MAX_DESTS as usize - 1;
 
 /// All that an administrator asked for and was granted.
 ///
@@ -20,6 +28,9 @@ pub struct Wanted {
     /// How many services have ever been added: the next one's [`Service::added`].
     #[serde(default)]
     ever_added: u64,
+    /// How many servers all services have together.
+    #[serde(skip)]
+    servers: usize,
 }
 
 /// The first change of a list that was refused.
@@ -90,10 +101,12 @@ impl Wanted {
                 let destinations = self.destinations(service)?;
                 let at = position(destinations, *address).ok_or(Refusal::NoSuchDestination)?;
                 destinations.remove(at);
+                self.servers -= 1;
                 Ok(())
             }
             Change::Clear => {
                 self.services.clear();
+                self.servers = 0;
                 Ok(())
             }
             Change::SetTimeouts { tcp, tcp_fin, udp } => self.set_timeouts(*tcp, *tcp_fin, *udp),
@@ -134,6 +147,9 @@ impl Wanted {
             return Err(Refusal::Invalid);
         }
         settings.check(&key)?;
+        if self.services.len() >= MAX_SERVICES {
+            return Err(Refusal::TableFull);
+        }
         let service = Service {
             key,
             settings: settings.clone(),
@@ -158,11 +174,13 @@ impl Wanted {
 
     fn delete_service(&mut self, key: &ServiceKey) -> Result<(), Refusal> {
         let at = self.place(key).map_err(|_| Refusal::NoSuchService)?;
-        self.services.remove(at);
+        let gone = self.services.remove(at);
+        self.servers -= gone.destinations.len();
         Ok(())
     }
 
     fn add_destination(&mut self, key: &ServiceKey, new: Destination) -> Result<(), Refusal> {
+        let full = self.servers >= MAX_SERVERS;
         let destinations = self.destinations(key)?;
         new.check(key)?;
         if position(destinations, new.address).is_some() {
@@ -171,7 +189,11 @@ impl Wanted {
         if !new.is_unicast() {
             return Err(Refusal::Invalid);
         }
+        if full {
+            return Err(Refusal::TableFull);
+        }
         destinations.insert(0, new);
+        self.servers += 1;
         Ok(())
     }
 
@@ -228,6 +250,28 @@ impl Wanted {
         for service in &mut self.services {
             service.destinations.retain(&keep_server);
         }
+        self.servers = count_servers(&self.services);
+    }
+
+    /// The services that are otherwise in `new`; `None` if more is, or if they are many.
+    pub(crate) fn amended_services(&self, new: &Self) -> Option<Vec<Service>> {
+        let Self {
+            services,
+            timeouts,
+            ever_added,
+            servers: _,
+        } = new;
+        let alike = self.services.len() == services.len()
+            && self.timeouts == *timeouts
+            && self.ever_added == *ever_added;
+        let found = alike.then(|| amended(&self.services, services, |a, b| a.key == b.key));
+        found.flatten()
+    }
+
+    /// Puts in services in place of those with the same keys.
+    pub(crate) fn amend_services(&mut self, services: Vec<Service>) {
+        amend(&mut self.services, services, |a, b| a.key == b.key);
+        self.servers = count_servers(&self.services);
     }
 
     fn set_timeouts(
@@ -260,6 +304,10 @@ impl Wanted {
         self.services
             .binary_search_by(|service| service.key.cmp(key))
     }
+}
+
+fn count_servers(services: &[Service]) -> usize {
+    services.iter().map(|one| one.destinations.len()).sum()
 }
 
 fn position(destinations: &[Destination], address: SocketAddr) -> Option<usize> {
@@ -306,6 +354,7 @@ impl TryFrom<Unchecked> for Wanted {
             }
         }
         Ok(Self {
+            servers: count_servers(&services),
             services,
             timeouts,
             ever_added,

@@ -188,7 +188,7 @@ impl<T: Tables> Case<'_, T> {
     /// the interface must be known at least.
     #[inline(always)]
     fn next_hop(&self, flow: &Flow, direction: Direction) -> Result<Hop, Leave> {
-        let settings = match self.tables.dest(dest::LINES * flow.owner.dest()) {
+        let settings = match self.tables.dest(flow.owner.dest()) {
             Some(line) if line.load(dest::MODE) & dest::FORWARDS != 0 => line,
             _ => return Err(Leave::Drop(Reason::DestinationGone)),
         };
@@ -222,7 +222,7 @@ impl<T: Tables> Case<'_, T> {
         if !touch(self.tables, line, flow, &self.packet, direction, self.now) {
             return Err(Leave::Drop(Reason::Contended));
         }
-        if let Some(counters) = self.tables.dest_counters(flow.owner.dest()) {
+        if let Some(counters) = self.tables.traffic(flow.owner.dest()) {
             let (packets, bytes) = match direction {
                 Direction::ToServer => (dest::IN_PACKETS, dest::IN_BYTES),
                 Direction::ToClient => (dest::OUT_PACKETS, dest::OUT_BYTES),

@@ -5,6 +5,7 @@
 
 use crate::abi::pointer::{Pointer, PointerKey};
 use crate::abi::reason::Reason;
+use crate::abi::{dest, next_hop};
 use crate::flow::open::{Outcome, Wish, open};
 use crate::flow::reserve::point;
 
@@ -21,6 +22,46 @@ pub trait Line: Copy {
     /// Adds to a word that only this CPU writes.
     fn add_local(self, word: usize, value: u64) {
         self.store(word, self.load(word).wrapping_add(value));
+    }
+}
+
+/// Half a line: four words, of one of two neighbours that share the line. Word numbers are taken modulo
+/// 4.
+#[derive(Clone, Copy)]
+pub struct Half<L> {
+    line: L,
+    first: usize,
+}
+
+impl<L: Line> Half<L> {
+    /// The half that `number` has of the line it shares with the even or odd number beside it.
+    #[inline(always)]
+    pub fn of(line: L, number: u32) -> Self {
+        let first = (number & 1) as usize * 4;
+        Self { line, first }
+    }
+}
+
+impl<L: Line> Line for Half<L> {
+    #[inline(always)]
+    fn load(self, word: usize) -> u64 {
+        self.line.load(self.first + (word & 3))
+    }
+
+    #[inline(always)]
+    fn store(self, word: usize, value: u64) {
+        self.line.store(self.first + (word & 3), value);
+    }
+
+    #[inline(always)]
+    fn compare_exchange(self, word: usize, current: u64, new: u64) -> bool {
+        let word = self.first + (word & 3);
+        self.line.compare_exchange(word, current, new)
+    }
+
+    #[inline(always)]
+    fn fetch_add(self, word: usize, value: u64) -> u64 {
+        self.line.fetch_add(self.first + (word & 3), value)
     }
 }
 
@@ -50,16 +91,40 @@ pub trait Tables {
     fn service(&self, number: u32) -> Option<Self::Line>;
     /// Line of the schedules ([`crate::abi::schedule`]).
     fn schedule(&self, line: u32) -> Option<Self::Line>;
-    /// Line of a destination ([`crate::abi::dest`]).
-    fn dest(&self, line: u32) -> Option<Self::Line>;
-    /// Line of this CPU's counters for a destination ([`crate::abi::dest`]).
-    fn dest_counters(&self, number: u32) -> Option<Self::Line>;
+    /// Line of the destinations ([`crate::abi::dest`]).
+    fn dests(&self, line: u32) -> Option<Self::Line>;
+    /// Line of this CPU's traffic of destinations ([`crate::abi::dest`]).
+    fn dest_traffic(&self, line: u32) -> Option<Self::Line>;
     /// Line of this CPU's reason counters ([`crate::abi::reason`]).
     fn reasons(&self, line: u32) -> Option<Self::Line>;
-    /// Line of a next hop ([`crate::abi::next_hop`]).
-    fn next_hop(&self, number: u32) -> Option<Self::Line>;
+    /// Line of the next hops ([`crate::abi::next_hop`]).
+    fn next_hops(&self, line: u32) -> Option<Self::Line>;
     /// Line of the interfaces ([`crate::abi::interface`]).
     fn interface(&self, line: u32) -> Option<Self::Line>;
+
+    /// The settings of a destination.
+    #[inline(always)]
+    fn dest(&self, number: u32) -> Option<Half<Self::Line>> {
+        Some(Half::of(self.dests(dest::settings(number))?, number))
+    }
+
+    /// The live counts of a destination.
+    #[inline(always)]
+    fn counts(&self, number: u32) -> Option<Self::Line> {
+        self.dests(dest::counts(number))
+    }
+
+    /// This CPU's traffic of a destination.
+    #[inline(always)]
+    fn traffic(&self, number: u32) -> Option<Half<Self::Line>> {
+        Some(Half::of(self.dest_traffic(dest::traffic(number))?, number))
+    }
+
+    /// A next hop.
+    #[inline(always)]
+    fn next_hop(&self, number: u32) -> Option<Half<Self::Line>> {
+        Some(Half::of(self.next_hops(next_hop::line(number))?, number))
+    }
 
     /// The number of the next hop with this [key](crate::abi::next_hop::neighbour_key).
     fn neighbour(&self, key: u64) -> Option<u32>;

@@ -15,7 +15,7 @@ use aya_ebpf::helpers::{
 use aya_ebpf::macros::btf_map;
 use ferrovs_core::abi::pointer::{Pointer, PointerKey};
 use ferrovs_core::abi::{
-    self, MAX_DESTS, MAX_NEXT_HOPS, MAX_SERVICES, WORDS, config, dest, interface, reason,
+    self, MAX_NEXT_HOPS, MAX_SERVICES, WORDS, config, dest, interface, next_hop, reason,
 };
 use ferrovs_core::flow::open::{Outcome, Wish, open};
 use ferrovs_core::flow::reserve::point;
@@ -41,18 +41,18 @@ static SERVICES: Lines<{ MAX_SERVICES as usize }> = Lines::new();
 /// What the schedulers pick from.
 #[btf_map]
 static SCHEDULES: Lines<{ abi::schedule::LINES as usize }> = Lines::new();
-/// Real servers, two lines each.
+/// Real servers.
 #[btf_map]
-static DESTS: Lines<{ (MAX_DESTS * dest::LINES) as usize }> = Lines::new();
-/// Their counters, one block of lines for each CPU. Set at load.
+static DESTS: Lines<{ dest::LINES as usize }> = Lines::new();
+/// Their traffic, one block of lines for each CPU. Set at load.
 #[btf_map]
-static DEST_COUNTERS: Lines<{ MAX_DESTS as usize }> = Lines::new();
+static DEST_TRAFFIC: Lines<{ dest::TRAFFIC_LINES as usize }> = Lines::new();
 /// Reason counters, one block of lines for each CPU. Set at load.
 #[btf_map]
 static REASONS: Lines<{ reason::LINES as usize }> = Lines::new();
 /// Next hops.
 #[btf_map]
-static NEXT_HOPS: Lines<{ MAX_NEXT_HOPS as usize }> = Lines::new();
+static NEXT_HOPS: Lines<{ next_hop::LINES as usize }> = Lines::new();
 /// Interfaces whose packets we see.
 #[btf_map]
 static INTERFACES: Lines<{ interface::LINES as usize }> = Lines::new();
@@ -127,13 +127,13 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn dest(&self, index: u32) -> Option<MapLine> {
+    fn dests(&self, index: u32) -> Option<MapLine> {
         line(&DESTS, index)
     }
 
     #[inline(always)]
-    fn dest_counters(&self, number: u32) -> Option<MapLine> {
-        line(&DEST_COUNTERS, dest::counters(cpu(), number))
+    fn dest_traffic(&self, index: u32) -> Option<MapLine> {
+        line(&DEST_TRAFFIC, cpu() * dest::TRAFFIC_LINES + index)
     }
 
     #[inline(always)]
@@ -142,8 +142,8 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn next_hop(&self, number: u32) -> Option<MapLine> {
-        line(&NEXT_HOPS, number)
+    fn next_hops(&self, index: u32) -> Option<MapLine> {
+        line(&NEXT_HOPS, index)
     }
 
     #[inline(always)]

@@ -72,29 +72,17 @@ pub(crate) fn choose(
             note(&mut reasons, link.index, "named".to_owned());
         }
     }
-    for address in &network.addresses {
-        if targets.virtuals.contains(&address.address) {
-            let reason = format!("carries {}", address.address);
-            note(&mut reasons, address.interface, reason);
-        }
-    }
-    let mut routes: BTreeMap<u32, Vec<Ipv4Addr>> = BTreeMap::new();
-    for &(_, address) in &targets.dests {
-        if let Some(way) = ways.get(&address) {
-            let addresses = routes.entry(way.interface).or_default();
-            if !addresses.contains(&address) {
-                addresses.push(address);
-            }
-        }
-    }
-    for (interface, addresses) in routes {
-        let reason = match addresses[..] {
-            [one] => format!("leads to {one}"),
-            [first, ..] => format!("leads to {first} and {} more", addresses.len() - 1),
-            [] => continue,
-        };
-        note(&mut reasons, interface, reason);
-    }
+    let virtuals = network.addresses.iter();
+    let virtuals = virtuals.filter(|own| targets.virtuals.contains(&own.address));
+    note_all(
+        &mut reasons,
+        "carries",
+        virtuals.map(|own| (own.interface, own.address)),
+    );
+    let servers: BTreeSet<Ipv4Addr> = targets.dests.iter().map(|&(_, address)| address).collect();
+    let servers = servers.iter();
+    let led = servers.filter_map(|address| Some((ways.get(address)?.interface, *address)));
+    note_all(&mut reasons, "leads to", led);
     let chosen: BTreeSet<u32> = reasons.keys().copied().collect();
     let mut hookings: Vec<_> = reasons
         .into_iter()
@@ -119,14 +107,31 @@ pub(crate) fn choose(
 /// The virtual addresses that no interface but perhaps the loopback carries: nobody knows by which
 /// interface their packets come.
 pub(crate) fn homeless(network: &Snapshot, targets: &Targets) -> Vec<Ipv4Addr> {
-    let is_carried = |wanted: Ipv4Addr| {
-        network.addresses.iter().any(|address| {
-            let link = network.links.get(&address.interface);
-            address.address == wanted && link.is_some_and(|link| !link.loopback)
-        })
-    };
-    let virtuals = targets.virtuals.iter().copied();
-    virtuals.filter(|&wanted| !is_carried(wanted)).collect()
+    let carried = network.addresses.iter().filter(|own| {
+        let link = network.links.get(&own.interface);
+        link.is_some_and(|link| !link.loopback)
+    });
+    let carried: BTreeSet<Ipv4Addr> = carried.map(|own| own.address).collect();
+    targets.virtuals.difference(&carried).copied().collect()
+}
+
+/// What an interface does for the first of many addresses, and for how many more.
+fn note_all(
+    reasons: &mut BTreeMap<u32, Vec<String>>,
+    does: &str,
+    addresses: impl Iterator<Item = (u32, Ipv4Addr)>,
+) {
+    let mut by_interface: BTreeMap<u32, (Ipv4Addr, usize)> = BTreeMap::new();
+    for (interface, address) in addresses {
+        by_interface.entry(interface).or_insert((address, 0)).1 += 1;
+    }
+    for (interface, (first, count)) in by_interface {
+        let reason = match count {
+            1 => format!("{does} {first}"),
+            _ => format!("{does} {first} and {} more", count - 1),
+        };
+        note(reasons, interface, reason);
+    }
 }
 
 fn note(reasons: &mut BTreeMap<u32, Vec<String>>, interface: u32, reason: String) {

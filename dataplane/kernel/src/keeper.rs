@@ -5,7 +5,9 @@
 //! [`Keeper::work`] follows the kernel's notifications in between. Every round of work ends with the
 //! heartbeat: as long as it beats, programs trust the next hops.
 
+mod asking;
 mod telling;
+mod ways;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,8 +34,12 @@ use crate::{
 
 /// How often everything is asked anew, in case a notification was missed.
 const RESYNC: Duration = Duration::from_secs(3);
-/// How often neighbours towards servers are asked after.
-const ASK: Duration = Duration::from_secs(1);
+/// After it has followed a change of the network it rests so many times as long as that took: with very
+/// many neighbours there is always a change, and following them must not take a whole CPU.
+const REST: u32 = 4;
+
+/// What to say when the routing table cannot be asked.
+const NO_ANSWER: &str = "cannot ask for the route to a server";
 
 /// What the sweeper met in one round.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +62,11 @@ pub struct Keeper {
     features: BTreeMap<u32, Features>,
     /// What was settled last; nothing is done before the first time.
     targets: Option<Targets>,
+    /// What is known about ways, also to what is not settled yet.
+    known_ways: ways::Ways,
     ways: BTreeMap<Ipv4Addr, Way>,
+    /// The same, each once: servers behind one router have one way.
+    towards_servers: BTreeSet<Way>,
     hops: NextHops,
     hooks: Vec<Hook>,
     tuning: Tuning,
@@ -73,7 +83,9 @@ pub struct Keeper {
     dirty: bool,
     /// When everything was asked last; `None` when notifications were missed since.
     synced: Option<Instant>,
-    asked: Option<Instant>,
+    /// Before this the network's changes may wait.
+    rest: Instant,
+    asking: asking::Asking,
 }
 
 impl std::fmt::Debug for Keeper {
@@ -105,7 +117,9 @@ impl Keeper {
             network,
             features: features(),
             targets: None,
+            known_ways: ways::Ways::default(),
             ways: BTreeMap::new(),
+            towards_servers: BTreeSet::new(),
             hops,
             hooks: Vec::new(),
             tuning,
@@ -119,7 +133,8 @@ impl Keeper {
             missing: Vec::new(),
             dirty: true,
             synced: Some(Instant::now()),
-            asked: None,
+            rest: Instant::now(),
+            asking: asking::Asking::default(),
         })
     }
 
@@ -174,6 +189,9 @@ impl Keeper {
     /// [`Error::Attach`]: then everything is as it was.
     pub fn prepare(&mut self, targets: &Targets) -> Result<()> {
         self.take_changes()?;
+        if !self.dirty && self.targets.as_ref() == Some(targets) {
+            return Ok(());
+        }
         let mut both = targets.clone();
         if let Some(settled) = &self.targets {
             both.virtuals.extend(&settled.virtuals);
@@ -187,6 +205,7 @@ impl Keeper {
         if self.targets.is_some() {
             // What was prepared stays so until it is settled, whatever changes in between.
             self.targets = Some(both);
+            self.dirty = true;
         }
         Ok(())
     }
@@ -196,6 +215,11 @@ impl Keeper {
     /// # Errors
     /// What the kernel does not accept. The keeper tries again with its next round.
     pub fn settle(&mut self, targets: Targets) -> Result<()> {
+        if !self.dirty && self.targets.as_ref() == Some(&targets) {
+            // A server may have come back to its line, which then says no way.
+            self.lead(&targets);
+            return Ok(());
+        }
         self.targets = Some(targets);
         self.dirty = true;
         self.refresh()
@@ -219,13 +243,12 @@ impl Keeper {
         if self.synced.is_none_or(|synced| synced.elapsed() >= RESYNC) {
             self.resync()?;
         }
-        if self.dirty {
+        if self.dirty && self.rest <= Instant::now() {
+            let begin = Instant::now();
             self.refresh()?;
+            self.rest = Instant::now() + begin.elapsed() * REST;
         }
-        if self.asked.is_none_or(|asked| asked.elapsed() >= ASK) {
-            self.ask_after_neighbours();
-            self.asked = Some(Instant::now());
-        }
+        self.ask_after_neighbours();
         self.plane.maps.beat();
         Ok(())
     }
@@ -238,10 +261,10 @@ impl Keeper {
         if self.targets.is_none() {
             return Ok(());
         }
-        let ways = self.ways.values().copied().collect();
         let Watched { round, next_hops } = watched;
+        let ways = &self.towards_servers;
         self.hops
-            .end_of_round(&self.plane.maps, &self.network, &ways, round, next_hops)
+            .end_of_round(&self.plane.maps, &self.network, ways, round, next_hops)
             .map_err(Error::system("cannot take back next hops"))
     }
 
@@ -265,15 +288,30 @@ impl Keeper {
         let Some(changes) = changes else {
             debug!("more changes of the network than could be kept: asking anew");
             self.synced = None;
+            self.known_ways.forget();
+            self.dirty = true;
             return self.resync();
         };
         for change in changes {
             self.dirty |= match change {
-                RouteNetlinkMessage::NewRoute(_)
-                | RouteNetlinkMessage::DelRoute(_)
-                | RouteNetlinkMessage::NewRule(_)
-                | RouteNetlinkMessage::DelRule(_) => true,
-                other => self.network.note(other),
+                RouteNetlinkMessage::NewRoute(route) | RouteNetlinkMessage::DelRoute(route) => {
+                    self.known_ways.forget_by(&route);
+                    true
+                }
+                RouteNetlinkMessage::NewRule(_) | RouteNetlinkMessage::DelRule(_) => {
+                    self.known_ways.forget();
+                    true
+                }
+                neighbour @ (RouteNetlinkMessage::NewNeighbour(_)
+                | RouteNetlinkMessage::DelNeighbour(_)) => self.network.note(neighbour),
+                // Of routes that go with a link, nothing is told.
+                other => {
+                    let changed = self.network.note(other);
+                    if changed {
+                        self.known_ways.forget();
+                    }
+                    changed
+                }
             };
         }
         Ok(())
@@ -284,13 +322,14 @@ impl Keeper {
         let network = Snapshot::take(&mut self.query);
         let network = network.map_err(Error::system("cannot see the network"))?;
         let features = features();
-        let ways = match self.targets.clone() {
-            Some(targets) => self.find_ways(&targets)?,
-            None => BTreeMap::new(),
-        };
+        let otherwise = self.known_ways.doubt(&mut self.query);
+        let otherwise = otherwise.map_err(Error::system(NO_ANSWER))?;
+        if network.links != self.network.links || network.addresses != self.network.addresses {
+            self.known_ways.forget();
+        }
         self.dirty |= network != self.network
             || features != self.features
-            || ways != self.ways
+            || otherwise
             || !self.unhooked.is_empty();
         self.network = network;
         self.features = features;
@@ -302,14 +341,19 @@ impl Keeper {
         let Some(targets) = self.targets.clone() else {
             return Ok(());
         };
-        self.ways = self.find_ways(&targets)?;
-        let ways = self.ways.clone();
+        let ways = self.find_ways(&targets)?;
+        self.known_ways.keep(&targets);
+        self.towards_servers = ways.values().copied().collect();
+        self.ways.clone_from(&ways);
         // First, so that they are right for what is hooked already, whatever becomes of the hooks.
+        let before: BTreeSet<u32> = self.watched().collect();
         self.write_next_hops(&targets)?;
         self.hook(&targets, &ways, |_| true)?;
         self.write_interfaces();
-        // Again, for the clients behind what is hooked now.
-        self.write_next_hops(&targets)?;
+        if !self.watched().all(|interface| before.contains(&interface)) {
+            // Again, for the clients behind what is hooked now.
+            self.write_next_hops(&targets)?;
+        }
         self.tune()?;
         self.tell_missing(&targets);
         self.tell_homeless(&targets);
@@ -319,14 +363,8 @@ impl Keeper {
     }
 
     fn find_ways(&mut self, targets: &Targets) -> Result<BTreeMap<Ipv4Addr, Way>> {
-        let addresses: BTreeSet<_> = targets.dests.iter().map(|&(_, address)| address).collect();
-        let mut ways = BTreeMap::new();
-        for address in addresses {
-            let way = self.query.way_to(address);
-            let way = way.map_err(Error::system("cannot ask for the route to a server"))?;
-            ways.extend(way.map(|way| (address, way)));
-        }
-        Ok(ways)
+        let ways = self.known_ways.find(&mut self.query, targets);
+        ways.map_err(Error::system(NO_ANSWER))
     }
 
     /// Hooks what is to be hooked. What cannot be, on an interface that `may_fail`, is told in the log
@@ -378,7 +416,7 @@ impl Keeper {
     }
 
     fn write_next_hops(&mut self, targets: &Targets) -> Result<()> {
-        let ways: BTreeSet<Way> = self.ways.values().copied().collect();
+        let ways = &self.towards_servers;
         let hooked: BTreeSet<u32> = self.watched().collect();
         let native = self.hooks.iter().any(|hook| hook.name() == "xdp");
         let features = &self.features;
@@ -391,7 +429,7 @@ impl Keeper {
         };
         if native {
             self.deaf.retain(|&interface| !transmits(interface));
-            for way in &ways {
+            for way in ways {
                 if !transmits(way.interface) && self.deaf.insert(way.interface) {
                     let link = self.network.links.get(&way.interface);
                     warn!(
@@ -405,44 +443,23 @@ impl Keeper {
         }
         let maps = &self.plane.maps;
         self.hops
-            .update(maps, &self.network, &ways, &hooked, transmits)
+            .update(maps, &self.network, ways, &hooked, transmits)
             .map_err(Error::system("cannot write next hops"))?;
-        let way = |&(number, address)| (number, self.ways.get(&address).copied());
-        self.hops.lead(maps, targets.dests.iter().map(way));
+        self.lead(targets);
         Ok(())
     }
 
-    /// Has the kernel keep the neighbours towards servers, and ask after those that flows use.
-    fn ask_after_neighbours(&mut self) {
-        let towards_servers: BTreeSet<Way> = self.ways.values().copied().collect();
-        for way in &towards_servers {
-            let key = (way.interface, way.neighbour);
-            let neighbour = self.network.neighbours.get(&key);
-            if neighbour.is_some_and(|neighbour| neighbour.permanent) {
-                continue;
-            }
-            if let Err(error) = self.query.manage(way.interface, way.neighbour) {
-                debug!(neighbour = %way.neighbour, %error, "cannot have the neighbour kept");
-            }
-        }
-        let doubted = |way: &Way| {
-            let neighbour = self.network.neighbours.get(&(way.interface, way.neighbour));
-            neighbour.is_some_and(|neighbour| neighbour.stale)
-        };
-        let clients = self.hops.in_use();
-        let clients: Vec<Way> = clients
-            .filter(|way| !towards_servers.contains(way) && doubted(way))
-            .collect();
-        for way in clients {
-            if let Err(error) = self.query.look_for(way.interface, way.neighbour) {
-                debug!(neighbour = %way.neighbour, %error, "cannot have the neighbour asked after");
-            }
-        }
+    /// Leads each destination to its next hop.
+    fn lead(&self, targets: &Targets) {
+        let way = |&(number, address)| (number, self.ways.get(&address).copied());
+        let dests = targets.dests.iter().map(way);
+        self.hops.lead(&self.plane.maps, dests);
     }
 
     /// Tunes the interfaces towards servers, after what they were set to has been remembered.
     fn tune(&mut self) -> Result<()> {
-        let interfaces: BTreeSet<u32> = self.ways.values().map(|way| way.interface).collect();
+        let ways = self.towards_servers.iter();
+        let interfaces: BTreeSet<u32> = ways.map(|way| way.interface).collect();
         let links = interfaces
             .iter()
             .filter_map(|index| self.network.links.get(index));

@@ -9,12 +9,12 @@ use std::{
 
 use ferrovs_core::{
     abi::{
-        LAYOUT, MAX_DESTS, config, dest,
+        LAYOUT, config, dest,
         filter::Geometry,
         pointer::{Pointer, PointerKey},
         reason,
     },
-    tables::{Line, Route, Tables},
+    tables::{Half, Line, Route, Tables},
 };
 
 use crate::{
@@ -38,7 +38,7 @@ pub struct Maps {
     services: Lines,
     schedules: Lines,
     dests: Lines,
-    dest_counters: Lines,
+    dest_traffic: Lines,
     reasons: Lines,
     next_hops: Lines,
     interfaces: Lines,
@@ -64,7 +64,7 @@ impl Maps {
             services: lines(take("SERVICES"))?,
             schedules: lines(take("SCHEDULES"))?,
             dests: lines(take("DESTS"))?,
-            dest_counters: lines(take("DEST_COUNTERS"))?,
+            dest_traffic: lines(take("DEST_TRAFFIC"))?,
             reasons: lines(take("REASONS"))?,
             next_hops: lines(take("NEXT_HOPS"))?,
             interfaces: lines(take("INTERFACES"))?,
@@ -124,10 +124,16 @@ impl Maps {
         self.head().store(config::HEARTBEAT, now);
     }
 
-    /// One line of counters for each CPU: those of a destination.
-    pub fn counters_of(&self, number: u32) -> impl Iterator<Item = Words<'_>> {
-        let cpus = self.dest_counters.count() / MAX_DESTS;
-        (0..cpus).filter_map(move |cpu| self.dest_counters.get(dest::counters(cpu, number)))
+    /// The traffic of a destination, on each CPU.
+    pub fn traffic_of(&self, number: u32) -> impl Iterator<Item = Half<Words<'_>>> {
+        let cpus = self.dest_traffic.count() / dest::TRAFFIC_LINES;
+        let on = move |cpu| {
+            self.dest_traffic
+                .get(cpu * dest::TRAFFIC_LINES + dest::traffic(number))
+        };
+        (0..cpus)
+            .filter_map(on)
+            .map(move |line| Half::of(line, number))
     }
 
     /// How often each reason occurred, over all CPUs.
@@ -208,11 +214,11 @@ impl<'a> Tables for &'a Maps {
         self.schedules.get(line)
     }
 
-    fn dest(&self, line: u32) -> Option<Words<'a>> {
+    fn dests(&self, line: u32) -> Option<Words<'a>> {
         self.dests.get(line)
     }
 
-    fn dest_counters(&self, _: u32) -> Option<Words<'a>> {
+    fn dest_traffic(&self, _: u32) -> Option<Words<'a>> {
         None
     }
 
@@ -220,7 +226,7 @@ impl<'a> Tables for &'a Maps {
         None
     }
 
-    fn next_hop(&self, number: u32) -> Option<Words<'a>> {
+    fn next_hops(&self, number: u32) -> Option<Words<'a>> {
         self.next_hops.get(number)
     }
 

@@ -5,7 +5,7 @@
 //! last learn it, has met no such flow. A restarted daemon reads the numbers back from the lines.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     net::Ipv4Addr,
 };
 
@@ -13,7 +13,7 @@ use ferrovs_core::{
     abi::{
         MAX_NEXT_HOPS, dest,
         next_hop::{
-            ETHERNET, LINK, MACS, NEIGHBOUR, NO_VLAN, OUT, STATUS, USABLE, neighbour_key, pack_macs,
+            ETHERNET, LINK, MACS, NO_VLAN, OUT, STATUS, USABLE, neighbour, neighbour_key, pack_macs,
         },
     },
     tables::{Line, Tables},
@@ -33,6 +33,8 @@ const ROUNDS: u64 = 2;
 #[derive(Debug, Default)]
 pub(crate) struct NextHops {
     numbers: BTreeMap<Way, u32>,
+    /// Those that the programs can find.
+    shown: HashSet<Way>,
     /// Round in which a neighbour that nobody wants was hidden from the programs.
     hidden: HashMap<Way, u64>,
     /// Numbers that flows referred to in the last round.
@@ -47,7 +49,6 @@ struct Content {
     macs: u64,
     out: u64,
     link: u64,
-    neighbour: u64,
 }
 
 impl NextHops {
@@ -60,7 +61,7 @@ impl NextHops {
             };
             let way = Way {
                 interface: (line.load(OUT) >> 32) as u32,
-                neighbour: address_of(line.load(NEIGHBOUR)),
+                neighbour: address_of(neighbour(line.load(LINK))),
             };
             if line.load(STATUS) & 1 != 0 {
                 // The daemon died while it wrote: made whole with the next update.
@@ -73,9 +74,11 @@ impl NextHops {
         for (key, number) in maps.neighbours()? {
             let way = Way {
                 interface: (key >> 32) as u32,
-                neighbour: address_of(key & 0xffff_ffff),
+                neighbour: address_of(key as u32),
             };
-            if hops.numbers.get(&way) != Some(&number) {
+            if hops.numbers.get(&way) == Some(&number) {
+                hops.shown.insert(way);
+            } else {
                 maps.remove_neighbour(key)?;
             }
         }
@@ -112,10 +115,10 @@ impl NextHops {
                     write(line, &content);
                 }
             }
-            let key = key_of(*way);
             let hidden = self.hidden.contains_key(way) && !wanted.contains(way);
-            if !hidden && maps.neighbour(key) != Some(number) {
-                maps.set_neighbour(key, number)?;
+            if !hidden && !self.shown.contains(way) {
+                maps.set_neighbour(key_of(*way), number)?;
+                self.shown.insert(*way);
             }
         }
         self.hidden.retain(|way, _| !wanted.contains(way));
@@ -127,7 +130,7 @@ impl NextHops {
         for (dest, way) in dests {
             let number = way.and_then(|way| self.numbers.get(&way)).copied();
             let number = u64::from(number.unwrap_or(0));
-            if let Some(line) = maps.dest(dest * dest::LINES)
+            if let Some(line) = maps.dest(dest)
                 && line.load(dest::NEXT_HOP) != number
             {
                 line.store(dest::NEXT_HOP, number);
@@ -164,6 +167,7 @@ impl NextHops {
             match self.hidden.get(way) {
                 None => {
                     maps.remove_neighbour(key_of(*way))?;
+                    self.shown.remove(way);
                     self.hidden.insert(*way, round);
                 }
                 Some(since) if round >= since + ROUNDS => free.push(*way),
@@ -217,15 +221,13 @@ impl Content {
         macs: 0,
         out: 0,
         link: 0,
-        neighbour: 0,
     };
 
     /// A neighbour of which only the interface is known.
     fn unknown(way: Way) -> Self {
         Self {
             out: u64::from(way.interface) << 32,
-            link: u64::from(NO_VLAN),
-            neighbour: u64::from(word_of(way.neighbour)),
+            link: u64::from(NO_VLAN) | u64::from(word_of(way.neighbour)) << 32,
             ..Self::NOTHING
         }
     }
@@ -259,7 +261,6 @@ impl Content {
             macs,
             out: unknown.out | u64::from(source_rest),
             link: link_word,
-            ..unknown
         }
     }
 
@@ -271,7 +272,6 @@ impl Content {
             macs: line.load(MACS),
             out: line.load(OUT),
             link: line.load(LINK),
-            neighbour: line.load(NEIGHBOUR),
         };
         version & 1 == 0 && there == *self
     }
@@ -287,7 +287,6 @@ fn write(line: impl Line, content: &Content) {
     line.store(MACS, content.macs);
     line.store(OUT, content.out);
     line.store(LINK, content.link);
-    line.store(NEIGHBOUR, content.neighbour);
     line.store(STATUS, content.flags | u64::from(odd.wrapping_add(1)));
 }
 
@@ -299,6 +298,6 @@ fn word_of(address: Ipv4Addr) -> u32 {
     u32::from_ne_bytes(address.octets())
 }
 
-fn address_of(word: u64) -> Ipv4Addr {
-    Ipv4Addr::from((word as u32).to_ne_bytes())
+fn address_of(word: u32) -> Ipv4Addr {
+    Ipv4Addr::from(word.to_ne_bytes())
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use ferrovs_core::abi::{
-    LINE_BYTES, MAX_DESTS, MAX_NEXT_HOPS, MAX_SERVICES, bucket, config, dest, interface, reason,
+    LINE_BYTES, MAX_NEXT_HOPS, MAX_SERVICES, bucket, config, dest, interface, next_hop, reason,
     schedule,
 };
 
@@ -19,8 +19,9 @@ pub const FLOWS: std::ops::RangeInclusive<u64> = 1024..=1 << 26;
 const FLOWS_PER_BUCKET: u64 = 4;
 /// Lines of both halves of the endpoint filter: room for all services and their real servers.
 const FILTER_LINES: u32 = 16_384;
-/// Room for the wanted state: two generations of 8 MB.
-const WANTED_CHUNKS: u32 = 4096;
+/// Room for the wanted state: two generations of 16 MB. All servers there may be, with counters that were
+/// set to zero, take half of one.
+const WANTED_CHUNKS: u32 = 8192;
 
 /// Sizes of the tables whose size depends on the machine or the administrator.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,7 +54,7 @@ impl Sizes {
         Some(match map.as_bytes() {
             b"FLOWS" => self.buckets() * bucket::LINES,
             b"FILTER" => FILTER_LINES,
-            b"DEST_COUNTERS" => self.cpus * MAX_DESTS,
+            b"DEST_TRAFFIC" => self.cpus * dest::TRAFFIC_LINES,
             b"REASONS" => self.cpus * reason::LINES,
             b"POINTERS" => {
                 // A flow with a server socket that several services share takes one.
@@ -71,10 +72,10 @@ impl Sizes {
         let arrays = [
             self.entries("FLOWS").unwrap_or(0),
             self.entries("FILTER").unwrap_or(0),
-            self.entries("DEST_COUNTERS").unwrap_or(0),
+            self.entries("DEST_TRAFFIC").unwrap_or(0),
             self.entries("REASONS").unwrap_or(0),
-            MAX_DESTS * dest::LINES,
-            MAX_NEXT_HOPS,
+            dest::LINES,
+            next_hop::LINES,
             MAX_SERVICES,
             schedule::LINES,
             interface::LINES,

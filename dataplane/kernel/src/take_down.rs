@@ -24,7 +24,7 @@ pub(crate) fn release_neighbours(maps: &Maps, query: &mut Query) {
     };
     let mut released = BTreeSet::new();
     for number in 1..MAX_DESTS {
-        let Some(line) = maps.dest(number * dest::LINES) else {
+        let Some(line) = maps.dest(number) else {
             break;
         };
         let hop = line.load(dest::NEXT_HOP) as u32;
@@ -33,7 +33,9 @@ pub(crate) fn release_neighbours(maps: &Maps, query: &mut Query) {
         }
         if let Some(line) = maps.next_hop(hop) {
             let interface = (line.load(next_hop::OUT) >> 32) as u32;
-            let address = (line.load(next_hop::NEIGHBOUR) as u32).to_ne_bytes().into();
+            let address = next_hop::neighbour(line.load(next_hop::LINK))
+                .to_ne_bytes()
+                .into();
             let neighbour = network.neighbours.get(&(interface, address));
             if neighbour.is_some_and(|neighbour| neighbour.permanent) {
                 continue;

@@ -1,9 +1,10 @@
 //! The wanted state in a map of its own, so that it lives as long as the programs.
 //!
-//! It is text of any kind, cut into chunks under (generation, chunk number); chunk 0 begins with a
-//! header. A new generation is written whole, then made current by one store, then the old one is
-//! taken away: whoever is killed in between leaves one good generation and perhaps some litter, which
-//! the next store takes away.
+//! It is texts of any kind, the first the state and the others what was changed about it since, each cut
+//! into chunks under (generation, chunk number), each beginning with a header. A new generation with a new
+//! first text is written whole, then made current by one store, then the old one is taken away; a further
+//! text is written behind the others, then made to count by one store. Whoever is killed in between leaves
+//! what was good before and perhaps some litter, which the next store takes away.
 
 use std::os::fd::AsFd;
 
@@ -32,36 +33,70 @@ impl Default for Chunk {
 /// When it does not fit. Then what was stored before still is.
 pub fn store(maps: &Maps, text: &[u8]) -> Result<()> {
     let config = maps.head();
-    let old = config.load(words::WANTED) as u32;
+    let (old, _) = present(maps);
     let new = old.wrapping_add(1).max(1);
     remove_others(maps, old)?;
-    for (number, chunk) in (0..).zip(chunks(text)) {
-        // SAFETY: keys of this map are a word, values a chunk.
-        let stored = unsafe { sys::update(maps.wanted.as_fd(), &key(new, number), &chunk, false) };
-        if stored.is_err() {
+    match write(maps, new, 0, text) {
+        Ok(end) => {
+            config.store(words::WANTED, key(end, new));
+            remove_others(maps, new)
+        }
+        Err(error) => {
             remove_others(maps, old)?;
-            return Err(Error::WantedTooLarge(text.len()));
+            Err(error)
         }
     }
-    config.store(words::WANTED, u64::from(new));
-    remove_others(maps, new)
 }
 
-/// What was stored last; `None` if nothing ever was.
+/// Stores `text` behind what was stored before, of which there must be something.
 ///
 /// # Errors
-/// When it is damaged.
-pub fn load(maps: &Maps) -> Result<Option<Vec<u8>>> {
-    let generation = maps.head().load(words::WANTED) as u32;
-    if generation == 0 {
-        return Ok(None);
+/// When it does not fit. Then what was stored before still is.
+pub fn append(maps: &Maps, text: &[u8]) -> Result<()> {
+    let (generation, first) = present(maps);
+    let end = write(maps, generation, first, text)?;
+    maps.head().store(words::WANTED, key(end, generation));
+    Ok(())
+}
+
+/// All texts that are stored; empty if nothing ever was.
+///
+/// # Errors
+/// When one is damaged.
+pub fn load(maps: &Maps) -> Result<Vec<Vec<u8>>> {
+    let (generation, end) = present(maps);
+    let mut texts = Vec::new();
+    let mut first = 0;
+    while first < end {
+        let text = join(|number| {
+            // SAFETY: keys of this map are a word, values a chunk of which any bytes are good.
+            let found =
+                unsafe { sys::lookup(maps.wanted.as_fd(), &key(generation, first + number)) };
+            found.map_err(Error::system("cannot read the stored wanted state"))
+        })?;
+        first += (HEADER + text.len()).div_ceil(CHUNK) as u32;
+        texts.push(text);
     }
-    join(|number| {
-        // SAFETY: keys of this map are a word, values a chunk of which any bytes are good.
-        let found = unsafe { sys::lookup(maps.wanted.as_fd(), &key(generation, number)) };
-        found.map_err(Error::system("cannot read the stored wanted state"))
-    })
-    .map(Some)
+    Ok(texts)
+}
+
+/// The generation that counts, and its number of chunks.
+fn present(maps: &Maps) -> (u32, u32) {
+    let word = maps.head().load(words::WANTED);
+    (word as u32, (word >> 32) as u32)
+}
+
+/// Writes a text as the chunks from `first` on; the number of the one behind it.
+fn write(maps: &Maps, generation: u32, first: u32, text: &[u8]) -> Result<u32> {
+    let mut number = first;
+    for chunk in chunks(text) {
+        let key = key(generation, number);
+        // SAFETY: keys of this map are a word, values a chunk.
+        let stored = unsafe { sys::update(maps.wanted.as_fd(), &key, &chunk, false) };
+        stored.map_err(|_| Error::WantedTooLarge(text.len()))?;
+        number += 1;
+    }
+    Ok(number)
 }
 
 const fn key(generation: u32, chunk: u32) -> u64 {

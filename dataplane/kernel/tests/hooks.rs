@@ -53,12 +53,16 @@ fn programs_and_tables_outlive_whoever_attached_them() {
             for size in [9000, 10] {
                 wanted::store(&plane.maps, &vec![b'x'; size]).unwrap();
             }
+            for size in [5000, 20] {
+                wanted::append(&plane.maps, &vec![b'y'; size]).unwrap();
+            }
             program_id(&plane)
         };
         // All descriptors are closed; only the interfaces hold the programs now.
         let found = DataPlane::recover().unwrap().unwrap();
         assert_eq!(program_id(&found), id);
-        assert_eq!(wanted::load(&found.maps).unwrap().unwrap(), [b'x'; 10]);
+        let texts = [vec![b'x'; 10], vec![b'y'; 5000], vec![b'y'; 20]];
+        assert_eq!(wanted::load(&found.maps).unwrap(), texts);
         let names = take_down(Some(&found), &Tuning::new()).unwrap();
         assert_eq!(names, ["outside", "inside"]);
         assert!(DataPlane::recover().unwrap().is_none());

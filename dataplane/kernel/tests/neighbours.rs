@@ -31,7 +31,7 @@ fn work(keeper: &mut Keeper, limit: Duration, done: impl Fn() -> bool) -> Durati
 
 /// Number of the next hop towards destination 1.
 fn number(plane: &DataPlane) -> u32 {
-    let line = (&plane.maps).dest(dest::LINES).unwrap();
+    let line = (&plane.maps).dest(1).unwrap();
     line.load(dest::NEXT_HOP) as u32
 }
 
@@ -151,7 +151,10 @@ fn a_number_is_taken_back_only_when_no_flow_refers_to_it() {
             keeper.end_of_round(Watched { round, next_hops }).unwrap();
             // Hidden at once, its own until a whole round has met no flow.
             assert_eq!(known(), None);
-            assert_eq!(line.load(next_hop::NEIGHBOUR) == 0, round == 7);
+            assert_eq!(
+                next_hop::neighbour(line.load(next_hop::LINK)) == 0,
+                round == 7
+            );
         }
         keeper.down().unwrap();
     });

@@ -7,9 +7,9 @@ use std::{
 
 use ferrovs_core::{
     abi::{
-        LAYOUT, MAX_DESTS, MAX_NEXT_HOPS, MAX_SERVICES, bucket, config, dest,
+        LAYOUT, MAX_SERVICES, bucket, config, dest,
         filter::Geometry,
-        interface,
+        interface, next_hop,
         pointer::{Pointer, PointerKey},
         reason::{self, Reason},
         schedule,
@@ -43,7 +43,7 @@ pub struct Memory {
     services: Vec<Words>,
     schedules: Vec<Words>,
     dests: Vec<Words>,
-    dest_counters: Vec<Words>,
+    dest_traffic: Vec<Words>,
     reasons: Vec<Words>,
     next_hops: Vec<Words>,
     interfaces: Vec<Words>,
@@ -67,10 +67,10 @@ impl Memory {
             filter: lines(size.filter_lines),
             services: lines(MAX_SERVICES),
             schedules: lines(schedule::LINES),
-            dests: lines(MAX_DESTS * dest::LINES),
-            dest_counters: lines(MAX_DESTS),
+            dests: lines(dest::LINES),
+            dest_traffic: lines(dest::TRAFFIC_LINES),
             reasons: lines(reason::LINES),
-            next_hops: lines(MAX_NEXT_HOPS),
+            next_hops: lines(next_hop::LINES),
             interfaces: lines(interface::LINES),
             neighbours: RefCell::default(),
             pointers: RefCell::default(),
@@ -180,19 +180,19 @@ impl<'a> Tables for &'a Memory {
         line(&self.schedules, number)
     }
 
-    fn dest(&self, number: u32) -> Option<CellLine<'a>> {
+    fn dests(&self, number: u32) -> Option<CellLine<'a>> {
         line(&self.dests, number)
     }
 
-    fn dest_counters(&self, number: u32) -> Option<CellLine<'a>> {
-        line(&self.dest_counters, number)
+    fn dest_traffic(&self, number: u32) -> Option<CellLine<'a>> {
+        line(&self.dest_traffic, number)
     }
 
     fn reasons(&self, number: u32) -> Option<CellLine<'a>> {
         line(&self.reasons, number)
     }
 
-    fn next_hop(&self, number: u32) -> Option<CellLine<'a>> {
+    fn next_hops(&self, number: u32) -> Option<CellLine<'a>> {
         line(&self.next_hops, number)
     }
 

@@ -135,15 +135,15 @@ impl Object {
         let head = maps.config(0).unwrap();
         let layout = head.load(config::LAYOUT);
         for number in 0..MAX_DESTS {
-            maps.counters_of(number).for_each(zero);
+            maps.traffic_of(number).for_each(zero);
         }
         every(|number| maps.config(number));
         every(|number| maps.flow(number));
         every(|number| maps.filter(number));
         every(|number| maps.service(number));
         every(|number| maps.schedule(number));
-        every(|number| maps.dest(number));
-        every(|number| maps.next_hop(number));
+        every(|number| maps.dests(number));
+        every(|number| maps.next_hops(number));
         every(|number| maps.interface(number));
         empty::<u64>(self.neighbours.as_fd());
         empty::<[u64; 2]>(self.pointers.as_fd());
@@ -159,7 +159,7 @@ fn every<'a>(line: impl Fn(u32) -> Option<Words<'a>>) {
     (0..).map_while(line).for_each(zero);
 }
 
-fn zero(line: Words<'_>) {
+fn zero(line: impl Line) {
     for word in 0..WORDS {
         line.store(word, 0);
     }
@@ -236,8 +236,8 @@ impl Home for Object {
     }
 
     fn figures(&self, dest: u32) -> Figures {
-        let lines = self.plane.maps.counters_of(dest).map(Figures::of_line);
-        lines.fold(Figures::default(), |sum, one| sum + one)
+        let maps = &self.plane.maps;
+        Figures::of(maps.counts(dest), maps.traffic_of(dest))
     }
 
     fn reasons(&self) -> Vec<(Reason, u64)> {

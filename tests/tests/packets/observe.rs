@@ -35,7 +35,7 @@ pub(crate) fn books<H: Home>(home: &H, publisher: &Publisher) -> Result<Books, S
         if figures != Figures::default() {
             books.figures.insert(path, figures);
         }
-        let line = home.tables().dest(number * dest::LINES + 1);
+        let line = home.tables().counts(number);
         let counts = Counts(line.map_or(0, |line| line.load(dest::COUNTS)));
         if counts.0 != 0 {
             let counts = (counts.active(), counts.inactive());

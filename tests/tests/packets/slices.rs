@@ -84,8 +84,8 @@ impl Home for Slices {
     }
 
     fn figures(&self, dest: u32) -> Figures {
-        let line = self.tables().dest_counters(dest);
-        line.map_or_else(Figures::default, Figures::of_line)
+        let tables = self.tables();
+        Figures::of(tables.counts(dest), tables.traffic(dest).into_iter())
     }
 
     fn reasons(&self) -> Vec<(Reason, u64)> {

@@ -325,7 +325,7 @@ impl Daemon {
                 .hops
                 .iter()
                 .find(|hop| hop.neighbour == record.address.ip());
-            let line = home.tables().dest(record.number * dest::LINES).unwrap();
+            let line = home.tables().dest(record.number).unwrap();
             line.store(dest::NEXT_HOP, hop.map_or(0, |hop| u64::from(hop.number)));
         }
     }

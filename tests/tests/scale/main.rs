@@ -1,5 +1,5 @@
 //! Many flows, made by packets: a million of them through both hooks, one client that has very many,
-//! one source port that reaches very many services.
+//! one source port that reaches very many services; and very many services and servers.
 //!
 //! In its short form everything is smaller by the same factor, the table too. `FERROVS_FULL=1` runs
 //! the whole: best in a release build, and with `--nocapture` it says what it measured.
@@ -13,3 +13,4 @@ mod one_port;
 mod packets;
 mod stage;
 mod tables;
+mod thousands;

@@ -12,7 +12,7 @@ use std::{
 use ferrovs_api::Refused;
 use ferrovs_kernel::{DataPlane, Targets};
 use ferrovs_model::{
-    Change, RefusedChange, Unforwarded, Wanted,
+    Change, Refusal, RefusedChange, Unforwarded, Wanted,
     publish::{Ledger, Plan, Publisher},
 };
 use tracing::{error, warn};
@@ -95,16 +95,30 @@ impl Director {
         // Runs of changes still to be made, the next one last.
         let whole = 0..changes.len();
         let mut runs = vec![whole];
+        // Once the tables were full, nothing more is tried to be added before something is taken away:
+        // to find out for each of thousands would take minutes.
+        let mut full = false;
         while let Some(run) = runs.pop() {
             let mut wanted = self.wanted.clone();
             let mut refused = Vec::new();
+            let mut still_full = full;
             for index in run.clone() {
-                if let Err(refusal) = wanted.apply(&changes[index]) {
+                let change = &changes[index];
+                still_full &= !change.takes_away();
+                let made = if still_full && change.adds() {
+                    Err(Refusal::TableFull)
+                } else {
+                    wanted.apply(change)
+                };
+                if let Err(refusal) = made {
                     refused.push(RefusedChange { index, refusal }.into());
                 }
             }
             match self.make(wanted, &changes[run.clone()]).await {
-                Ok(()) => all.append(&mut refused),
+                Ok(()) => {
+                    all.append(&mut refused);
+                    full = still_full;
+                }
                 // The tables have no room for all of them: as many as fit are made.
                 Err(NotMade::Refused(_)) if run.len() > 1 => {
                     let middle = run.start + run.len() / 2;
@@ -113,6 +127,7 @@ impl Director {
                 Err(NotMade::Refused(Refused { refusal, .. })) => {
                     let index = run.start;
                     all.push(RefusedChange { index, refusal }.into());
+                    full = true;
                 }
                 Err(failed) => return Err(failed),
             }

@@ -1,5 +1,6 @@
 //! The mapped tables as the publisher sees them.
 
+use ferrovs_core::tables::Tables;
 use ferrovs_kernel::Maps;
 use ferrovs_model::publish::{Figures, Plane};
 
@@ -14,8 +15,7 @@ impl<'a> Plane for Live<'a> {
     }
 
     fn figures(&self, dest: u32) -> Figures {
-        let lines = self.0.counters_of(dest).map(Figures::of_line);
-        lines.fold(Figures::default(), |sum, one| sum + one)
+        Figures::of((&self.0).counts(dest), self.0.traffic_of(dest))
     }
 
     fn filter_lines(&self) -> u32 {

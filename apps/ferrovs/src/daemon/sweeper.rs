@@ -79,7 +79,7 @@ impl Drop for Notice {
 /// Whether any destination, wanted or removed, has flows.
 fn has_flows(tables: &Maps) -> bool {
     (1..MAX_DESTS).any(|number| {
-        let counts = (&tables).dest(number * dest::LINES + 1);
+        let counts = (&tables).counts(number);
         counts.is_some_and(|line| line.load(dest::COUNTS) != 0)
     })
 }

@@ -21,10 +21,19 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Those of one line of the counters table.
-    pub fn of_line(line: impl Line) -> Self {
+    /// A destination's: from its live counts, and from its traffic on each CPU.
+    pub fn of<L: Line>(counts: Option<impl Line>, traffic: impl Iterator<Item = L>) -> Self {
+        let scheduled = Self {
+            conns: counts.map_or(0, |line| line.load(dest::CONNS)),
+            ..Self::default()
+        };
+        let traffic = traffic.map(Self::of_traffic);
+        traffic.fold(scheduled, |sum, one| sum + one)
+    }
+
+    fn of_traffic(line: impl Line) -> Self {
         Self {
-            conns: line.load(dest::CONNS),
+            conns: 0,
             in_packets: line.load(dest::IN_PACKETS),
             in_bytes: line.load(dest::IN_BYTES),
             out_packets: line.load(dest::OUT_PACKETS),

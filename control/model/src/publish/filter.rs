@@ -25,6 +25,8 @@ pub const INITIAL_LOG2: u32 = 4;
 const SEEDS: u32 = 8;
 /// Seeds tried for the largest size.
 const SEEDS_AT_LAST: u32 = 512;
+/// Keys moved to make room for one before another seed is tried.
+const MOVES: usize = 500;
 
 /// One half of the table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -217,31 +219,31 @@ fn rebuild<P: Plane>(plane: &P, wanted: &BTreeMap<u64, u64>) -> Result<Change, R
     Err(Refusal::TableFull)
 }
 
-/// Places all keys: each in its own line or the next one, moving one neighbour on where that helps.
+/// Places all keys, each in one of its two lines.
 fn lay_out(geometry: Geometry, wanted: &BTreeMap<u64, u64>) -> Option<Vec<Cells>> {
     let mut table = vec![Cells::default(); geometry.lines()];
     for (&key, &value) in wanted {
-        let (at, cell) = match empty_cell(&table, geometry, key) {
-            Some(place) => place,
-            None => make_room(&mut table, geometry, key)?,
-        };
-        table[at][cell] = (key, value);
+        match empty_cell(&table, geometry, key) {
+            Some((at, cell)) => table[at][cell] = (key, value),
+            None => make_room(&mut table, geometry, (key, value))?,
+        }
     }
     Some(table)
 }
 
-/// Empties a cell for `key` by moving a key of its second line, whose own line that is, to the next.
-fn make_room(table: &mut [Cells], geometry: Geometry, key: u64) -> Option<(usize, usize)> {
-    let line = geometry.index(key, PROBES - 1);
-    for cell in 0..ENTRIES {
-        let resident = table[line][cell];
-        if geometry.index(resident.0, 0) != line {
-            continue;
-        }
-        let next = geometry.index(resident.0, 1);
-        if let Some(free) = table[next].iter().position(|&(key, _)| key == 0) {
-            table[next][free] = resident;
-            return Some((line, cell));
+/// Places an entry whose lines are both full: it takes the place of another, which goes to its own other
+/// line, if need be in the place of a third, and so on.
+fn make_room(table: &mut [Cells], geometry: Geometry, entry: (u64, u64)) -> Option<()> {
+    let mut homeless = entry;
+    let mut line = geometry.index(entry.0, 0);
+    for moves in 0..MOVES {
+        // Never the cell that was taken last, so that it does not go to and fro between two.
+        std::mem::swap(&mut table[line][moves % ENTRIES], &mut homeless);
+        let [first, second] = [0, 1].map(|probe| geometry.index(homeless.0, probe));
+        line = if line == first { second } else { first };
+        if let Some(free) = table[line].iter().position(|&(key, _)| key == 0) {
+            table[line][free] = homeless;
+            return Some(());
         }
     }
     None

@@ -5,11 +5,14 @@ use std::{
     net::{SocketAddr, SocketAddrV4},
 };
 
-use ferrovs_core::abi::endpoint::Endpoint;
+use ferrovs_core::{abi::endpoint::Endpoint, tables::Tables};
 use serde::{Deserialize, Serialize};
 
 use super::{Figures, Plane, rotation::Rotation};
-use crate::ServiceKey;
+use crate::{
+    ServiceKey,
+    amendment::{amend, amended},
+};
 
 /// Everything the tables hold that the wanted state does not say. It is stored beside it.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -79,7 +82,42 @@ pub struct DestRecord {
     pub(super) zero: Figures,
 }
 
+/// See [`crate::Amendment`].
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct LedgerAmendment {
+    services: Vec<ServiceRecord>,
+    dests: Vec<DestRecord>,
+}
+
 impl Ledger {
+    /// What makes `new` of this; `None` if that cannot be said briefly.
+    pub(crate) fn amendment(&self, new: &Self) -> Option<LedgerAmendment> {
+        let Self {
+            services,
+            dests,
+            shared,
+            departed,
+            zero,
+        } = new;
+        if self.shared != *shared || self.departed != *departed || self.zero != *zero {
+            return None;
+        }
+        Some(LedgerAmendment {
+            services: amended(&self.services, services, |a, b| a.number == b.number)?,
+            dests: amended(&self.dests, dests, |a, b| a.number == b.number)?,
+        })
+    }
+
+    /// Makes of this what the amendment was made for.
+    pub(crate) fn amend(&mut self, amendment: LedgerAmendment) {
+        amend(&mut self.services, amendment.services, |a, b| {
+            a.number == b.number
+        });
+        amend(&mut self.dests, amendment.dests, |a, b| {
+            a.number == b.number
+        });
+    }
+
     /// Whether it remembers no service, present or removed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -96,6 +134,20 @@ impl Ledger {
     #[must_use]
     pub fn dests(&self) -> &[DestRecord] {
         &self.dests
+    }
+
+    /// Notes which removed destinations have no flows now, and gives since when each has had none.
+    pub(super) fn note_idle<P: Plane>(&mut self, plane: &P) -> impl Iterator<Item = u32> {
+        let now = plane.tables().now();
+        let removed = self.dests.iter_mut().filter(|dest| !dest.present);
+        removed.filter_map(move |dest| {
+            if plane.flows(dest.number).0 == 0 {
+                Some(*dest.idle_since.get_or_insert(now))
+            } else {
+                dest.idle_since = None;
+                None
+            }
+        })
     }
 
     /// Everything that went through a destination, whatever was set to zero.

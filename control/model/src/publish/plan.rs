@@ -26,6 +26,8 @@ use crate::{Refusal, Service, ServiceKey, Timeouts, Wanted};
 pub struct Plan {
     /// The ledger as it will be. To be stored before the commit.
     pub ledger: Ledger,
+    /// What the tables will say.
+    pub(super) wanted: Option<Wanted>,
     /// New lists, by service number.
     pub(super) lists: Vec<NewList>,
     pub(super) filter: filter::Change,
@@ -45,6 +47,16 @@ pub(super) struct NewList {
     pub(super) dests: Vec<u32>,
 }
 
+impl Plan {
+    /// The same, of which it is known what it is for.
+    pub(super) fn of(self, wanted: Wanted) -> Self {
+        Self {
+            wanted: Some(wanted),
+            ..self
+        }
+    }
+}
+
 pub(super) fn plan<P: Plane>(
     old: &Ledger,
     retired: &mut Retired,
@@ -56,7 +68,12 @@ pub(super) fn plan<P: Plane>(
         // Waiting costs milliseconds and forgetting costs figures: only when something is short.
         Err(Refusal::TableFull) => {
             retired.release(plane);
-            draft(old, retired, plane, wanted, 0)
+            // Nobody can pick the removed ones any more: those without flows may go at once, and when
+            // whoever has just met the end of such a flow is done, their numbers are free.
+            let mut idle = old.clone();
+            idle.note_idle(plane).for_each(drop);
+            plane.quiesce();
+            draft(&idle, retired, plane, wanted, 0)
         }
         other => other,
     }
@@ -72,13 +89,25 @@ fn draft<P: Plane>(
     let mut ledger = old.clone();
     let mut freed = Retired::default();
     remove_unwanted(&mut ledger, wanted);
-    forget_idle(&mut ledger, plane, patience, &mut freed);
+    forget_idle(&mut ledger, plane, patience, wanted, &mut freed);
     add_services(&mut ledger, plane, retired, &freed, wanted)?;
-    add_dests(&mut ledger, plane, retired, &freed, wanted)?;
-    let lists = new_lists(&mut ledger, plane, retired, &mut freed, wanted)?;
+    // A service's number must not be another's as long as the filter leads packets to it.
+    let freed_dests = if patience > 0 {
+        freed.dests.iter()
+    } else {
+        Default::default()
+    };
+    add_dests(
+        &mut ledger,
+        plane,
+        retired.dests.iter().chain(freed_dests),
+        wanted,
+    )?;
+    let lists = new_lists(&mut ledger, plane, retired, &mut freed, wanted, |_| true)?;
     let filter = filter::plan(plane, &endpoints(&mut ledger), retired)?;
     Ok(Plan {
         ledger,
+        wanted: None,
         lists,
         filter,
         timeouts: wanted.timeouts(),
@@ -110,15 +139,21 @@ fn remove_unwanted(ledger: &mut Ledger, wanted: &Wanted) {
 }
 
 /// Drops from the trash what has been without flows for `patience` ticks, and services with nothing
-/// left.
-fn forget_idle<P: Plane>(ledger: &mut Ledger, plane: &P, patience: u32, freed: &mut Retired) {
+/// left that do not come back.
+fn forget_idle<P: Plane>(
+    ledger: &mut Ledger,
+    plane: &P,
+    patience: u32,
+    wanted: &Wanted,
+    freed: &mut Retired,
+) {
     let now = plane.tables().now();
     let due = |dest: &DestRecord| {
         !dest.present
             && dest
                 .idle_since
                 .is_some_and(|since| now.wrapping_sub(since) >= patience)
-            && plane.counts(dest.number).0 == 0
+            && plane.flows(dest.number).0 == 0
     };
     let mut departed: HashMap<u16, Figures> = HashMap::new();
     ledger.dests.retain(|dest| {
@@ -136,7 +171,8 @@ fn forget_idle<P: Plane>(ledger: &mut Ledger, plane: &P, patience: u32, freed: &
         if let Some(&figures) = departed.get(&record.number) {
             record.departed = record.departed + figures;
         }
-        let keep = record.present || populated.contains(&record.number);
+        let wanted = wanted.service(&record.key).is_some();
+        let keep = wanted || populated.contains(&record.number);
         if !keep {
             freed.services.insert(u32::from(record.number));
             freed.pieces.extend(Piece::of(Span(record.rotation.span)));
@@ -201,12 +237,11 @@ fn add_services<P: Plane>(
     Ok(())
 }
 
-/// Finds or makes a record for every wanted destination.
-fn add_dests<P: Plane>(
+/// Finds or makes a record for every wanted destination; `spared` are numbers that nobody may have yet.
+fn add_dests<'a, P: Plane>(
     ledger: &mut Ledger,
     plane: &P,
-    retired: &Retired,
-    freed: &Retired,
+    spared: impl Iterator<Item = &'a u32>,
     wanted: &Wanted,
 ) -> Result<(), Refusal> {
     let numbers = numbers_by_key(ledger);
@@ -215,9 +250,7 @@ fn add_dests<P: Plane>(
         .map(|(at, dest)| ((dest.service, dest.address), at))
         .collect();
     let taken = ledger.dests.iter().map(|dest| dest.number);
-    let taken = taken
-        .chain(retired.dests.iter().chain(&freed.dests).copied())
-        .collect();
+    let taken = taken.chain(spared.copied()).collect();
     let mut free = FreeNumbers::new(taken, abi::MAX_DESTS);
     for service in wanted.services() {
         let number = numbers[&service.key];
@@ -250,13 +283,15 @@ fn add_dests<P: Plane>(
     Ok(())
 }
 
-/// The lists that must be written, because the order, the weights or the table differ from before.
-fn new_lists<P: Plane>(
+/// The lists of the services that are `concerned` that must be written, because the order, the weights or
+/// the table differ from before.
+pub(super) fn new_lists<P: Plane>(
     ledger: &mut Ledger,
     plane: &P,
     retired: &Retired,
     freed: &mut Retired,
     wanted: &Wanted,
+    concerned: impl Fn(&ServiceKey) -> bool,
 ) -> Result<Vec<NewList>, Refusal> {
     let pieces = ledger
         .services
@@ -267,13 +302,16 @@ fn new_lists<P: Plane>(
         .chain(freed.pieces.iter().copied())
         .collect();
     let mut space = Space::new(taken, schedule::WORDS_TOTAL);
-    let numbers: HashMap<_, u32> = ledger
-        .dests
-        .iter()
+    let mut records: Vec<_> = ledger.services.iter_mut().collect();
+    records.retain(|record| concerned(&record.key));
+    let concerned: BTreeSet<u16> = records.iter().map(|record| record.number).collect();
+    let dests = ledger.dests.iter();
+    let numbers: HashMap<_, u32> = dests
+        .filter(|dest| concerned.contains(&dest.service))
         .map(|dest| ((dest.service, dest.address), dest.number))
         .collect();
     let mut lists = Vec::new();
-    for record in &mut ledger.services {
+    for record in records {
         let service = wanted.service(&record.key);
         let (order, eligible) = orders(record, service, &numbers);
         let current = plane

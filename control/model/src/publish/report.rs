@@ -94,7 +94,7 @@ pub(super) fn report<P: Plane>(ledger: &Ledger, plane: &P, wanted: &Wanted) -> R
 }
 
 fn report_dest<P: Plane>(plane: &P, record: &DestRecord) -> DestReport {
-    let counts = plane.counts(record.number);
+    let counts = plane.flows(record.number);
     DestReport {
         traffic: Traffic {
             shown: plane.figures(record.number) - record.zero,

@@ -1,7 +1,9 @@
 //! The publisher on plain memory. Where a sequence of servers is expected, it was recorded from the
 //! kernel's IPVS (Linux 6.12).
 
+mod amended;
 mod counters;
+mod limits;
 mod order;
 mod plain;
 
@@ -145,7 +147,7 @@ impl Director {
     /// Last parts of the addresses of the servers that the next `flows` flows of service 80 get.
     fn hosts(&self, flows: usize) -> Vec<u8> {
         let host = |dest: u32| {
-            let line = self.plane.dest(dest * dest::LINES).unwrap();
+            let line = self.plane.dest(dest).unwrap();
             assert_ne!(line.load(dest::MODE) & dest::FORWARDS, 0);
             Endpoint::unpack(line.load(dest::ENDPOINT)).octets()[3]
         };
@@ -161,7 +163,7 @@ impl Director {
 
     /// Sets how many inactive flows a destination has.
     fn set_flows(&self, dest: u32, flows: u64) {
-        let line = self.plane.dest(dest * dest::LINES + 1).unwrap();
+        let line = self.plane.counts(dest).unwrap();
         line.store(dest::COUNTS, flows);
     }
 
@@ -258,7 +260,7 @@ fn a_removed_server_is_found_again_with_its_flows_and_figures() {
     director.set_flows(number, 2);
     director.plane.count(number, 5);
     director.change(leave(80, 143));
-    let line = director.plane.dest(number * dest::LINES).unwrap();
+    let line = director.plane.dest(number).unwrap();
     assert_eq!(line.load(dest::MODE) & dest::FORWARDS, 0);
     assert!(director.real(143).is_some());
     let reports = director.report();

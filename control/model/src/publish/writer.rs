@@ -43,7 +43,7 @@ pub(super) fn write<P: Plane>(plane: &P, plan: &Plan, retired: &mut Retired) {
 fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
     for record in ledger.dests.iter().filter(|r| r.present == present) {
         let (Some(line), Some(endpoint)) = (
-            plane.tables().dest(record.number * dest::LINES),
+            plane.tables().dest(record.number),
             endpoint(record.endpoint),
         ) else {
             continue;

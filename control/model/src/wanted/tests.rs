@@ -337,3 +337,41 @@ fn a_change_reads_as_json() {
         Change::Clear
     );
 }
+
+#[test]
+fn so_many_services_and_servers_and_no_more() {
+    let mut wanted = Wanted::default();
+    for port in 1..=MAX_SERVICES as u16 {
+        wanted.apply(&add(port)).unwrap();
+    }
+    assert_eq!(wanted.apply(&add(5000)), Err(Refusal::TableFull));
+    let join = |number: usize| {
+        let host = 10 << 24 | number as u32;
+        Change::AddDestination {
+            service: vip((number % MAX_SERVICES) as u16 + 1),
+            destination: Destination::masq((std::net::Ipv4Addr::from(host), 80).into()),
+        }
+    };
+    for number in 1..=MAX_SERVERS {
+        wanted.apply(&join(number)).unwrap();
+    }
+    let more = join(MAX_SERVERS + 1);
+    assert_eq!(wanted.apply(&more), Err(Refusal::TableFull));
+    // What it had before makes it the same refusal as ever.
+    assert_eq!(wanted.apply(&join(7)), Err(Refusal::DestinationExists));
+    // Whatever takes servers away makes room, and a state that was read back knows how much.
+    let Change::AddDestination { service, .. } = join(7) else {
+        unreachable!()
+    };
+    let text = serde_json::to_string(&wanted).unwrap();
+    let mut wanted: Wanted = serde_json::from_str(&text).unwrap();
+    assert_eq!(wanted.apply(&more), Err(Refusal::TableFull));
+    wanted.apply(&Change::DeleteService { service }).unwrap();
+    wanted.apply(&more).unwrap();
+    let replaced = Change::Replace {
+        state: wanted.clone(),
+    };
+    wanted.apply(&replaced).unwrap();
+    wanted.apply(&Change::Clear).unwrap();
+    wanted.apply(&replaced).unwrap();
+}

@@ -23,7 +23,8 @@ pub const FILTER: usize = 4;
 /// [`HEARTBEAT_LIMIT`], next hops are not trusted.
 pub const HEARTBEAT: usize = 5;
 
-/// Word of line 0: which generation of the wanted state is the current one. For the daemon.
+/// Word of line 0: bits 0..32 which generation of the wanted state is the current one, 32..64 how many
+/// chunks it has. For the daemon.
 pub const WANTED: usize = 6;
 
 /// Ticks after which a daemon counts as gone: 3 s.

@@ -1,37 +1,58 @@
-//! A real server's two lines, numbered `2 * dest` (settings) and `2 * dest + 1` (live counts), and its
-//! counters, one line for each CPU.
+//! A real server: its settings, which every packet reads, its live counts, which flows change when they
+//! begin, end or change their state, and its traffic, which every CPU counts for itself.
+//!
+//! Two destinations, `2 * pair` and `2 * pair + 1`, share a line of settings, each with a
+//! [half](crate::tables::Half). Behind it each has a line of live counts of its own, so that servers of
+//! which many CPUs open flows do not take a line from each other. Of a line of traffic, which no other
+//! CPU touches, they share halves again.
 
-/// Lines of one destination.
-pub const LINES: u32 = 2;
+use super::MAX_DESTS;
 
-/// Word of the first line: endpoint, tag 0.
+/// Lines of a pair: settings of both, then the live counts of each.
+pub const PAIR: u32 = 3;
+/// Lines of all destinations.
+pub const LINES: u32 = MAX_DESTS / 2 * PAIR;
+/// Lines of traffic of all destinations on one CPU.
+pub const TRAFFIC_LINES: u32 = MAX_DESTS / 2;
+
+/// Word of the settings: endpoint, tag 0.
 pub const ENDPOINT: usize = 0;
-/// Word of the first line: bits 0..16 service number, bit 32 [`FORWARDS`].
+/// Word of the settings: bits 0..16 service number, bit 32 [`FORWARDS`].
 pub const MODE: usize = 1;
-/// Word of the first line: number of the next hop towards it.
+/// Word of the settings: number of the next hop towards it.
 pub const NEXT_HOP: usize = 2;
 
 /// Bit of [`MODE`]: the server exists. Packets of flows whose server was removed are dropped, as IPVS
 /// does with `expire_nodest_conn` = 0, until it comes back or they expire.
 pub const FORWARDS: u64 = 1 << 32;
 
-/// Word of the second line: flows, see [`Counts`].
+/// Word of the live counts: flows there are, see [`Counts`].
 pub const COUNTS: usize = 0;
+/// Word of the live counts: flows scheduled, ever.
+pub const CONNS: usize = 1;
 
-/// Counter word: flows scheduled.
-pub const CONNS: usize = 0;
-/// Counter word: packets client to server.
-pub const IN_PACKETS: usize = 1;
-/// Counter word: bytes client to server, IP header included (as IPVS counts).
-pub const IN_BYTES: usize = 2;
-/// Counter word: packets server to client.
-pub const OUT_PACKETS: usize = 3;
-/// Counter word: bytes server to client.
-pub const OUT_BYTES: usize = 4;
+/// Word of the traffic: packets client to server.
+pub const IN_PACKETS: usize = 0;
+/// Word of the traffic: bytes client to server, IP header included (as IPVS counts).
+pub const IN_BYTES: usize = 1;
+/// Word of the traffic: packets server to client.
+pub const OUT_PACKETS: usize = 2;
+/// Word of the traffic: bytes server to client.
+pub const OUT_BYTES: usize = 3;
 
-/// Line number of the counters of `dest` on `cpu`.
-pub const fn counters(cpu: u32, dest: u32) -> u32 {
-    cpu * super::MAX_DESTS + dest
+/// Number of the line of which `dest` has a half for its settings.
+pub const fn settings(dest: u32) -> u32 {
+    dest / 2 * PAIR
+}
+
+/// Number of the line of the live counts of `dest`.
+pub const fn counts(dest: u32) -> u32 {
+    dest / 2 * PAIR + 1 + (dest & 1)
+}
+
+/// Number of the line, among those of one CPU, of which `dest` has a half for its traffic.
+pub const fn traffic(dest: u32) -> u32 {
+    dest / 2
 }
 
 /// Active flows in the upper half, inactive ones in the lower, so that a move between them is one

@@ -1,8 +1,9 @@
 //! The endpoint filter: which service an address and port belong to, and on which side.
 //!
 //! A small open-addressed table, in two halves of which one is in use. A line holds four keys (words
-//! 0..4) and their values (words 4..8). A key lies in the line that [`Geometry::line`] names or in the
-//! next one. Within a half a writer may add (value first, then key) and take away (key first); for
+//! 0..4) and their values (words 4..8). A key lies in one of the two lines that [`Geometry::line`] names,
+//! which have nothing to do with each other, so that a half can be filled nearly to the last place
+//! (cuckoo hashing); while there is room most keys lie in the first. Within a half a writer may add (value first, then key) and take away (key first); for
 //! everything else it fills the other half and switches over by one write of [`Geometry`].
 
 use super::bits;
@@ -59,16 +60,18 @@ impl Entry {
 pub struct Geometry(pub u64);
 
 impl Geometry {
-    /// A half of `1 << log2` lines from `first`.
+    /// A half of `1 << log2` lines from `first`, at most 65,536.
     pub const fn new(first: u32, log2: u32, seed: u32) -> Self {
         Self(first as u64 | (log2 as u64 & 0xff) << 32 | (seed as u64 & 0x00ff_ffff) << 40)
     }
 
     /// Number of the line where probe `probe` (0 or 1) looks for `key`.
     pub const fn line(self, key: u64, probe: u32) -> u32 {
-        let mixed = (key ^ (key >> 32) ^ (self.0 >> 40)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        // The seed is in the factor: keys that meet under one seed part under another.
+        let factor = 0x9e37_79b9_7f4a_7c15 ^ (self.0 >> 40) << 1;
+        let mixed = key.wrapping_mul(factor);
         let log2 = bits(self.0, 32, 8) as u32;
         let mask = (1u32 << (log2 & 31)) - 1;
-        self.0 as u32 + (((mixed >> 32) as u32).wrapping_add(probe) & mask)
+        self.0 as u32 + ((mixed >> (48 - 16 * (probe & 1))) as u32 & mask)
     }
 }

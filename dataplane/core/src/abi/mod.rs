@@ -25,7 +25,7 @@ pub mod state;
 
 /// Version of the table layout, word [`config::LAYOUT`] of the configuration.
 /// A daemon refuses tables that carry another one.
-pub const LAYOUT: u64 = 1;
+pub const LAYOUT: u64 = 2;
 
 /// Words in a line.
 pub const WORDS: usize = 8;
@@ -37,10 +37,10 @@ pub const LINE_BYTES: usize = WORDS * 8;
 pub const MAX_SERVICES: u32 = 4096;
 
 /// Real servers a table set can hold, over all services. Number 0 means "none".
-pub const MAX_DESTS: u32 = 8192;
+pub const MAX_DESTS: u32 = 16_384;
 
 /// Next hops a table set can hold. Number 0 means "not known yet".
-pub const MAX_NEXT_HOPS: u32 = 8192;
+pub const MAX_NEXT_HOPS: u32 = 16_384;
 
 /// Bits `low..low + width` of a word.
 const fn bits(word: u64, low: u32, width: u32) -> u64 {

@@ -1,5 +1,7 @@
 //! A next hop: the interface a frame leaves by, and the Ethernet addresses it leaves with.
 //!
+//! Two next hops, `2 * line` and `2 * line + 1`, share a line, each with a [half](crate::tables::Half).
+//!
 //! Only the daemon writes it. It makes [`STATUS`] odd, writes, and makes it even and larger; a reader
 //! that sees another [`STATUS`] after than before has read a mixture and takes the slow way.
 
@@ -9,10 +11,22 @@ pub const STATUS: usize = 0;
 pub const MACS: usize = 1;
 /// Word: bits 0..32 the other four bytes of the source MAC in wire order, 32..64 interface index.
 pub const OUT: usize = 2;
-/// Word: bits 0..16 VLAN tag control information, [`NO_VLAN`] for none; 16..32 MTU in bytes.
+/// Word: bits 0..16 VLAN tag control information, [`NO_VLAN`] for none; 16..32 MTU in bytes; for the
+/// daemon, 32..64 IPv4 address of the neighbour (wire order).
 pub const LINK: usize = 3;
-/// Word: IPv4 address of the neighbour (wire order). For the daemon.
-pub const NEIGHBOUR: usize = 4;
+
+/// Lines of all next hops.
+pub const LINES: u32 = super::MAX_NEXT_HOPS / 2;
+
+/// Number of the line of which next hop `number` has a half.
+pub const fn line(number: u32) -> u32 {
+    number / 2
+}
+
+/// Address of the neighbour in a word [`LINK`].
+pub const fn neighbour(link: u64) -> u32 {
+    (link >> 32) as u32
+}
 
 /// The neighbour's link-layer address is known and the interface can transmit what is redirected to it.
 pub const USABLE: u64 = 1 << 32;

@@ -29,9 +29,7 @@ pub(super) fn install<T: Tables>(
     local: u64,
 ) -> bool {
     let owner = Owner(owner);
-    let (Some(line), Some(settings)) =
-        (tables.flow(number), tables.dest(dest::LINES * owner.dest()))
-    else {
+    let (Some(line), Some(settings)) = (tables.flow(number), tables.dest(owner.dest())) else {
         return false;
     };
     // Where to look for it is known before it lives.
@@ -47,11 +45,9 @@ pub(super) fn install<T: Tables>(
     line.store(WAY_BACK, WayBack::new(0, wish.interface, generation).0);
     line.store(HANDSHAKE, Handshake::none(generation).0);
     // Counted before it lives, so that nobody can count it down before.
-    if let Some(counts) = tables.dest(dest::LINES * owner.dest() + 1) {
+    if let Some(counts) = tables.counts(owner.dest()) {
         counts.fetch_add(dest::COUNTS, Counts::unit(state::is_active(wish.state)));
-    }
-    if let Some(counters) = tables.dest_counters(owner.dest()) {
-        counters.add_local(dest::CONNS, 1);
+        counts.fetch_add(dest::CONNS, 1);
     }
     line.store(
         CONTROL,
@@ -95,7 +91,7 @@ pub(super) fn own<T: Tables>(tables: &T, wish: &Wish, number: u32, dest: u32, ho
     if number / LINES != home / LINES {
         owner |= Owner::DISPLACED;
     }
-    if let (Some(config), Some(settings)) = (tables.config(0), tables.dest(dest::LINES * dest))
+    if let (Some(config), Some(settings)) = (tables.config(0), tables.dest(dest))
         && side::real(
             tables,
             config,

@@ -28,11 +28,9 @@ pub const PORT_TRIES: u32 = 32;
 /// port is left. `line` is claimed by the caller.
 #[inline(never)]
 pub(super) fn reserve<T: Tables>(tables: &T, wish: &Wish, line: u32, dest: u32) -> u64 {
-    let (Some(config), Some(settings), Some(flow)) = (
-        tables.config(0),
-        tables.dest(dest::LINES * dest),
-        tables.flow(line),
-    ) else {
+    let (Some(config), Some(settings), Some(flow)) =
+        (tables.config(0), tables.dest(dest), tables.flow(line))
+    else {
         return 0;
     };
     let server = settings.load(dest::ENDPOINT);
@@ -63,7 +61,7 @@ pub(super) fn reserve<T: Tables>(tables: &T, wish: &Wish, line: u32, dest: u32) 
 pub(super) fn unreserve<T: Tables>(tables: &T, owner: u64, local: u64) {
     let owner = Owner(owner);
     if owner.has(Owner::SERVER_POINTER)
-        && let Some(settings) = tables.dest(dest::LINES * owner.dest())
+        && let Some(settings) = tables.dest(owner.dest())
     {
         tables.pointer_remove(&PointerKey([settings.load(dest::ENDPOINT), local]));
     }

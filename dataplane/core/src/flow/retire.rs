@@ -56,7 +56,7 @@ pub(super) fn take<T: Tables>(tables: &T, number: u32, seen: Control, now: u32) 
 
 #[inline(always)]
 fn count_down<T: Tables>(tables: &T, owner: Owner, seen: Control) {
-    if let Some(counts) = tables.dest(dest::LINES * owner.dest() + 1) {
+    if let Some(counts) = tables.counts(owner.dest()) {
         let active = state::is_active(seen.state());
         counts.fetch_add(dest::COUNTS, Counts::unit(active).wrapping_neg());
     }

@@ -70,7 +70,7 @@ fn proves_handshake<L: Line>(line: L, segment: Tcp, direction: Direction) -> boo
 fn move_count<T: Tables>(tables: &T, flow: &Flow, old: u8, new: u8) {
     let (was, is) = (state::is_active(old), state::is_active(new));
     if was != is
-        && let Some(counts) = tables.dest(dest::LINES * flow.owner.dest() + 1)
+        && let Some(counts) = tables.counts(flow.owner.dest())
     {
         let change = Counts::unit(is).wrapping_sub(Counts::unit(was));
         counts.fetch_add(dest::COUNTS, change);

@@ -56,8 +56,8 @@ pub(crate) fn audit<M: Memory>(world: &World<M>) -> Audit {
         assert_eq!(flow.owner.has(Owner::DISPLACED), away, "{flow:?}");
         *displaced.entry(home).or_default() += u64::from(away);
     }
-    let overcounted = (1..=world.dests()).map(|number| {
-        let line = world.dest(dest::LINES * number + 1).expect("counts");
+    let overcounted = (1..=world.servers()).map(|number| {
+        let line = world.counts(number).expect("counts");
         let more = line
             .load(dest::COUNTS)
             .wrapping_sub(counts.get(&number).copied().unwrap_or(0));

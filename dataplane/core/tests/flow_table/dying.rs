@@ -84,7 +84,7 @@ impl<'b, 'a> Tables for &'b Interrupted<'a> {
     type Line = SteppedLine<'b, 'a>;
 
     stepped_lines! {
-        config flow filter service schedule dest dest_counters reasons next_hop interface
+        config flow filter service schedule dests dest_traffic reasons next_hops interface
     }
 
     fn neighbour(&self, key: u64) -> Option<u32> {

@@ -135,8 +135,8 @@ impl<M: Memory> World<M> {
                 next_word += 1;
                 let word = &self.schedule[next_word as usize / WORDS][next_word as usize % WORDS];
                 word.store(next_dest, Relaxed);
-                let settings = &self.settings[next_dest as usize];
-                settings[dest::ENDPOINT].store(server.pack(0), Relaxed);
+                let settings = self.dest(next_dest as u32).expect("settings");
+                settings.store(dest::ENDPOINT, server.pack(0));
                 self.publish_server(*server, service);
                 next_dest += 1;
             }
@@ -170,7 +170,7 @@ impl<M: Memory> World<M> {
     }
 
     /// Destinations; their numbers start at 1.
-    pub(crate) fn dests(&self) -> u32 {
+    pub(crate) fn servers(&self) -> u32 {
         self.settings.len() as u32 - 1
     }
 
@@ -295,16 +295,16 @@ impl<'a, M: Memory> Tables for &'a World<M> {
         own(&self.schedule, line)
     }
 
-    fn dest(&self, line: u32) -> Option<Self::Line> {
-        let number = (line / dest::LINES) as usize;
-        if line.is_multiple_of(dest::LINES) {
-            return own(&self.settings, number as u32);
+    fn dests(&self, line: u32) -> Option<Self::Line> {
+        let (pair, part) = (line / dest::PAIR, line % dest::PAIR);
+        if part == 0 {
+            return own(&self.settings, pair);
         }
-        let words = self.counts.get(number)?;
+        let words = self.counts.get((2 * pair + part - 1) as usize)?;
         Some(AnyLine::Hot { words, lock: false })
     }
 
-    fn dest_counters(&self, _: u32) -> Option<Self::Line> {
+    fn dest_traffic(&self, _: u32) -> Option<Self::Line> {
         None
     }
 
@@ -312,7 +312,7 @@ impl<'a, M: Memory> Tables for &'a World<M> {
         None
     }
 
-    fn next_hop(&self, _: u32) -> Option<Self::Line> {
+    fn next_hops(&self, _: u32) -> Option<Self::Line> {
         None
     }
 

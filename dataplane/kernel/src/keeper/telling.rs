@@ -7,6 +7,9 @@ use tracing::warn;
 use super::Keeper;
 use crate::{Targets, choice::homeless};
 
+/// Of many addresses so many are told.
+const TOLD: usize = 10;
+
 impl Keeper {
     /// Those of the names that no interface has.
     pub(super) fn missing<'a>(&self, names: &'a [String]) -> impl Iterator<Item = &'a String> {
@@ -26,11 +29,16 @@ impl Keeper {
 
     pub(super) fn tell_homeless(&mut self, targets: &Targets) {
         let homeless = homeless(&self.network, targets);
-        for address in homeless.iter().filter(|one| !self.homeless.contains(one)) {
+        let known: BTreeSet<_> = self.homeless.drain(..).collect();
+        let new: Vec<_> = homeless.iter().filter(|one| !known.contains(one)).collect();
+        for address in new.iter().take(TOLD) {
             warn!(
                 "no interface carries the virtual address {address}: give it to one (ip address add \
                  {address}/32 dev ...) or name the interface its clients come by with --interface"
             );
+        }
+        if let Some(more @ 1..) = new.len().checked_sub(TOLD) {
+            warn!("{more} more virtual addresses are so");
         }
         self.homeless = homeless;
     }
@@ -41,14 +49,19 @@ impl Keeper {
             .into_iter()
             .filter(|one| !self.ways.contains_key(one));
         let pathless: Vec<_> = pathless.collect();
-        for address in pathless.iter().filter(|one| !self.pathless.contains(one)) {
-            if self.network.is_local(*address) {
+        let known: BTreeSet<_> = self.pathless.drain(..).collect();
+        let new: Vec<_> = pathless.iter().filter(|one| !known.contains(one)).collect();
+        for address in new.iter().take(TOLD) {
+            if self.network.is_local(**address) {
                 warn!(
                     "the real server {address} is the director itself, which is not supported yet"
                 );
             } else {
                 warn!("there is no route to the real server {address}: its packets are dropped");
             }
+        }
+        if let Some(more @ 1..) = new.len().checked_sub(TOLD) {
+            warn!("{more} more real servers are so");
         }
         self.pathless = pathless;
     }

@@ -112,7 +112,7 @@ impl Director {
     pub(super) fn flows(&self) -> u64 {
         let live = Live(&self.plane.maps);
         let of_dest = |number| {
-            let counts = live.counts(number);
+            let counts = live.flows(number);
             u64::from(counts.active()) + u64::from(counts.inactive())
         };
         let dests = self.publisher.ledger().dests().iter();

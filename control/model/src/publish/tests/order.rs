@@ -21,7 +21,7 @@ fn check(plane: &'static Plain, ports: &[u16]) {
     let mut endpoints = Vec::new();
     for &port in ports {
         for number in scheduled(plane, port) {
-            let line = plane.dest(number * dest::LINES).unwrap();
+            let line = plane.dest(number).unwrap();
             assert_ne!(line.load(dest::MODE) & dest::FORWARDS, 0);
             endpoints.push(line.load(dest::ENDPOINT));
         }
@@ -104,7 +104,7 @@ fn a_new_service_is_reachable_after_its_list() {
 #[test]
 fn a_server_that_comes_back_forwards_after_its_old_next_hop_is_gone() {
     let mut director = Director::with(&[141, 143]);
-    let line = |number: u32| director.plane.dest(number * dest::LINES).unwrap();
+    let line = |number: u32| director.plane.dest(number).unwrap();
     let [stays, returns] = [141, 143].map(|host| line(director.dest(80, host)));
     stays.store(dest::NEXT_HOP, 9);
     returns.store(dest::NEXT_HOP, 9);

@@ -65,7 +65,7 @@ pub(super) struct Plain {
     services: Vec<Words>,
     schedules: Vec<Words>,
     dests: Vec<Words>,
-    counters: Vec<Words>,
+    traffic: Vec<Words>,
     now: AtomicU32,
     random: AtomicU32,
 }
@@ -86,8 +86,8 @@ impl Plain {
             filter: lines(filter_lines),
             services: lines(abi::MAX_SERVICES),
             schedules: lines(schedule::LINES),
-            dests: lines(abi::MAX_DESTS * dest::LINES),
-            counters: lines(abi::MAX_DESTS),
+            dests: lines(dest::LINES),
+            traffic: lines(dest::TRAFFIC_LINES),
             now: AtomicU32::new(1000),
             random: AtomicU32::new(1),
         }));
@@ -104,9 +104,8 @@ impl Plain {
 
     /// Counts scheduled flows.
     pub(super) fn count(&'static self, dest: u32, conns: u64) {
-        line(&self.counters, dest)
-            .unwrap()
-            .fetch_add(dest::CONNS, conns);
+        let counts = self.counts(dest).unwrap();
+        counts.fetch_add(dest::CONNS, conns);
     }
 
     /// As the programs look an endpoint up.
@@ -182,19 +181,19 @@ impl Tables for &'static Plain {
         line(&self.schedules, number)
     }
 
-    fn dest(&self, number: u32) -> Option<PlainLine> {
+    fn dests(&self, number: u32) -> Option<PlainLine> {
         line(&self.dests, number)
     }
 
-    fn dest_counters(&self, number: u32) -> Option<PlainLine> {
-        line(&self.counters, number)
+    fn dest_traffic(&self, number: u32) -> Option<PlainLine> {
+        line(&self.traffic, number)
     }
 
     fn reasons(&self, _: u32) -> Option<PlainLine> {
         None
     }
 
-    fn next_hop(&self, _: u32) -> Option<PlainLine> {
+    fn next_hops(&self, _: u32) -> Option<PlainLine> {
         None
     }
 
@@ -244,7 +243,7 @@ impl Plane for &'static Plain {
     }
 
     fn figures(&self, dest: u32) -> Figures {
-        line(&self.counters, dest).map_or_else(Figures::default, Figures::of_line)
+        Figures::of(self.counts(dest), self.traffic(dest).into_iter())
     }
 
     fn filter_lines(&self) -> u32 {

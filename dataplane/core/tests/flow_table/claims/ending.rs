@@ -78,7 +78,7 @@ fn no_end_is_counted_before_the_beginning() {
                     return;
                 };
                 assert!(retire::retire(&world, 1, flow.control, BEGIN));
-                let counts = world.dest(dest::LINES * flow.owner.dest() + 1).unwrap();
+                let counts = world.counts(flow.owner.dest()).unwrap();
                 assert_eq!(counts.load(dest::COUNTS), 0);
             },
         );
@@ -102,9 +102,7 @@ fn two_changes_of_state_move_the_count_once() {
         );
         let flows = audit(&world).clean();
         assert_eq!(flows[0].control.state(), state::TIME_WAIT);
-        let counts = (&&*world)
-            .dest(dest::LINES * flow.owner.dest() + 1)
-            .unwrap();
+        let counts = (&&*world).counts(flow.owner.dest()).unwrap();
         assert_eq!(counts.load(dest::COUNTS), Counts::INACTIVE);
     });
 }

@@ -1,0 +1,55 @@
+//! Plans for the changes of every day: other weights and settings of services that keep their servers. What
+//! is not edited is not looked at.
+
+use std::collections::BTreeSet;
+
+use super::{Plan, Plane, filter, ledger::Ledger, numbers::Retired, plan::new_lists};
+use crate::{Refusal, Service, ServiceKey, Wanted};
+
+/// The services that are otherwise in `new`, if they have the servers they had, in the order they had, and
+/// all others are the same.
+pub(super) fn edited(old: &Wanted, new: &Wanted) -> Option<BTreeSet<ServiceKey>> {
+    if old.services().len() != new.services().len() {
+        return None;
+    }
+    let mut found = BTreeSet::new();
+    for (before, after) in old.services().iter().zip(new.services()) {
+        if before == after {
+            continue;
+        }
+        let addresses = |service: &Service| {
+            let dests = service.destinations.iter();
+            dests.map(|dest| dest.address).collect::<Vec<_>>()
+        };
+        let alike = before.key == after.key
+            && before.added == after.added
+            && addresses(before) == addresses(after);
+        if !alike {
+            return None;
+        }
+        found.insert(after.key);
+    }
+    Some(found)
+}
+
+/// As [`super::plan::plan`], where only services are `edited` that have the servers they had: numbers and filter stay.
+pub(super) fn plan<P: Plane>(
+    old: &Ledger,
+    retired: &Retired,
+    plane: &P,
+    wanted: &Wanted,
+    edited: &BTreeSet<ServiceKey>,
+) -> Result<Plan, Refusal> {
+    let mut ledger = old.clone();
+    let mut freed = Retired::default();
+    let is_edited = |key: &ServiceKey| edited.contains(key);
+    let lists = new_lists(&mut ledger, plane, retired, &mut freed, wanted, is_edited)?;
+    Ok(Plan {
+        ledger,
+        wanted: None,
+        lists,
+        filter: filter::Change::Edits(Vec::new()),
+        timeouts: wanted.timeouts(),
+        freed,
+    })
+}
