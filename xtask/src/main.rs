@@ -1,13 +1,14 @@
 //! Development tasks, run as `cargo xtask ...`.
 //!
-//! There is one so far: [`ebpf`], which turns `dataplane/core` and `dataplane/ebpf` into the
-//! object that `dataplane/object` embeds.
+//! [`ebpf`] turns `dataplane/core` and `dataplane/ebpf` into the object that `dataplane/object`
+//! embeds; [`fuzz`] looks for inputs that the programs do not stand.
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 mod ebpf;
+mod fuzz;
 mod paths;
 mod process;
 #[path = "../../dataplane/object/src/source_hash.rs"]
@@ -26,14 +27,19 @@ enum Task {
     /// The eBPF object that is committed under dataplane/object/prebuilt.
     #[command(subcommand)]
     Ebpf(ebpf::Command),
+    /// Fuzz command lines, files and lists of changes, and keep the inputs that are worth it.
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
     if let Some(code) = ebpf::rustc_wrapper() {
         return code;
     }
-    let Task::Ebpf(command) = Arguments::parse().task;
-    match ebpf::run(&command) {
+    let done = match Arguments::parse().task {
+        Task::Ebpf(command) => ebpf::run(&command),
+        Task::Fuzz(options) => fuzz::fuzz(&options),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -12,7 +12,7 @@ mod common;
 use common::{metadata, packages, text};
 
 /// Each crate of the house, and which others it may use.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("ferrovs-core", &[]),
     ("ferrovs-ebpf", &["ferrovs-core"]),
     ("ferrovs-object", &[]),
@@ -47,6 +47,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
             "ferrovs-sim",
         ],
     ),
+    ("ferrovs-fuzz", &["ferrovs", "ferrovs-sim", "ferrovs-tests"]),
     ("xtask", &[]),
 ];
 
@@ -72,7 +73,7 @@ fn used(package: &Value) -> impl Iterator<Item = &str> {
 }
 
 fn ours() -> Vec<Value> {
-    ["Cargo.toml", "dataplane/ebpf/Cargo.toml"]
+    ["Cargo.toml", "dataplane/ebpf/Cargo.toml", "fuzz/Cargo.toml"]
         .iter()
         .flat_map(|manifest| {
             let metadata = metadata(manifest, &["--no-deps"]);
