@@ -66,6 +66,9 @@ fn unplaced(service: &Service) -> Spanned<SavedService> {
 
 /// The state that a file says.
 ///
+/// To be called with a stack of 8 MB, as a main thread has: for some 6,000 tables in each other, which is
+/// as far as the parser of TOML goes, a debug build needs more than the 2 MB of other threads.
+///
 /// # Errors
 /// The first thing that is wrong, and where.
 pub fn read(text: &str) -> Result<Wanted, ReadError> {

@@ -197,3 +197,15 @@ fn what_is_wrong_is_named_with_its_place() {
     let error = read("format = 1\n[[service]\n").unwrap_err();
     assert_eq!(error.line, 2, "{error}");
 }
+
+/// The parser bounds how deep values lie in each other and how many dots a key has, but the two multiply.
+#[test]
+fn the_deepest_nesting_is_refused_on_the_stack_of_a_program() {
+    let key = ["a"; 79].join(".");
+    let (open, close) = (format!("{{{key}=").repeat(78), "}".repeat(78));
+    let text = format!("format = {open}1{close}\n");
+    let thread = std::thread::Builder::new().stack_size(8 << 20);
+    let read = thread.spawn(move || read(&text)).unwrap().join().unwrap();
+    let error = read.unwrap_err();
+    assert_eq!((error.line, error.column), (1, 10), "{error}");
+}
