@@ -1,7 +1,7 @@
 //! A virtual machine with a kernel of Debian's, for what the running kernel lacks: the kernel's own IPVS,
 //! SCTP, tunnels, VLANs, and other versions than this one.
 //!
-//! The guest sees the files of this machine, read-only through virtiofs with a layer of memory above, so that every
+//! The guest sees the files of this machine's root file system, read-only through virtiofs with a layer of memory above, so that every
 //! program that is installed here is there too, ferrovs and its tests among them. Nothing that it writes
 //! comes back. The processor is emulated, ten to thirty times slower than this machine, unless KVM is asked for.
 

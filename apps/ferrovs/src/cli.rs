@@ -1,7 +1,7 @@
 //! The command line of `ferrovs` itself.
 
 mod import;
-mod output;
+pub(crate) mod output;
 mod saved;
 mod status;
 

@@ -8,12 +8,14 @@ mod services;
 mod statistics;
 
 use std::{
-    io::{self, BufWriter, ErrorKind, Write},
+    io::{self, BufWriter, Write},
     ops::ControlFlow,
 };
 
 use clap::{Args, ValueEnum};
 use ferrovs_api::client::Client;
+
+use crate::cli::output;
 
 pub use services::print as print_services;
 
@@ -63,11 +65,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
             printed
         }
     };
-    match printed.and_then(|()| out.flush()) {
-        // Who reads has seen enough.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
+    output::written(printed.and_then(|()| out.flush()))
 }
 
 /// An address as these files have it: IPv4 in hexadecimal, IPv6 with all its digits.

@@ -76,7 +76,8 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::Refused`] names the change that cannot be made; others when no good answer
-    /// comes. Only when the connection broke, it is not known whether the changes were made.
+    /// comes. When the connection broke or the daemon was silent for too long, it is not known whether
+    /// the changes were made.
     pub fn apply(&mut self, changes: &[Change]) -> Result<(), ClientError> {
         let body = serde_json::to_vec(changes)
             .map_err(|error| ClientError::Protocol(error.to_string()))?;

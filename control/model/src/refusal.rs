@@ -24,9 +24,6 @@ pub enum Refusal {
     /// A number is too large (ERANGE).
     #[error("Numerical result out of range")]
     OutOfRange,
-    /// The asker may not change anything (EPERM).
-    #[error("Permission denied (you must be root)")]
-    PermissionDenied,
     /// No scheduler or persistence engine has that name (ENOENT).
     #[error("Scheduler or persistence engine not found")]
     SchedulerNotFound,
@@ -42,20 +39,4 @@ pub enum Refusal {
          count while they have connections"
     )]
     TableFull,
-}
-
-impl Refusal {
-    /// The name of the kernel's error number with this meaning, for logs and other tools.
-    #[must_use]
-    pub const fn errno(self) -> &'static str {
-        match self {
-            Self::DestinationExists | Self::ServiceExists => "EEXIST",
-            Self::Invalid => "EINVAL",
-            Self::NoSuchDestination | Self::SchedulerNotFound => "ENOENT",
-            Self::NoSuchService | Self::ServiceNotDefined => "ESRCH",
-            Self::OutOfRange => "ERANGE",
-            Self::PermissionDenied => "EPERM",
-            Self::TableFull => "ENOMEM",
-        }
-    }
 }

@@ -9,7 +9,7 @@ use std::{fmt, net::SocketAddr};
 use crate::{Destination, Forwarding, Protocol, Service, ServiceKey, Wanted};
 
 /// Something that the data plane does not do yet.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Lack {
     /// Balancing this protocol.
     Protocol(Protocol),
@@ -102,7 +102,7 @@ fn lacks_of_destination(destination: &Destination) -> Vec<Lack> {
 }
 
 /// A service or a server that is not forwarded.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Unforwarded {
     /// The service.
     pub service: ServiceKey,

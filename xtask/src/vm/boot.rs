@@ -17,6 +17,10 @@ use crate::{
     process::{existing, quoted, which},
 };
 
+/// Makes the root file system read-only, but for what virtiofsd writes itself (its socket and a file in /run), and
+/// becomes virtiofsd. In a mount namespace of its own.
+const READ_ONLY: &str = r#"mount --bind "$0" "$0" && mount -t tmpfs run /run && mount -o remount,bind,ro / && exec "$@""#;
+
 /// Runs the command in a guest; gives its exit status.
 pub(crate) fn boot(options: &Options, kernel: &Kernel) -> Result<u8> {
     let folder = Folder::create()?;
@@ -24,7 +28,17 @@ pub(crate) fn boot(options: &Options, kernel: &Kernel) -> Result<u8> {
     let socket = folder.0.join("files");
     let _files = Running::start(
         Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "--"])
+            .args([
+                "--pdeathsig",
+                "KILL",
+                "--",
+                "unshare",
+                "--mount",
+                "sh",
+                "-c",
+            ])
+            .arg(READ_ONLY)
+            .arg(&folder.0)
             .arg(virtiofsd()?)
             .args(["-o", "source=/,cache=always,sandbox=chroot,log_level=err"])
             .arg(format!("--socket-path={}", socket.display()))

@@ -8,11 +8,12 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
+use ferrovs_api::client::Client;
 use ferrovs_config::saved;
 use ferrovs_model::{Change, Wanted, differences};
 
 use super::output;
-use crate::ipvsadm::{Backend, Daemon};
+use crate::ipvsadm::{Backend, BackendError, Daemon};
 
 /// Options of `ferrovs save`.
 #[derive(Clone, Debug, Args)]
@@ -34,7 +35,7 @@ pub(super) struct RestoreOptions {
 }
 
 pub(super) fn save(options: &SaveOptions) -> anyhow::Result<()> {
-    let text = saved::write(&present(&mut Daemon::default())?)?;
+    let text = saved::write(&present()?)?;
     output::put(options.file.as_deref(), &text)
 }
 
@@ -49,7 +50,7 @@ pub(super) fn restore(options: &RestoreOptions) -> anyhow::Result<()> {
             let mut text = String::new();
             io::stdin()
                 .read_to_string(&mut text)
-                .context("cannot read standard input")?;
+                .context("cannot read standard input, nothing was changed")?;
             ("standard input".to_owned(), text)
         }
     };
@@ -57,17 +58,19 @@ pub(super) fn restore(options: &RestoreOptions) -> anyhow::Result<()> {
         Ok(state) => state,
         Err(error) => bail!("{name}, {error}; nothing was changed"),
     };
-    let mut daemon = Daemon::default();
     if options.dry_run {
-        return tell(&present(&mut daemon)?, &state);
+        return tell(&present()?, &state);
     }
-    daemon
-        .apply(&[Change::Replace { state }])
-        .context("nothing was changed")
+    match Daemon::default().apply(&[Change::Replace { state }]) {
+        // It is not always known what became of a request that was not answered.
+        Err(error @ BackendError::Failed(_)) => Err(error.into()),
+        done => done.context("nothing was changed"),
+    }
 }
 
-fn present(daemon: &mut Daemon) -> anyhow::Result<Wanted> {
-    daemon
+/// The state of the daemon that runs. None is started: what is saved of an empty one is not worth a file.
+fn present() -> anyhow::Result<Wanted> {
+    Client::connect()?
         .services()?
         .wanted()
         .context("the daemon's answer makes no sense")

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use clap::Args;
 use ferrovs_api::{SpanView, Status, UnforwardedView, client::Client};
 
+use super::output;
+
 /// Of services with traffic and of what is not forwarded, so many lines are printed.
 const LINES: usize = 20;
 
@@ -19,14 +21,14 @@ pub(super) struct Options {
 /// Asks the daemon of this network namespace how it is, and prints the answer.
 pub(super) fn run(options: Options) -> anyhow::Result<()> {
     let status = Client::connect()?.status()?;
-    let mut out = io::stdout().lock();
+    let mut text = Vec::new();
     if options.json {
-        serde_json::to_writer_pretty(&mut out, &status)?;
-        writeln!(out)?;
+        serde_json::to_writer_pretty(&mut text, &status)?;
+        writeln!(text)?;
     } else {
-        print(&status, &mut out)?;
+        print(&status, &mut text)?;
     }
-    Ok(())
+    output::say(str::from_utf8(&text)?)
 }
 
 fn print(status: &Status, out: &mut dyn Write) -> io::Result<()> {
@@ -89,7 +91,8 @@ fn print_unforwarded(unforwarded: &[UnforwardedView], out: &mut dyn Write) -> io
     print_more(unforwarded.len(), "are not forwarded yet", out)
 }
 
-/// Each figure over the spans that there are: `12.0/11.5/3.2 conns/s (1/10/60 s)`.
+/// Each figure over the spans that there are: `everything, per second over 1/10/60 s: 12.0/11.5/3.2
+/// connections, ...`.
 fn print_rates(of: &str, rates: &[SpanView], out: &mut dyn Write) -> io::Result<()> {
     if rates.is_empty() {
         return Ok(());

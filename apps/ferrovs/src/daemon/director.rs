@@ -3,7 +3,7 @@
 mod view;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
@@ -160,7 +160,9 @@ impl Director {
             self.settle(old).await;
             return Err(NotMade::Failed(error.to_string()));
         }
-        self.zero(changes).map_err(failed)?;
+        if let Err(error) = self.zero(changes) {
+            error!("counters are zero until the daemon ends, but that cannot be stored: {error:#}");
+        }
         tell_new(&before, &self.wanted);
         self.settle(targets).await;
         Ok(())
@@ -267,7 +269,7 @@ pub(super) async fn look(director: Shared) {
 
 /// Tells what of a state is not forwarded that was, or was not there.
 fn tell_new(before: &Wanted, wanted: &Wanted) {
-    let known = before.unforwarded();
+    let known: HashSet<Unforwarded> = before.unforwarded().into_iter().collect();
     let mut found = wanted.unforwarded();
     found.retain(|one| !known.contains(one));
     tell(&found);

@@ -29,7 +29,7 @@ mod values;
 
 use std::{
     ffi::{OsStr, OsString},
-    io::{self, BufReader, BufWriter, ErrorKind, Write},
+    io::{self, BufReader, BufWriter, ErrorKind, IsTerminal, LineWriter, Write},
     ops::ControlFlow,
 };
 
@@ -159,12 +159,18 @@ impl Program {
             .collect();
         let stdout = io::stdout().lock();
         let stderr = io::stderr().lock();
+        // Who types commands for -R reads what each prints before typing the next.
+        let mut out: Box<dyn Write> = if stdout.is_terminal() {
+            Box::new(LineWriter::new(stdout))
+        } else {
+            Box::new(BufWriter::with_capacity(1 << 16, stdout))
+        };
         let session = Session {
             program: name,
             backend: &mut Daemon::default(),
             names: &System::default(),
             input: &mut BufReader::with_capacity(1 << 16, io::stdin()),
-            out: &mut BufWriter::with_capacity(1 << 16, stdout),
+            out: &mut *out,
             err: &mut { stderr },
         };
         self.main(&args, session)

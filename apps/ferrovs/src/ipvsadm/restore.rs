@@ -38,10 +38,12 @@ impl Input for BufReader<Stdin> {
     }
 
     fn is_waiting(&self) -> bool {
+        if self.buffer().contains(&b'\n') {
+            return false;
+        }
         let mut readable = [PollFd::new(self.get_ref().as_fd(), PollFlags::POLLIN)];
         // What cannot be asked is read, and may wait.
-        let ready = poll(&mut readable, PollTimeout::ZERO).is_ok_and(|ready| ready > 0);
-        !self.buffer().contains(&b'\n') && !ready
+        !poll(&mut readable, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 }
 

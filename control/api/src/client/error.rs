@@ -38,7 +38,7 @@ pub enum ClientError {
     #[error("{}", .0.message)]
     Refused(Refused),
     /// No answer came in time.
-    #[error("the ferrovs daemon has not answered for {} seconds", .0.as_secs())]
+    #[error("the ferrovs daemon has not answered for {} seconds; what was asked may be done yet, see `ferrovs status`", .0.as_secs())]
     Silent(Duration),
 }
 
