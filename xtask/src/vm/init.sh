@@ -13,7 +13,7 @@ $b mount -t overlay -o lowerdir=/host,upperdir=/layer/upper,workdir=/layer/work 
 cd /new || $b poweroff -f
 $b mkdir -p lib/modules
 $b mount --bind ./@MODULES@ lib/modules
-for kind in proc:proc sysfs:sys devtmpfs:dev tmpfs:run tmpfs:tmp; do
+for kind in proc:proc sysfs:sys devtmpfs:dev tmpfs:run; do
     $b mount -t ${kind%%:*} ${kind##*:} ${kind##*:}
 done
 $b mkdir -p dev/pts dev/shm
