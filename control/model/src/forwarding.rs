@@ -17,8 +17,8 @@ pub enum Forwarding {
 }
 
 impl Forwarding {
-    /// Whether the server may be of another address family than the service, and whether it keeps the
-    /// service's port: only masquerading rewrites the packet.
+    /// Whether packets are wrapped in others: then the server may be of another address family than the
+    /// service.
     #[must_use]
     pub const fn is_tunnel(self) -> bool {
         matches!(self, Self::Tunnel(_))

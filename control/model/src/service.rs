@@ -144,7 +144,7 @@ pub struct Service {
     /// How it behaves.
     #[serde(flatten)]
     pub settings: ServiceSettings,
-    /// How many services had been added before it since the table was empty. Listings in the kernel's
+    /// How many services had been added before it, ever. Listings in the kernel's
     /// order need it, and it tells a service from one with the same key that was deleted.
     #[serde(default)]
     pub added: u64,

@@ -47,11 +47,10 @@ impl Wanted {
     /// destinations of one service one address.
     #[must_use]
     pub fn of(services: Vec<Service>, timeouts: Timeouts) -> Option<Self> {
-        let next = services.iter().map(|service| service.added + 1).max();
         let unchecked = Unchecked {
             services,
             timeouts,
-            ever_added: next.unwrap_or(0),
+            ever_added: 0,
         };
         unchecked.try_into().ok()
     }
@@ -353,11 +352,13 @@ impl TryFrom<Unchecked> for Wanted {
                 return Err(Twice(format!("{one} of {}", service.key)));
             }
         }
+        // A number that a service has must not be given to another one.
+        let given = services.iter().map(|one| one.added.saturating_add(1)).max();
         Ok(Self {
             servers: count_servers(&services),
             services,
             timeouts,
-            ever_added,
+            ever_added: ever_added.max(given.unwrap_or(0)),
         })
     }
 }

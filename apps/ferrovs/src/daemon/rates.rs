@@ -15,9 +15,6 @@ use ferrovs_model::{Service, ServiceKey, Wanted, publish::Report};
 use estimator::Estimator;
 use spans::Spans;
 
-/// The estimators of IPVS look every so many seconds, and the spans every second.
-const ESTIMATION: u64 = estimator::PERIOD;
-
 /// What is measured of everything that is wanted.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
@@ -43,7 +40,7 @@ struct OfService {
 impl Meter {
     /// To be called every second with what was counted until then.
     pub(super) fn tick(&mut self, now: Instant, wanted: &Wanted, report: &Report) {
-        let estimate = self.seconds.is_multiple_of(ESTIMATION);
+        let estimate = self.seconds.is_multiple_of(estimator::PERIOD);
         self.seconds += 1;
         let mut before = std::mem::take(&mut self.services);
         self.total.spans.add(now, report.total.lifetime);

@@ -14,11 +14,8 @@ use super::{
     values::{self, Place},
 };
 
+/// For options without a value, and for those whose value means nothing yet.
 pub(super) fn nothing(_: &mut Line, _: &str, _: &dyn Names) -> Result<(), Failure> {
-    Ok(())
-}
-
-pub(super) fn anything(_: &mut Line, _: &str, _: &dyn Names) -> Result<(), Failure> {
     Ok(())
 }
 

@@ -330,7 +330,7 @@ pub(super) const OPTIONS: &[OptionRow] = &[
     },
     value("syncid", "", Opt::SyncId, options::syncid, ("ID", "synchronise connections of this group")),
     value("sync-maxlen", "", Opt::SyncMaxlen, options::sync_maxlen, ("BYTES", "longest synchronisation message")),
-    value("mcast-interface", "", Opt::McastInterface, options::anything, ("NAME", "interface for synchronisation")),
+    value("mcast-interface", "", Opt::McastInterface, options::nothing, ("NAME", "interface for synchronisation")),
     value("mcast-group", "", Opt::McastGroup, options::mcast_group, ("ADDRESS", "multicast group for synchronisation")),
     value("mcast-port", "", Opt::McastPort, options::mcast_port, ("PORT", "UDP port for synchronisation")),
     value("mcast-ttl", "", Opt::McastTtl, options::mcast_ttl, ("HOPS", "time to live of synchronisation messages")),

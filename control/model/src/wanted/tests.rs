@@ -375,3 +375,19 @@ fn so_many_services_and_servers_and_no_more() {
     wanted.apply(&Change::Clear).unwrap();
     wanted.apply(&replaced).unwrap();
 }
+
+#[test]
+fn a_number_that_a_service_has_is_not_given_again() {
+    let mut before = Wanted::default();
+    before.apply_all(&[add(1), add(2)]).unwrap();
+    // As an older daemon may have stored it, which did not know of the number.
+    let mut json: serde_json::Value = serde_json::to_value(&before).unwrap();
+    json.as_object_mut().unwrap().remove("ever_added");
+    let mut read: Wanted = serde_json::from_value(json).unwrap();
+    read.apply(&add(3)).unwrap();
+    assert_eq!(read.service(&vip(3)).unwrap().added, 2);
+    // No number is too large to be read.
+    let mut service = before.services()[0].clone();
+    service.added = u64::MAX;
+    assert!(Wanted::of(vec![service], Timeouts::default()).is_some());
+}
