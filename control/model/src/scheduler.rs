@@ -2,6 +2,7 @@
 
 use std::{fmt, ops::BitOr};
 
+use ferrovs_core::abi::service::Scheduler;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 /// The schedulers of IPVS by the names that LVS administrators know, each a file `ip_vs_NAME.c` of the
@@ -15,6 +16,21 @@ pub const NO_SCHEDULER: &str = "none";
 
 /// The persistence engines (`ip_vs_pe_NAME.c`).
 pub const PERSISTENCE_ENGINES: &[&str] = &["sip"];
+
+/// The data plane's scheduler of this name; `None` if it has none.
+pub(crate) fn built(name: &str) -> Option<Scheduler> {
+    Some(match name {
+        NO_SCHEDULER => Scheduler::None,
+        "rr" => Scheduler::RoundRobin,
+        "lc" => Scheduler::LeastConnections,
+        "wlc" => Scheduler::WeightedLeastConnections,
+        "sed" => Scheduler::ShortestExpectedDelay,
+        "nq" => Scheduler::NeverQueue,
+        "fo" => Scheduler::Failover,
+        "ovf" => Scheduler::Overflow,
+        _ => return None,
+    })
+}
 
 /// Whether a service may name this scheduler.
 pub(crate) fn exists(name: &str) -> bool {

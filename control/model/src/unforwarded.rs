@@ -6,7 +6,7 @@
 
 use std::{fmt, net::SocketAddr};
 
-use crate::{Destination, Forwarding, Protocol, Service, ServiceKey, Wanted};
+use crate::{Destination, Forwarding, Protocol, Service, ServiceKey, Wanted, scheduler};
 
 /// Something that the data plane does not do yet.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -50,9 +50,6 @@ impl fmt::Display for Lack {
     }
 }
 
-/// The schedulers that the data plane has.
-const BUILT_SCHEDULERS: &[&str] = &["rr"];
-
 /// The list, for a service.
 fn lacks_of_service(service: &Service) -> Vec<Lack> {
     let mut lacks = Vec::new();
@@ -71,7 +68,7 @@ fn lacks_of_service(service: &Service) -> Vec<Lack> {
         lacks.push(Lack::Ipv6);
     }
     let settings = &service.settings;
-    if !BUILT_SCHEDULERS.contains(&settings.scheduler.as_str()) {
+    if scheduler::built(&settings.scheduler).is_none() {
         lacks.push(Lack::Scheduler(settings.scheduler.clone()));
     }
     // An engine only has a say in persistence.
@@ -239,8 +236,8 @@ mod tests {
             ),
             (
                 tcp,
-                ServiceSettings::new("wlc"),
-                "TCP 10.0.0.1:80 is kept but not forwarded: not there yet: the scheduler wlc",
+                ServiceSettings::new("wrr"),
+                "TCP 10.0.0.1:80 is kept but not forwarded: not there yet: the scheduler wrr",
             ),
             (
                 tcp,

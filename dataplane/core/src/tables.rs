@@ -5,9 +5,11 @@
 
 use crate::abi::pointer::{Pointer, PointerKey};
 use crate::abi::reason::Reason;
+use crate::abi::schedule::Span;
 use crate::abi::{dest, next_hop};
 use crate::flow::open::{Outcome, Wish, open};
 use crate::flow::reserve::point;
+use crate::sched::scan::{Search, step};
 
 /// Eight words of shared memory, each read and written whole. Word numbers are taken modulo 8.
 pub trait Line: Copy {
@@ -141,8 +143,23 @@ pub trait Tables {
     /// The route to an IPv4 address (wire order), for a packet that came in by `interface`.
     fn route(&self, destination: u32, interface: u32) -> Option<Route>;
 
-    // The core calls two of its own functions by way of its home. The eBPF programs make them
-    // functions that the kernel's verifier judges one by one.
+    // The core calls some of its own functions by way of its home. The eBPF programs make them
+    // functions that the kernel's verifier judges one by one, and of the loop a call of `bpf_loop`.
+
+    /// The number of the best destination of a list by the rules of a
+    /// [scheduler](crate::abi::service::Scheduler), 0 if there is none: [`crate::sched::scan`].
+    fn best(&self, span: Span, scheduler: u8) -> u32
+    where
+        Self: Sized,
+    {
+        let mut search = Search::new(span, scheduler);
+        for at in 0..span.dests() {
+            if step(self, &mut search, at) {
+                break;
+            }
+        }
+        search.found()
+    }
 
     /// Reserves a reply: [`crate::flow::reserve::point`].
     fn point(&self, older: u16, key: PointerKey, pointer: Pointer) -> bool

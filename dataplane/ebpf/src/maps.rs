@@ -10,15 +10,17 @@ use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST, bpf_fib
 use aya_ebpf::btf_maps::{Array, HashMap};
 use aya_ebpf::helpers::{
     bpf_fib_lookup as fib_lookup, bpf_get_prandom_u32, bpf_get_smp_processor_id,
-    bpf_ktime_get_coarse_ns,
+    bpf_ktime_get_coarse_ns, bpf_loop,
 };
 use aya_ebpf::macros::btf_map;
 use ferrovs_core::abi::pointer::{Pointer, PointerKey};
+use ferrovs_core::abi::schedule::Span;
 use ferrovs_core::abi::{
     self, MAX_NEXT_HOPS, MAX_SERVICES, WORDS, config, dest, interface, next_hop, reason,
 };
 use ferrovs_core::flow::open::{Outcome, Wish, open};
 use ferrovs_core::flow::reserve::point;
+use ferrovs_core::sched::scan::{Search, step};
 use ferrovs_core::tables::{Route, Tables};
 
 use crate::line::{MapLine, compare_exchange};
@@ -205,6 +207,16 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn best(&self, span: Span, scheduler: u8) -> u32 {
+        let mut search = Search::new(span, scheduler);
+        let context: *mut Search = &mut search;
+        let callback = look_at as extern "C" fn(u32, *mut Search) -> i64;
+        // SAFETY: the kernel calls back with the context it was given, which outlives the call.
+        unsafe { bpf_loop(span.dests(), callback as *mut c_void, context.cast(), 0) };
+        search.found()
+    }
+
+    #[inline(always)]
     fn point(&self, older: u16, key: PointerKey, pointer: Pointer) -> bool {
         let PointerKey([server, local]) = key;
         ferrovs_point(u64::from(older), server, local, pointer.0) != 0
@@ -227,6 +239,14 @@ impl Tables for Maps {
         // SAFETY: plain helper call.
         unsafe { bpf_get_prandom_u32() }
     }
+}
+
+/// [`step`] as `bpf_loop` calls it: 0 goes on, 1 ends the loop.
+#[inline(never)]
+extern "C" fn look_at(at: u32, search: *mut Search) -> i64 {
+    // SAFETY: what `best` handed to `bpf_loop`.
+    let search = unsafe { &mut *search };
+    i64::from(step(&Maps::new(core::ptr::null_mut()), search, at))
 }
 
 // Global functions, which the verifier judges once, by themselves, whatever the caller's state. They

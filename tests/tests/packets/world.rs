@@ -175,6 +175,7 @@ pub(crate) fn mac_of_port(port: Port) -> Mac {
 pub(crate) struct Service {
     pub protocol: Protocol,
     pub address: SocketAddrV4,
+    pub scheduler: &'static str,
     pub servers: Vec<(SocketAddrV4, u32)>,
 }
 
@@ -222,6 +223,7 @@ pub(crate) fn service(
     Service {
         protocol,
         address,
+        scheduler: "rr",
         servers: servers.to_vec(),
     }
 }
@@ -240,7 +242,7 @@ pub(crate) fn masq(address: SocketAddrV4, weight: u32) -> Destination {
 impl Service {
     fn changes(&self) -> Vec<Change> {
         let service = key(self.protocol, self.address);
-        let settings = ServiceSettings::new("rr");
+        let settings = ServiceSettings::new(self.scheduler);
         let servers = self
             .servers
             .iter()

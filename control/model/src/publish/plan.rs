@@ -19,7 +19,7 @@ use super::{
     rotation::{self, Rotation},
     spans::{Piece, Space},
 };
-use crate::{Refusal, Service, ServiceKey, Timeouts, Wanted};
+use crate::{Destination, Refusal, Service, ServiceKey, Timeouts, Wanted, scheduler};
 
 /// What [`super::Publisher::commit`] will write.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub(super) struct NewList {
     pub(super) reachable: bool,
     pub(super) span: Span,
     pub(super) start: u64,
-    pub(super) dests: Vec<u32>,
+    pub(super) entries: Vec<schedule::Entry>,
 }
 
 impl Plan {
@@ -313,19 +313,26 @@ pub(super) fn new_lists<P: Plane>(
     let mut lists = Vec::new();
     for record in records {
         let service = wanted.service(&record.key);
-        let (order, eligible) = orders(record, service, &numbers);
+        let (order, entries) = orders(record, service, &numbers);
+        let scheduler = service.and_then(|service| scheduler::built(&service.settings.scheduler));
+        let scheduler = scheduler.unwrap_or(service::Scheduler::None) as u8;
         let current = plane
             .tables()
             .service(u32::from(record.number))
             .map_or(Span(0), |line| Span(line.load(service::SCHEDULE)));
         let picked = record.rotation.last_picked(plane.tables(), current);
-        let last = rotation::step_back(picked, &record.order, &order);
-        let unchanged = current.0 == record.rotation.span
-            && rotation::list(plane.tables(), current).eq(eligible.iter().copied());
+        // Another scheduler begins at the head of the list.
+        let stays = record.rotation.scheduler == scheduler || service.is_none();
+        let kept = if stays { picked } else { None };
+        let last = rotation::step_back(kept, &record.order, &order);
+        let unchanged = stays
+            && current.0 == record.rotation.span
+            && rotation::list(plane.tables(), current).eq(entries.iter().copied());
         if unchanged && last == picked {
             record.order = order;
             continue;
         }
+        let eligible: Vec<u32> = entries.iter().map(|entry| entry.dest()).collect();
         let start = rotation::follower(last, &order, &eligible);
         let span = if eligible.is_empty() {
             Span::new(0, 0)
@@ -339,13 +346,14 @@ pub(super) fn new_lists<P: Plane>(
             span: span.0,
             start,
             last,
+            scheduler,
         };
         lists.push(NewList {
             service: record.number,
             reachable: is_reachable(plane, record),
             span,
             start,
-            dests: eligible,
+            entries,
         });
     }
     Ok(lists)
@@ -363,18 +371,19 @@ fn is_reachable<P: Plane>(plane: &P, record: &ServiceRecord) -> bool {
     })
 }
 
-/// Numbers of a service's destinations in list order: all, and those that may get new flows.
+/// A service's destinations in list order: the numbers of all, and the entries of those that may get new
+/// flows.
 fn orders(
     record: &ServiceRecord,
     service: Option<&Service>,
     numbers: &HashMap<(u16, std::net::SocketAddr), u32>,
-) -> (Vec<u32>, Vec<u32>) {
+) -> (Vec<u32>, Vec<schedule::Entry>) {
     let dests = service.map_or(&[][..], |service| &service.destinations);
     let number = |address| numbers[&(record.number, address)];
     let order = dests.iter().map(|dest| number(dest.address)).collect();
     let weighty = dests.iter().filter(|dest| dest.weight > 0);
-    let eligible = weighty.map(|dest| number(dest.address)).collect();
-    (order, eligible)
+    let entry = |dest: &Destination| schedule::Entry::new(number(dest.address), dest.weight);
+    (order, weighty.map(entry).collect())
 }
 
 /// What the filter has to hold. Removed services and destinations stay in it: their flows' packets

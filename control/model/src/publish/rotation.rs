@@ -5,7 +5,10 @@
 //! then. To behave alike when the list changes, the last pick is worked out from the old list and its
 //! cursor, and the new list's cursor starts at that server's follower.
 
-use ferrovs_core::abi::{WORDS, schedule::Span};
+use ferrovs_core::abi::{
+    WORDS,
+    schedule::{Entry, Span},
+};
 use ferrovs_core::tables::{Line, Tables};
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +21,9 @@ pub(super) struct Rotation {
     pub(super) start: u64,
     /// The last picked server when the list was made, by number; none: the head of the list is next.
     pub(super) last: Option<u32>,
+    /// The [`ferrovs_core::abi::service::Scheduler`] the list was made for.
+    #[serde(default)]
+    pub(super) scheduler: u8,
 }
 
 impl Rotation {
@@ -32,7 +38,7 @@ impl Rotation {
             return self.last;
         }
         let index = (cursor.wrapping_sub(1) % u64::from(current.dests())) as u32;
-        Some(word(tables, current.first() + 1 + index) as u32)
+        Some(Entry(word(tables, current.first() + 1 + index)).dest())
     }
 }
 
@@ -59,9 +65,9 @@ pub(super) fn follower(last: Option<u32>, order: &[u32], eligible: &[u32]) -> u6
     next.unwrap_or(0) as u64
 }
 
-/// The destinations of a span as the table holds them.
-pub(super) fn list<T: Tables>(tables: &T, span: Span) -> impl Iterator<Item = u32> {
-    (1..=span.dests()).map(move |at| word(tables, span.first() + at) as u32)
+/// The entries of a span as the table holds them.
+pub(super) fn list<T: Tables>(tables: &T, span: Span) -> impl Iterator<Item = Entry> {
+    (1..=span.dests()).map(move |at| Entry(word(tables, span.first() + at)))
 }
 
 /// A word of the schedule table.
@@ -73,8 +79,8 @@ pub(super) fn word<T: Tables>(tables: &T, index: u32) -> u64 {
 }
 
 /// Writes a list with its cursor.
-pub(super) fn write_list<T: Tables>(tables: &T, span: Span, start: u64, dests: &[u32]) {
-    let words = std::iter::once(start).chain(dests.iter().map(|&dest| u64::from(dest)));
+pub(super) fn write_list<T: Tables>(tables: &T, span: Span, start: u64, entries: &[Entry]) {
+    let words = std::iter::once(start).chain(entries.iter().map(|entry| entry.0));
     for (index, value) in (span.first()..).zip(words) {
         if let Some(line) = tables.schedule(index / WORDS as u32) {
             line.store(index as usize % WORDS, value);

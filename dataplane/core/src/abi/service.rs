@@ -16,6 +16,20 @@ pub const ACCEPTS: u64 = 1 << 32;
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
 #[repr(u8)]
 pub enum Scheduler {
-    /// Round robin.
+    /// Not at all: the service takes no new flows (`none`).
+    None = 0,
+    /// Round robin (`rr`).
     RoundRobin = 1,
+    /// Least connections (`lc`).
+    LeastConnections = 2,
+    /// Weighted least connections (`wlc`).
+    WeightedLeastConnections = 3,
+    /// Shortest expected delay (`sed`).
+    ShortestExpectedDelay = 4,
+    /// Never queue (`nq`).
+    NeverQueue = 5,
+    /// Weighted failover (`fo`).
+    Failover = 6,
+    /// Weighted overflow (`ovf`).
+    Overflow = 7,
 }

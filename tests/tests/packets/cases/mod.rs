@@ -3,6 +3,7 @@
 mod hops;
 mod ip;
 mod link;
+mod schedulers;
 mod segments;
 mod services;
 mod table;
@@ -29,6 +30,7 @@ pub(crate) fn all() -> Vec<Case> {
         ip::cases(),
         hops::cases(),
         services::cases(),
+        schedulers::cases(),
         table::cases(),
     ]
     .concat()

@@ -11,7 +11,9 @@ fn scheduled(plane: &'static Plain, port: u16) -> Vec<u32> {
     let entry = plane.look_up(virtual_key(endpoint, 6)).map(Entry);
     entry.map_or_else(Vec::new, |entry| {
         let span = plane.span(u32::from(entry.service()));
-        rotation::list(&plane, span).collect()
+        rotation::list(&plane, span)
+            .map(ferrovs_core::abi::schedule::Entry::dest)
+            .collect()
     })
 }
 
