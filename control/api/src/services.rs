@@ -1,6 +1,6 @@
 //! Services as they are: wanted settings and observed figures.
 
-use ferrovs_model::{Destination, Service, ServiceKey, ServiceSettings, Timeouts, Wanted};
+use ferrovs_model::{Destination, History, Service, ServiceKey, ServiceSettings, Timeouts, Wanted};
 use serde::{Deserialize, Serialize};
 
 /// Everything that is balanced.
@@ -23,6 +23,7 @@ impl Services {
             key: view.key,
             settings: view.settings.clone(),
             added: view.added,
+            history: History::default(),
             destinations: view
                 .destinations
                 .iter()

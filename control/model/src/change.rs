@@ -87,6 +87,21 @@ impl Change {
         matches!(self, Self::AddService { .. } | Self::AddDestination { .. })
     }
 
+    /// The service that it is about, if it is about one.
+    #[must_use]
+    pub const fn service(&self) -> Option<&ServiceKey> {
+        match self {
+            Self::AddService { service, .. }
+            | Self::EditService { service, .. }
+            | Self::DeleteService { service }
+            | Self::AddDestination { service, .. }
+            | Self::EditDestination { service, .. }
+            | Self::DeleteDestination { service, .. } => Some(service),
+            Self::Zero { service } => service.as_ref(),
+            Self::Clear | Self::SetTimeouts { .. } | Self::Replace { .. } => None,
+        }
+    }
+
     /// Whether it may make room for others.
     #[must_use]
     pub const fn takes_away(&self) -> bool {

@@ -17,6 +17,8 @@ mod edit;
 mod figures;
 mod filter;
 mod ledger;
+mod levels;
+mod lists;
 mod numbers;
 mod plan;
 mod report;

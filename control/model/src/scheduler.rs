@@ -28,6 +28,11 @@ pub(crate) fn built(name: &str) -> Option<Scheduler> {
         "nq" => Scheduler::NeverQueue,
         "fo" => Scheduler::Failover,
         "ovf" => Scheduler::Overflow,
+        "wrr" => Scheduler::WeightedRoundRobin,
+        "sh" => Scheduler::SourceHash,
+        "dh" => Scheduler::DestinationHash,
+        "mh" => Scheduler::Maglev,
+        "twos" => Scheduler::TwoChoices,
         _ => return None,
     })
 }

@@ -4,7 +4,7 @@ use std::{cmp::Ordering, fmt, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Destination, ServiceSettings};
+use crate::{Destination, ServiceSettings, history::History};
 
 /// A transport protocol that can be balanced.
 ///
@@ -148,9 +148,39 @@ pub struct Service {
     /// order need it, and it tells a service from one with the same key that was deleted.
     #[serde(default)]
     pub added: u64,
+    /// What its scheduler remembers of edits.
+    #[serde(default, skip_serializing_if = "History::is_empty")]
+    pub history: History,
     /// Its real servers, the one added last first. Schedulers visit them in this order, as in
     /// IPVS, where a new one enters at the head of the list (`__ip_vs_update_dest`).
     pub destinations: Vec<Destination>,
+}
+
+impl Service {
+    /// Its servers have been edited.
+    pub(crate) fn edited(&mut self) {
+        let scheduler = &self.settings.scheduler;
+        self.history.edit(scheduler, &self.destinations);
+    }
+
+    /// It is the service that `past` was, with other settings and servers perhaps.
+    pub(crate) fn resume(&mut self, past: &Self) {
+        self.history = past.history.clone();
+        self.history.rounds.clear();
+        for old in &past.destinations {
+            let mut servers = self.destinations.iter();
+            match servers.find(|new| new.address == old.address) {
+                Some(new) => self.history.weigh(new.address, old.weight, new.weight),
+                None => self.history.remove(old.address),
+            }
+        }
+        if self.settings.scheduler != past.settings.scheduler {
+            let scheduler = &self.settings.scheduler;
+            self.history.bind(scheduler, &self.destinations);
+        } else if self.destinations != past.destinations {
+            self.edited();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -189,6 +219,7 @@ mod tests {
                 key,
                 settings: ServiceSettings::new("rr"),
                 added: 3,
+                history: History::default(),
                 destinations: Vec::new(),
             };
             assert_eq!(serde_json::to_string(&service).unwrap(), json);

@@ -236,8 +236,8 @@ mod tests {
             ),
             (
                 tcp,
-                ServiceSettings::new("wrr"),
-                "TCP 10.0.0.1:80 is kept but not forwarded: not there yet: the scheduler wrr",
+                ServiceSettings::new("lblc"),
+                "TCP 10.0.0.1:80 is kept but not forwarded: not there yet: the scheduler lblc",
             ),
             (
                 tcp,

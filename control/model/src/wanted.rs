@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Change, Destination, MAX_TIMEOUT, Refusal, Service, ServiceKey, ServiceSettings, Timeouts,
     amendment::{amend, amended},
+    history::History,
 };
 
 /// Services there may be. Number 0 is nobody's.
@@ -97,11 +98,7 @@ impl Wanted {
                 destination,
             } => self.edit_destination(service, *destination),
             Change::DeleteDestination { service, address } => {
-                let destinations = self.destinations(service)?;
-                let at = position(destinations, *address).ok_or(Refusal::NoSuchDestination)?;
-                destinations.remove(at);
-                self.servers -= 1;
-                Ok(())
+                self.delete_destination(service, *address)
             }
             Change::Clear => {
                 self.services.clear();
@@ -125,17 +122,29 @@ impl Wanted {
     pub fn apply_all(&mut self, changes: &[Change]) -> Result<(), RefusedChange> {
         // A single change is all-or-nothing by itself and needs no copy.
         if let [change] = changes {
+            self.begin(changes);
             return self
                 .apply(change)
                 .map_err(|refusal| RefusedChange { index: 0, refusal });
         }
         let mut next = self.clone();
+        next.begin(changes);
         for (index, change) in changes.iter().enumerate() {
             next.apply(change)
                 .map_err(|refusal| RefusedChange { index, refusal })?;
         }
         *self = next;
         Ok(())
+    }
+
+    /// Prepares for a list of changes that will be [applied](Self::apply) one by one: what earlier lists did
+    /// is behind the services that it is about.
+    pub fn begin(&mut self, changes: &[Change]) {
+        for key in changes.iter().filter_map(Change::service) {
+            if let Ok(at) = self.place(key) {
+                self.services[at].history.rounds.clear();
+            }
+        }
     }
 
     fn add_service(&mut self, key: ServiceKey, settings: &ServiceSettings) -> Result<(), Refusal> {
@@ -153,6 +162,7 @@ impl Wanted {
             key,
             settings: settings.clone(),
             added: self.ever_added,
+            history: History::default(),
             destinations: Vec::new(),
         };
         self.ever_added += 1;
@@ -167,7 +177,12 @@ impl Wanted {
     ) -> Result<(), Refusal> {
         let at = self.place(key).map_err(|_| Refusal::NoSuchService)?;
         settings.check(key)?;
-        self.services[at].settings = settings.clone();
+        let service = &mut self.services[at];
+        if service.settings.scheduler != settings.scheduler {
+            let Service { history, .. } = service;
+            history.bind(&settings.scheduler, &service.destinations);
+        }
+        service.settings = settings.clone();
         Ok(())
     }
 
@@ -180,9 +195,9 @@ impl Wanted {
 
     fn add_destination(&mut self, key: &ServiceKey, new: Destination) -> Result<(), Refusal> {
         let full = self.servers >= MAX_SERVERS;
-        let destinations = self.destinations(key)?;
+        let service = self.known(key)?;
         new.check(key)?;
-        if position(destinations, new.address).is_some() {
+        if position(&service.destinations, new.address).is_some() {
             return Err(Refusal::DestinationExists);
         }
         if !new.is_unicast() {
@@ -191,16 +206,30 @@ impl Wanted {
         if full {
             return Err(Refusal::TableFull);
         }
-        destinations.insert(0, new);
+        service.destinations.insert(0, new);
+        service.edited();
         self.servers += 1;
         Ok(())
     }
 
     fn edit_destination(&mut self, key: &ServiceKey, new: Destination) -> Result<(), Refusal> {
-        let destinations = self.destinations(key)?;
+        let service = self.known(key)?;
         new.check(key)?;
-        let at = position(destinations, new.address).ok_or(Refusal::NoSuchDestination)?;
-        destinations[at] = new;
+        let at = position(&service.destinations, new.address).ok_or(Refusal::NoSuchDestination)?;
+        let old = &mut service.destinations[at];
+        service.history.weigh(new.address, old.weight, new.weight);
+        *old = new;
+        service.edited();
+        Ok(())
+    }
+
+    fn delete_destination(&mut self, key: &ServiceKey, address: SocketAddr) -> Result<(), Refusal> {
+        let service = self.known(key)?;
+        let at = position(&service.destinations, address).ok_or(Refusal::NoSuchDestination)?;
+        service.destinations.remove(at);
+        service.history.remove(address);
+        service.edited();
+        self.servers -= 1;
         Ok(())
     }
 
@@ -233,6 +262,7 @@ impl Wanted {
         for service in &mut next.services {
             if let Some(present) = self.service(&service.key) {
                 service.added = present.added;
+                service.resume(present);
             }
         }
         *self = next;
@@ -291,9 +321,9 @@ impl Wanted {
         Ok(())
     }
 
-    fn destinations(&mut self, key: &ServiceKey) -> Result<&mut Vec<Destination>, Refusal> {
+    fn known(&mut self, key: &ServiceKey) -> Result<&mut Service, Refusal> {
         match self.place(key) {
-            Ok(at) => Ok(&mut self.services[at].destinations),
+            Ok(at) => Ok(&mut self.services[at]),
             Err(_) => Err(Refusal::ServiceNotDefined),
         }
     }

@@ -5,11 +5,11 @@
 
 use crate::abi::pointer::{Pointer, PointerKey};
 use crate::abi::reason::Reason;
-use crate::abi::schedule::Span;
 use crate::abi::{dest, next_hop};
-use crate::flow::open::{Outcome, Wish, open};
+use crate::flow::open::{Outcome, Wish, choose, open};
 use crate::flow::reserve::point;
 use crate::sched::scan::{Search, step};
+use crate::sched::search::below;
 
 /// Eight words of shared memory, each read and written whole. Word numbers are taken modulo 8.
 pub trait Line: Copy {
@@ -143,22 +143,36 @@ pub trait Tables {
     /// The route to an IPv4 address (wire order), for a packet that came in by `interface`.
     fn route(&self, destination: u32, interface: u32) -> Option<Route>;
 
-    // The core calls some of its own functions by way of its home. The eBPF programs make them
-    // functions that the kernel's verifier judges one by one, and of the loop a call of `bpf_loop`.
+    // The core calls some of its own functions by way of its home, because the eBPF programs must call
+    // them differently: as functions that the verifier judges by themselves, or from `bpf_loop`.
 
-    /// The number of the best destination of a list by the rules of a
-    /// [scheduler](crate::abi::service::Scheduler), 0 if there is none: [`crate::sched::scan`].
-    fn best(&self, span: Span, scheduler: u8) -> u32
+    /// The number of the server that at most `times` [steps](crate::sched::scan::step) of a search find.
+    fn best(&self, mut search: Search, times: u32) -> Option<u32>
     where
         Self: Sized,
     {
-        let mut search = Search::new(span, scheduler);
-        for at in 0..span.dests() {
+        for at in 0..times {
             if step(self, &mut search, at) {
                 break;
             }
         }
         search.found()
+    }
+
+    /// Halves a row of words: [`crate::sched::search::below`].
+    fn below(&self, first: u32, count: u32, value: u64, shift: u32) -> u32
+    where
+        Self: Sized,
+    {
+        below(self, first, count, value, shift)
+    }
+
+    /// Picks a server: [`crate::flow::open::choose`].
+    fn choose(&self, client: u64, virtual_: u64) -> u32
+    where
+        Self: Sized,
+    {
+        choose(self, client, virtual_)
     }
 
     /// Reserves a reply: [`crate::flow::reserve::point`].

@@ -14,13 +14,13 @@ use aya_ebpf::helpers::{
 };
 use aya_ebpf::macros::btf_map;
 use ferrovs_core::abi::pointer::{Pointer, PointerKey};
-use ferrovs_core::abi::schedule::Span;
 use ferrovs_core::abi::{
     self, MAX_NEXT_HOPS, MAX_SERVICES, WORDS, config, dest, interface, next_hop, reason,
 };
-use ferrovs_core::flow::open::{Outcome, Wish, open};
+use ferrovs_core::flow::open::{Outcome, Wish, choose, open};
 use ferrovs_core::flow::reserve::point;
 use ferrovs_core::sched::scan::{Search, step};
+use ferrovs_core::sched::search::below;
 use ferrovs_core::tables::{Route, Tables};
 
 use crate::line::{MapLine, compare_exchange};
@@ -207,13 +207,22 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn best(&self, span: Span, scheduler: u8) -> u32 {
-        let mut search = Search::new(span, scheduler);
+    fn best(&self, mut search: Search, times: u32) -> Option<u32> {
         let context: *mut Search = &mut search;
         let callback = look_at as extern "C" fn(u32, *mut Search) -> i64;
         // SAFETY: the kernel calls back with the context it was given, which outlives the call.
-        unsafe { bpf_loop(span.dests(), callback as *mut c_void, context.cast(), 0) };
+        unsafe { bpf_loop(times, callback as *mut c_void, context.cast(), 0) };
         search.found()
+    }
+
+    #[inline(always)]
+    fn below(&self, first: u32, count: u32, value: u64, shift: u32) -> u32 {
+        ferrovs_below(first, count, value, shift)
+    }
+
+    #[inline(always)]
+    fn choose(&self, client: u64, virtual_: u64) -> u32 {
+        ferrovs_choose(client, virtual_)
     }
 
     #[inline(always)]
@@ -250,7 +259,7 @@ extern "C" fn look_at(at: u32, search: *mut Search) -> i64 {
 }
 
 // Global functions, which the verifier judges once, by themselves, whatever the caller's state. They
-// may take and return plain numbers only. Neither needs the packet's context: none asks for a route.
+// may take and return plain numbers only. None needs the packet's context: none asks for a route.
 
 /// [`open`]: of the [`Wish`], `first` holds interface (bits 0..32) and state (32..40); the result is an
 /// [`Outcome`], packed.
@@ -265,6 +274,21 @@ extern "C" fn ferrovs_open(client: u64, virtual_: u64, first: u64, now: u32) -> 
         now,
     };
     open(&Maps::new(core::ptr::null_mut()), &wish).pack()
+}
+
+/// [`below`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_below(first: u32, count: u32, value: u64, shift: u32) -> u32 {
+    let maps = Maps::new(core::ptr::null_mut());
+    below(&maps, first, count, value, shift)
+}
+
+/// [`choose`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_choose(client: u64, virtual_: u64) -> u32 {
+    choose(&Maps::new(core::ptr::null_mut()), client, virtual_)
 }
 
 /// [`point`]: not zero if the reply was reserved.

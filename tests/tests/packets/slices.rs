@@ -26,7 +26,7 @@ impl Slices {
     pub(crate) fn new(world: &World) -> Self {
         let size = Size {
             buckets: world.buckets,
-            filter_lines: 1024,
+            filter_lines: 4096,
             pointers: 4096,
         };
         let interfaces = Interfaces {

@@ -100,6 +100,7 @@ impl Director {
         let mut full = false;
         while let Some(run) = runs.pop() {
             let mut wanted = self.wanted.clone();
+            wanted.begin(&changes[run.clone()]);
             let mut refused = Vec::new();
             let mut still_full = full;
             for index in run.clone() {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Plan, Plane, filter, ledger::Ledger, numbers::Retired, plan::new_lists};
+use super::{Plan, Plane, filter, ledger::Ledger, lists::new_lists, numbers::Retired};
 use crate::{Refusal, Service, ServiceKey, Wanted};
 
 /// The services that are otherwise in `new`, if they have the servers they had, in the order they had, and

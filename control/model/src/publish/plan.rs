@@ -6,20 +6,19 @@ use ferrovs_core::{
     abi::{
         self, config,
         filter::{Entry, real_key, virtual_key},
-        schedule::{self, Span},
-        service,
     },
-    tables::{Line, Tables},
+    tables::Tables,
 };
 
 use super::{
     Figures, Plane, TRASH_SECONDS, filter,
     ledger::{DestRecord, Ledger, ServiceRecord, endpoint},
+    lists::{NewList, new_lists},
     numbers::{FreeNumbers, Retired},
-    rotation::{self, Rotation},
-    spans::{Piece, Space},
+    rotation::Rotation,
+    spans::Piece,
 };
-use crate::{Destination, Refusal, Service, ServiceKey, Timeouts, Wanted, scheduler};
+use crate::{Refusal, ServiceKey, Timeouts, Wanted};
 
 /// What [`super::Publisher::commit`] will write.
 #[derive(Debug)]
@@ -34,17 +33,6 @@ pub struct Plan {
     pub(super) timeouts: Timeouts,
     /// Numbers and pieces that nobody will own any more.
     pub(super) freed: Retired,
-}
-
-/// A list to write and to switch a service over to.
-#[derive(Debug)]
-pub(super) struct NewList {
-    pub(super) service: u16,
-    /// Whether the filter already leads packets to the service.
-    pub(super) reachable: bool,
-    pub(super) span: Span,
-    pub(super) start: u64,
-    pub(super) entries: Vec<schedule::Entry>,
 }
 
 impl Plan {
@@ -175,7 +163,7 @@ fn forget_idle<P: Plane>(
         let keep = wanted || populated.contains(&record.number);
         if !keep {
             freed.services.insert(u32::from(record.number));
-            freed.pieces.extend(Piece::of(Span(record.rotation.span)));
+            freed.pieces.extend(Piece::of(record.rotation.schedule()));
             *gone = *gone + record.departed;
         }
         keep
@@ -212,8 +200,7 @@ fn add_services<P: Plane>(
                 // anew, only its old servers' flows are still there (`ip_vs_trash_get_dest`).
                 record.added = service.added;
                 record.order.clear();
-                // The span stays noted until another replaces it, so that its words are not given away.
-                record.rotation.last = None;
+                record.rotation.forget();
                 renewed.insert(record.number);
             }
             continue;
@@ -281,109 +268,6 @@ fn add_dests<'a, P: Plane>(
         }
     }
     Ok(())
-}
-
-/// The lists of the services that are `concerned` that must be written, because the order, the weights or
-/// the table differ from before.
-pub(super) fn new_lists<P: Plane>(
-    ledger: &mut Ledger,
-    plane: &P,
-    retired: &Retired,
-    freed: &mut Retired,
-    wanted: &Wanted,
-    concerned: impl Fn(&ServiceKey) -> bool,
-) -> Result<Vec<NewList>, Refusal> {
-    let pieces = ledger
-        .services
-        .iter()
-        .filter_map(|record| Piece::of(Span(record.rotation.span)));
-    let taken = pieces
-        .chain(retired.pieces.iter().copied())
-        .chain(freed.pieces.iter().copied())
-        .collect();
-    let mut space = Space::new(taken, schedule::WORDS_TOTAL);
-    let mut records: Vec<_> = ledger.services.iter_mut().collect();
-    records.retain(|record| concerned(&record.key));
-    let concerned: BTreeSet<u16> = records.iter().map(|record| record.number).collect();
-    let dests = ledger.dests.iter();
-    let numbers: HashMap<_, u32> = dests
-        .filter(|dest| concerned.contains(&dest.service))
-        .map(|dest| ((dest.service, dest.address), dest.number))
-        .collect();
-    let mut lists = Vec::new();
-    for record in records {
-        let service = wanted.service(&record.key);
-        let (order, entries) = orders(record, service, &numbers);
-        let scheduler = service.and_then(|service| scheduler::built(&service.settings.scheduler));
-        let scheduler = scheduler.unwrap_or(service::Scheduler::None) as u8;
-        let current = plane
-            .tables()
-            .service(u32::from(record.number))
-            .map_or(Span(0), |line| Span(line.load(service::SCHEDULE)));
-        let picked = record.rotation.last_picked(plane.tables(), current);
-        // Another scheduler begins at the head of the list.
-        let stays = record.rotation.scheduler == scheduler || service.is_none();
-        let kept = if stays { picked } else { None };
-        let last = rotation::step_back(kept, &record.order, &order);
-        let unchanged = stays
-            && current.0 == record.rotation.span
-            && rotation::list(plane.tables(), current).eq(entries.iter().copied());
-        if unchanged && last == picked {
-            record.order = order;
-            continue;
-        }
-        let eligible: Vec<u32> = entries.iter().map(|entry| entry.dest()).collect();
-        let start = rotation::follower(last, &order, &eligible);
-        let span = if eligible.is_empty() {
-            Span::new(0, 0)
-        } else {
-            let dests = eligible.len() as u32;
-            space.take(dests).ok_or(Refusal::TableFull)?
-        };
-        freed.pieces.extend(Piece::of(Span(record.rotation.span)));
-        record.order = order;
-        record.rotation = Rotation {
-            span: span.0,
-            start,
-            last,
-            scheduler,
-        };
-        lists.push(NewList {
-            service: record.number,
-            reachable: is_reachable(plane, record),
-            span,
-            start,
-            entries,
-        });
-    }
-    Ok(lists)
-}
-
-/// Whether the filter leads packets to the service.
-fn is_reachable<P: Plane>(plane: &P, record: &ServiceRecord) -> bool {
-    let Some((protocol, address)) = record.key.endpoint() else {
-        return false;
-    };
-    endpoint(address).is_some_and(|endpoint| {
-        let key = virtual_key(endpoint, protocol.number());
-        let entry = Entry::new(record.number, false);
-        filter::look_up(plane.tables(), key) == Some(entry.0)
-    })
-}
-
-/// A service's destinations in list order: the numbers of all, and the entries of those that may get new
-/// flows.
-fn orders(
-    record: &ServiceRecord,
-    service: Option<&Service>,
-    numbers: &HashMap<(u16, std::net::SocketAddr), u32>,
-) -> (Vec<u32>, Vec<schedule::Entry>) {
-    let dests = service.map_or(&[][..], |service| &service.destinations);
-    let number = |address| numbers[&(record.number, address)];
-    let order = dests.iter().map(|dest| number(dest.address)).collect();
-    let weighty = dests.iter().filter(|dest| dest.weight > 0);
-    let entry = |dest: &Destination| schedule::Entry::new(number(dest.address), dest.weight);
-    (order, weighty.map(entry).collect())
 }
 
 /// What the filter has to hold. Removed services and destinations stay in it: their flows' packets

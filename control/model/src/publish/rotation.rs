@@ -1,50 +1,143 @@
-//! Where a round-robin scheduler is in its list.
+//! Where the schedulers that go round are in their lists.
 //!
-//! The programs pick the server at `cursor % n` and advance the cursor. IPVS instead remembers the
-//! last picked server (`svc->sched_data` in ip_vs_rr.c) and goes on behind it in the list as it is by
-//! then. To behave alike when the list changes, the last pick is worked out from the old list and its
-//! cursor, and the new list's cursor starts at that server's follower.
+//! The programs pick by a ticket, the cursor's value before they advance it. IPVS instead remembers the
+//! server picked last (rr: `svc->sched_data` in ip_vs_rr.c) or the pass (wrr: `struct ip_vs_wrr_mark`), and
+//! goes on from there in the list as it is by then. To behave alike when the list changes, that is worked
+//! out from the old list and its cursor, and the new list's cursor starts where IPVS would go on.
 
 use ferrovs_core::abi::{
     WORDS,
-    schedule::{Entry, Span},
+    schedule::{Entry, Schedule},
+    service::Scheduler,
 };
 use ferrovs_core::tables::{Line, Tables};
 use serde::{Deserialize, Serialize};
 
+use super::levels::Levels;
+use crate::{History, Round};
+
+const RR: u8 = Scheduler::RoundRobin as u8;
+const WRR: u8 = Scheduler::WeightedRoundRobin as u8;
+
 /// The list a service's scheduler works on, and the position it was given.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub(super) struct Rotation {
-    /// The list's [`Span`].
-    pub(super) span: u64,
+    /// The list's [`Schedule`].
+    schedule: u64,
     /// The cursor's first value.
-    pub(super) start: u64,
-    /// The last picked server when the list was made, by number; none: the head of the list is next.
-    pub(super) last: Option<u32>,
-    /// The [`ferrovs_core::abi::service::Scheduler`] the list was made for.
-    #[serde(default)]
-    pub(super) scheduler: u8,
+    start: u64,
+    /// Where the scheduler was when the list was made.
+    position: Position,
+}
+
+/// What IPVS would remember of a scheduler's rounds.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Position {
+    /// [`History::bound`] of which this is the scheduler; none: whichever comes begins anew.
+    bound: Option<u32>,
+    /// [`History::edits`] that this has seen.
+    edits: u32,
+    /// Of rr: the server picked last, by number; none: the head of the list is next.
+    last: Option<u32>,
+    /// Of wrr: the least weight that the pass visits; 0: the first pass is next.
+    pass: u32,
 }
 
 impl Rotation {
-    /// The server picked last, by number. `current` is the span that the service's line holds.
-    pub(super) fn last_picked<T: Tables>(&self, tables: &T, current: Span) -> Option<u32> {
-        // Another span than the ledger's: the list was never switched over to.
-        if current.0 != self.span || current.dests() == 0 {
-            return self.last;
+    /// The list.
+    pub(super) const fn schedule(&self) -> Schedule {
+        Schedule(self.schedule)
+    }
+
+    /// The service is another one with the same key: its scheduler begins anew. The list stays noted until
+    /// another replaces it, so that its words are not given away.
+    pub(super) fn forget(&mut self) {
+        self.position = Position::default();
+    }
+
+    /// Where the scheduler is now. `current` is what the service's line holds.
+    pub(super) fn now<T: Tables>(&self, tables: &T, current: Schedule) -> Position {
+        // Another list than the ledger's: it was never switched over to.
+        if current != self.schedule() || current.dests() == 0 {
+            return self.position;
         }
-        let cursor = word(tables, current.first());
+        let cursor = word(tables, current.cursor());
         if cursor == self.start {
-            return self.last;
+            return self.position;
         }
-        let index = (cursor.wrapping_sub(1) % u64::from(current.dests())) as u32;
-        Some(Entry(word(tables, current.first() + 1 + index)).dest())
+        let ticket = cursor.wrapping_sub(1);
+        let entry = |place| Entry(word(tables, current.entry(place)));
+        match current.scheduler() {
+            RR => Position {
+                last: Some(entry((ticket % u64::from(current.dests())) as u32).dest()),
+                ..self.position
+            },
+            WRR => {
+                let weights: Vec<_> = (0..current.dests()).map(|at| entry(at).weight()).collect();
+                let levels = Levels::of(&weights);
+                let round = Round::of(weights.into_iter());
+                Position {
+                    pass: levels.pass_of(round, ticket % levels.tickets()),
+                    ..self.position
+                }
+            }
+            _ => self.position,
+        }
+    }
+}
+
+impl Position {
+    /// After what happened to the service since; `old` and `new` are its servers by number, in list order.
+    pub(super) fn after(self, history: Option<&History>, old: &[u32], new: &[u32]) -> Self {
+        let Some(history) = history else {
+            return Self::default();
+        };
+        let stays = self.bound == Some(history.bound);
+        let (last, pass) = if stays {
+            (self.last, self.pass)
+        } else {
+            (None, 0)
+        };
+        let rounds = history.rounds.iter();
+        let rounds = rounds.filter(|(edit, _)| !stays || *edit > self.edits);
+        Self {
+            bound: Some(history.bound),
+            edits: history.edits,
+            last: step_back(last, old, new),
+            pass: rounds.fold(pass, |pass, (_, round)| round.after_edit(pass)),
+        }
+    }
+
+    /// The first ticket for a list with these servers, of which `entries` are those that get new flows.
+    pub(super) fn cursor(self, order: &[u32], entries: &[Entry], scheduler: u8) -> u64 {
+        match scheduler {
+            RR => {
+                let eligible: Vec<u32> = entries.iter().map(|entry| entry.dest()).collect();
+                follower(self.last, order, &eligible)
+            }
+            WRR => {
+                let weights: Vec<u32> = entries.iter().map(|entry| entry.weight()).collect();
+                let round = Round::of(weights.iter().copied());
+                let pass = if self.pass == 0 { round.top } else { self.pass };
+                Levels::of(&weights).first_ticket(round, pass)
+            }
+            _ => 0,
+        }
+    }
+
+    /// From here on in this list, whose cursor begins with `start`.
+    pub(super) const fn begin(self, schedule: Schedule, start: u64) -> Rotation {
+        Rotation {
+            schedule: schedule.0,
+            start,
+            position: self,
+        }
     }
 }
 
 /// Of the `last` server, itself if it is still in the list, else the nearest one before it in the old
 /// order that is: a scheduler that stood on a removed server steps back (`ip_vs_rr_del_dest`).
-pub(super) fn step_back(last: Option<u32>, old: &[u32], new: &[u32]) -> Option<u32> {
+fn step_back(last: Option<u32>, old: &[u32], new: &[u32]) -> Option<u32> {
     let last = last?;
     let at = old.iter().position(|&dest| dest == last)?;
     old[..=at]
@@ -55,7 +148,7 @@ pub(super) fn step_back(last: Option<u32>, old: &[u32], new: &[u32]) -> Option<u
 }
 
 /// Index into `eligible`, a part of `order` in the same order, of the first server behind `last`.
-pub(super) fn follower(last: Option<u32>, order: &[u32], eligible: &[u32]) -> u64 {
+fn follower(last: Option<u32>, order: &[u32], eligible: &[u32]) -> u64 {
     let behind = last
         .and_then(|last| order.iter().position(|&dest| dest == last))
         .map_or(0, |at| at + 1);
@@ -65,25 +158,21 @@ pub(super) fn follower(last: Option<u32>, order: &[u32], eligible: &[u32]) -> u6
     next.unwrap_or(0) as u64
 }
 
-/// The entries of a span as the table holds them.
-pub(super) fn list<T: Tables>(tables: &T, span: Span) -> impl Iterator<Item = Entry> {
-    (1..=span.dests()).map(move |at| Entry(word(tables, span.first() + at)))
-}
-
 /// A word of the schedule table.
-pub(super) fn word<T: Tables>(tables: &T, index: u32) -> u64 {
-    match tables.schedule(index / WORDS as u32) {
-        Some(line) => line.load(index as usize % WORDS),
+pub(super) fn word<T: Tables>(tables: &T, number: u32) -> u64 {
+    match tables.schedule(number / WORDS as u32) {
+        Some(line) => line.load(number as usize % WORDS),
         None => 0,
     }
 }
 
-/// Writes a list with its cursor.
-pub(super) fn write_list<T: Tables>(tables: &T, span: Span, start: u64, entries: &[Entry]) {
-    let words = std::iter::once(start).chain(entries.iter().map(|entry| entry.0));
-    for (index, value) in (span.first()..).zip(words) {
-        if let Some(line) = tables.schedule(index / WORDS as u32) {
-            line.store(index as usize % WORDS, value);
+/// Writes words from the first of `line` on.
+pub(super) fn write_words<T: Tables>(tables: &T, line: u32, words: &[u64]) {
+    for (number, chunk) in (line..).zip(words.chunks(WORDS)) {
+        if let Some(line) = tables.schedule(number) {
+            for (place, &word) in chunk.iter().enumerate() {
+                line.store(place, word);
+            }
         }
     }
 }

@@ -1,21 +1,19 @@
 //! Space in the schedule table: first fit among the pieces that nobody owns.
 
-use ferrovs_core::abi::schedule::Span;
+use ferrovs_core::abi::schedule::Schedule;
 
-/// A run of words.
+/// A run of lines.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Piece {
     first: u32,
-    words: u32,
+    lines: u32,
 }
 
 impl Piece {
-    /// The words of a span: its cursor and its list; none if it was never made.
-    pub(super) fn of(span: Span) -> Option<Self> {
-        (span.dests() > 0).then(|| Self {
-            first: span.first(),
-            words: span.dests() + 1,
-        })
+    /// The lines of a service; none if its list has no servers.
+    pub(super) fn of(schedule: Schedule) -> Option<Self> {
+        let (first, lines) = (schedule.line(), schedule.lines());
+        (lines > 0).then_some(Self { first, lines })
     }
 }
 
@@ -26,29 +24,31 @@ pub(super) struct Space {
 }
 
 impl Space {
-    /// A table of `total` words of which `taken` are in use. Pieces may touch but not overlap.
+    /// A table of `total` lines of which `taken` are in use. Pieces may touch but not overlap.
     pub(super) fn new(mut taken: Vec<Piece>, total: u32) -> Self {
         taken.sort_unstable();
         Self { taken, total }
     }
 
-    /// A span for a list of `dests` servers; `None` when there is no such run of words.
-    pub(super) fn take(&mut self, dests: u32) -> Option<Span> {
-        let words = dests + 1;
+    /// The first of `lines` lines in a row; `None` when there are none. No lines are anywhere.
+    pub(super) fn take(&mut self, lines: u32) -> Option<u32> {
+        if lines == 0 {
+            return Some(0);
+        }
         let mut first = 0;
         let mut place = self.taken.len();
         for (index, piece) in self.taken.iter().enumerate() {
-            if piece.first >= first + words {
+            if piece.first >= first + lines {
                 place = index;
                 break;
             }
-            first = first.max(piece.first + piece.words);
+            first = first.max(piece.first + piece.lines);
         }
-        if first + words > self.total {
+        if first + lines > self.total {
             return None;
         }
-        self.taken.insert(place, Piece { first, words });
-        Some(Span::new(first, dests))
+        self.taken.insert(place, Piece { first, lines });
+        Some(first)
     }
 }
 
@@ -59,19 +59,15 @@ mod tests {
     #[test]
     fn gaps_are_used_before_the_end() {
         let mut space = Space::new(Vec::new(), 16);
-        assert_eq!(space.take(3), Some(Span::new(0, 3)));
-        assert_eq!(space.take(1), Some(Span::new(4, 1)));
-        let kept = Piece::of(Span::new(4, 1)).unwrap();
+        assert_eq!(space.take(4), Some(0));
+        assert_eq!(space.take(2), Some(4));
+        let kept = Piece { first: 4, lines: 2 };
         let mut space = Space::new(vec![kept], 16);
-        assert_eq!(space.take(4), Some(Span::new(6, 4)));
-        assert_eq!(space.take(3), Some(Span::new(0, 3)));
-        assert_eq!(space.take(5), None);
-        assert_eq!(space.take(4), Some(Span::new(11, 4)));
+        assert_eq!(space.take(5), Some(6));
+        assert_eq!(space.take(4), Some(0));
+        assert_eq!(space.take(6), None);
+        assert_eq!(space.take(5), Some(11));
+        assert_eq!(space.take(0), Some(0));
         assert_eq!(space.take(1), None);
-    }
-
-    #[test]
-    fn an_empty_list_owns_nothing() {
-        assert_eq!(Piece::of(Span::new(7, 0)), None);
     }
 }

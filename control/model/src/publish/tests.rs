@@ -5,6 +5,7 @@ mod amended;
 mod counters;
 mod limits;
 mod order;
+mod picks;
 mod plain;
 
 use std::net::SocketAddr;
@@ -140,18 +141,27 @@ impl Director {
     fn schedule(&self, port: u16, flows: usize) -> Vec<u32> {
         let number = self.number(port);
         (0..flows)
-            .map(|_| self.plane.schedule_one(number))
+            .map(|_| self.plane.schedule_one(number, [10, 0, 0, 1], 1).unwrap())
             .collect()
+    }
+
+    /// Last part of the address of a server.
+    fn host(&self, dest: u32) -> u8 {
+        let line = self.plane.dest(dest).unwrap();
+        assert_ne!(line.load(dest::MODE) & dest::FORWARDS, 0);
+        Endpoint::unpack(line.load(dest::ENDPOINT)).octets()[3]
     }
 
     /// Last parts of the addresses of the servers that the next `flows` flows of service 80 get.
     fn hosts(&self, flows: usize) -> Vec<u8> {
-        let host = |dest: u32| {
-            let line = self.plane.dest(dest).unwrap();
-            assert_ne!(line.load(dest::MODE) & dest::FORWARDS, 0);
-            Endpoint::unpack(line.load(dest::ENDPOINT)).octets()[3]
-        };
-        self.schedule(80, flows).into_iter().map(host).collect()
+        let picked = self.schedule(80, flows);
+        picked.into_iter().map(|dest| self.host(dest)).collect()
+    }
+
+    /// Last part of the address of the server that a client's flow of service 80 gets; 0: none.
+    fn host_for(&self, client: [u8; 4], port: u16) -> u8 {
+        let picked = self.plane.schedule_one(self.number(80), client, port);
+        picked.map_or(0, |dest| self.host(dest))
     }
 
     fn dest(&self, port: u16, host: u8) -> u32 {

@@ -25,13 +25,13 @@ use crate::Timeouts;
 /// server is in no list any more when its line says that it is gone.
 pub(super) fn write<P: Plane>(plane: &P, plan: &Plan, retired: &mut Retired) {
     write_dests(plane, &plan.ledger, true);
-    write_services(plane, plan, true);
+    write_services(plane, &plan.ledger, true);
     write_lists(plane, plan, false);
     if filter::write(plane, &plan.filter) {
         retired.filter = true;
     }
     write_lists(plane, plan, true);
-    write_services(plane, plan, false);
+    write_services(plane, &plan.ledger, false);
     write_dests(plane, &plan.ledger, false);
     write_timeouts(plane, plan.timeouts);
     retired.services.extend(&plan.freed.services);
@@ -65,16 +65,16 @@ fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
 /// The lists of the services that packets led to when the plan was made, or of the others.
 fn write_lists<P: Plane>(plane: &P, plan: &Plan, reachable: bool) {
     for list in plan.lists.iter().filter(|l| l.reachable == reachable) {
-        rotation::write_list(plane.tables(), list.span, list.start, &list.entries);
+        rotation::write_words(plane.tables(), list.schedule.line(), &list.words);
         if let Some(line) = plane.tables().service(u32::from(list.service)) {
-            line.store(service::SCHEDULE, list.span.0);
+            line.store(service::SCHEDULE, list.schedule.0);
         }
     }
 }
 
 /// The lines of the present services, or of the removed ones, but for their lists.
-fn write_services<P: Plane>(plane: &P, plan: &Plan, present: bool) {
-    for record in plan.ledger.services.iter().filter(|r| r.present == present) {
+fn write_services<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
+    for record in ledger.services.iter().filter(|r| r.present == present) {
         let Some((protocol, address)) = record.key.endpoint() else {
             continue;
         };
@@ -91,8 +91,7 @@ fn write_services<P: Plane>(plane: &P, plan: &Plan, present: bool) {
             line.store(service::SCHEDULE, 0);
             line.store(service::ENDPOINT, endpoint);
         }
-        let accepts = if present { service::ACCEPTS } else { 0 };
-        let mode = u64::from(record.rotation.scheduler) | accepts;
+        let mode = if present { service::ACCEPTS } else { 0 };
         store_if_other(line, service::MODE, mode);
     }
 }

@@ -1,36 +1,158 @@
-//! The schedule table: for each service the list from which its scheduler picks.
+//! The schedule table: for each service what its scheduler picks from.
 //!
-//! The table is one long row of words over all lines. A service owns a [`Span`] of it: the first word
-//! is a cursor that the programs advance, the others are an [`Entry`] for each destination in the order in
-//! which the scheduler visits them. A list is never edited in place: the daemon writes a new one elsewhere
-//! and switches the service over by one write of its span.
+//! A service owns a piece of the table, from the start of a line on, so that no two services take each
+//! other's cursor from a CPU's cache. The piece is a row of words:
+//!
+//! | words | what |
+//! |---|---|
+//! | 1 | the cursor, a ticket counter that the programs advance |
+//! | [`Schedule::dests`] | an [`Entry`] for each destination, in the order in which IPVS visits them |
+//! | the rest | what the scheduler wants besides: [`Schedule::rest`] |
+//!
+//! A piece is never edited in place: the daemon writes a new one elsewhere and switches the service over
+//! by one write of its [`Schedule`], which says all there is to know about the piece.
 
-use super::WORDS;
+use super::service::Scheduler;
+use super::{WORDS, bits};
 
-/// Words in the table.
-pub const WORDS_TOTAL: u32 = 65_536;
 /// Lines in the table.
-pub const LINES: u32 = WORDS_TOTAL / WORDS as u32;
+pub const LINES: u32 = 8192;
 
-/// A piece of the table: bits 0..32 first word, 32..64 number of destinations after the cursor.
+/// Places of 16 bits in a word of [buckets](Schedule::buckets).
+pub const PLACES: u32 = 4;
+/// In a bucket: no destination.
+pub const NOBODY: u16 = 0xffff;
+
+/// Words of a [level](Schedule::levels) besides its members: of all levels first how many tickets a round
+/// has up to their ends, then how many destinations they have.
+pub const LEVEL_WORDS: u32 = 2;
+/// Destinations in a word of a level's members: bits 0..48 say which of 48 in a row belong to the level,
+/// bits 48..64 how many of those before them do.
+pub const MEMBERS: u32 = 48;
+
+/// A service's piece of the table and how to pick from it.
+///
+/// bits 0..24 first line, 24..40 number of destinations, 40..56 number of levels, 56..61 [`Scheduler`],
+/// 61 [`Schedule::FALLBACK`], 62 [`Schedule::PORT`].
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
-pub struct Span(pub u64);
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug, Default))]
+pub struct Schedule(pub u64);
 
-impl Span {
-    /// A cursor at word `first` and `dests` destinations after it.
-    pub const fn new(first: u32, dests: u32) -> Self {
-        Self(first as u64 | (dests as u64) << 32)
+impl Schedule {
+    /// Flag of sh and mh: if the chosen destination gets nothing, another one is taken.
+    pub const FALLBACK: u64 = 1 << 61;
+    /// Flag of sh and mh: the client's port counts too.
+    pub const PORT: u64 = 1 << 62;
+
+    /// A piece that starts with line `first`.
+    pub const fn new(
+        first: u32,
+        scheduler: Scheduler,
+        dests: u16,
+        levels: u16,
+        flags: u64,
+    ) -> Self {
+        Self(
+            (first & 0x00ff_ffff) as u64
+                | (dests as u64) << 24
+                | (levels as u64) << 40
+                | (scheduler as u64) << 56
+                | flags & (Self::FALLBACK | Self::PORT),
+        )
     }
 
-    /// Word number of the cursor.
-    pub const fn first(self) -> u32 {
-        self.0 as u32
+    /// The same that starts with line `first`.
+    #[must_use]
+    pub const fn at(self, first: u32) -> Self {
+        Self(self.0 & !0x00ff_ffff | (first & 0x00ff_ffff) as u64)
+    }
+
+    /// Its first line.
+    pub const fn line(self) -> u32 {
+        bits(self.0, 0, 24) as u32
+    }
+
+    /// Number of the cursor's word.
+    pub const fn cursor(self) -> u32 {
+        self.line() * WORDS as u32
+    }
+
+    /// Number of the word with the entry in place `place`.
+    pub const fn entry(self, place: u32) -> u32 {
+        self.cursor() + 1 + place
     }
 
     /// Number of destinations.
     pub const fn dests(self) -> u32 {
-        (self.0 >> 32) as u32
+        bits(self.0, 24, 16) as u32
+    }
+
+    /// Number of levels (wrr): destinations of at least the same weight.
+    pub const fn levels(self) -> u32 {
+        bits(self.0, 40, 16) as u32
+    }
+
+    /// The [`Scheduler`]'s number.
+    pub const fn scheduler(self) -> u8 {
+        bits(self.0, 56, 5) as u8
+    }
+
+    /// Whether a flag is set.
+    pub const fn has(self, flag: u64) -> bool {
+        self.0 & flag != 0
+    }
+
+    /// Number of the first word behind the entries: of wrr's levels, of the buckets, or of the sums of
+    /// weights of twos, each that of the destinations up to one.
+    pub const fn rest(self) -> u32 {
+        self.entry(self.dests())
+    }
+
+    /// Words that tell a level's members (wrr). Those of level 0 come first.
+    pub const fn member_words(self) -> u32 {
+        self.dests().div_ceil(MEMBERS)
+    }
+
+    /// Number of the first word of the members of `level`.
+    pub const fn members(self, level: u32) -> u32 {
+        self.rest() + self.levels() * LEVEL_WORDS + level * self.member_words()
+    }
+
+    /// Number of buckets (sh, dh, mh), each the place of a destination's entry or [`NOBODY`].
+    pub const fn buckets(self) -> u32 {
+        buckets(self.scheduler())
+    }
+
+    /// Lines of the piece; a service without destinations has none.
+    pub const fn lines(self) -> u32 {
+        if self.dests() == 0 {
+            return 0;
+        }
+        let sums = if self.scheduler() == Scheduler::TwoChoices as u8 {
+            self.dests()
+        } else {
+            0
+        };
+        let levels = self.levels() * (LEVEL_WORDS + self.member_words());
+        let buckets = self.buckets().div_ceil(PLACES);
+        (1 + self.dests() + sums + levels + buckets).div_ceil(WORDS as u32)
+    }
+}
+
+/// Buckets of sh and dh (`IP_VS_SH_TAB_SIZE`, `IP_VS_DH_TAB_SIZE`).
+pub const HASH_BUCKETS: u32 = 256;
+/// Buckets of mh: what Linux is built with unless somebody chooses otherwise
+/// (`CONFIG_IP_VS_MH_TAB_INDEX` = 12).
+pub const MAGLEV_BUCKETS: u32 = 4093;
+
+const fn buckets(scheduler: u8) -> u32 {
+    const SH: u8 = Scheduler::SourceHash as u8;
+    const DH: u8 = Scheduler::DestinationHash as u8;
+    const MH: u8 = Scheduler::Maglev as u8;
+    match scheduler {
+        SH | DH => HASH_BUCKETS,
+        MH => MAGLEV_BUCKETS,
+        _ => 0,
     }
 }
 
@@ -50,8 +172,30 @@ impl Entry {
         self.0 as u32
     }
 
-    /// Its weight, at least 1.
+    /// Its weight. 0 is met by sh, dh and mh only: the lists of the others leave such destinations out.
     pub const fn weight(self) -> u32 {
         (self.0 >> 32) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_has_room_for_all_that_is_in_it() {
+        let rr = Schedule::new(5, Scheduler::RoundRobin, 7, 0, 0);
+        assert_eq!((rr.lines(), rr.cursor(), rr.entry(6)), (1, 40, 47));
+        let wrr = Schedule::new(1, Scheduler::WeightedRoundRobin, 49, 3, 0);
+        // Cursor, entries, three levels of two words, and of two words of members.
+        assert_eq!(wrr.lines(), (1 + 49 + 3 * (2 + 2_u32)).div_ceil(8));
+        assert_eq!(wrr.members(2) + 2, wrr.cursor() + 1 + 49 + 12);
+        let flags = Schedule::FALLBACK | Schedule::PORT;
+        let sh = Schedule::new(0, Scheduler::SourceHash, 1, 0, flags);
+        assert_eq!(sh.lines(), (2 + 64_u32).div_ceil(8));
+        assert!(sh.has(Schedule::PORT) && sh.at(9).has(Schedule::FALLBACK));
+        assert_eq!((sh.at(9).line(), sh.at(9).dests()), (9, 1));
+        let nobody = Schedule::new(0, Scheduler::Maglev, 0, 0, 0);
+        assert_eq!(nobody.lines(), 0);
     }
 }

@@ -2,9 +2,9 @@
 
 /// Word: virtual endpoint, tag = IP protocol.
 pub const ENDPOINT: usize = 0;
-/// Word: bits 0..8 [`Scheduler`], bit 32 [`ACCEPTS`].
+/// Word: bit 32 [`ACCEPTS`].
 pub const MODE: usize = 1;
-/// Word: see [`super::schedule::Span`].
+/// Word: see [`super::schedule::Schedule`].
 pub const SCHEDULE: usize = 2;
 
 /// Bit of [`MODE`]: the service exists and takes new flows. A deleted service keeps its line, without
@@ -32,4 +32,14 @@ pub enum Scheduler {
     Failover = 6,
     /// Weighted overflow (`ovf`).
     Overflow = 7,
+    /// Weighted round robin (`wrr`).
+    WeightedRoundRobin = 8,
+    /// Source hashing (`sh`).
+    SourceHash = 9,
+    /// Destination hashing (`dh`).
+    DestinationHash = 10,
+    /// Maglev hashing (`mh`).
+    Maglev = 11,
+    /// Power of two choices (`twos`).
+    TwoChoices = 12,
 }

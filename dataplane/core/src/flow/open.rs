@@ -14,11 +14,11 @@ use super::install::{install, own, release};
 use super::reserve::{reserve, unreserve};
 use super::{find, is_expired, place, retire};
 use crate::abi::bucket::{LINES, LOCK};
-use crate::abi::endpoint::tag;
+use crate::abi::endpoint::{Endpoint, tag};
 use crate::abi::flow::{CONTROL, Control};
 use crate::abi::reason::Reason;
 use crate::abi::service;
-use crate::sched;
+use crate::sched::{self, Peers};
 use crate::tables::{Line, Tables};
 
 /// Tries for a bucket's lock. Its holder needs well under a microsecond.
@@ -138,7 +138,7 @@ fn under_lock<T: Tables>(tables: &T, wish: &Wish, home: u32, alternatives: u64) 
     if let Some(line) = already_open(tables, wish) {
         return Outcome::line(line);
     }
-    let dest = choose(tables, tag(wish.virtual_));
+    let dest = tables.choose(wish.client, wish.virtual_);
     if dest == 0 {
         return Outcome::refused(Reason::NoDestination);
     }
@@ -179,11 +179,18 @@ fn already_open<T: Tables>(tables: &T, wish: &Wish) -> Option<u32> {
     None
 }
 
-/// The number of the destination that the service's scheduler picks; 0 if none is usable.
-#[inline(never)]
-fn choose<T: Tables>(tables: &T, service: u16) -> u32 {
-    match tables.service(service as u32) {
-        Some(line) => sched::pick(tables, line).unwrap_or(0),
-        None => 0,
-    }
+/// The number of the destination that the service's scheduler picks for a flow from `client` to `virtual_`
+/// (words as in [`Wish`]); 0 if none is usable.
+#[inline(always)]
+pub fn choose<T: Tables>(tables: &T, client: u64, virtual_: u64) -> u32 {
+    let Some(service) = tables.service(tag(virtual_) as u32) else {
+        return 0;
+    };
+    let client = Endpoint::unpack(client);
+    let peers = Peers {
+        client: u32::from_be(client.address),
+        port: client.host_port(),
+        virtual_: u32::from_be(Endpoint::unpack(virtual_).address),
+    };
+    sched::pick(tables, service, peers).unwrap_or(0)
 }

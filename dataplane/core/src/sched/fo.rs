@@ -4,8 +4,8 @@
 use super::scan::Candidate;
 
 #[inline(always)]
-pub(super) fn better(best: Candidate, entry: u64) -> (Candidate, bool) {
+pub(super) fn better(best: Candidate, entry: u64) -> Candidate {
     let new = Candidate { entry, load: 0 };
     let wins = new.weight() > best.weight();
-    (if wins { new } else { best }, false)
+    if wins { new } else { best }
 }

@@ -5,15 +5,12 @@ use super::scan::{Candidate, overhead};
 use crate::abi::dest::Counts;
 
 #[inline(always)]
-pub(super) fn better(best: Candidate, entry: u64, counts: Counts) -> (Candidate, bool) {
+pub(super) fn better(best: Candidate, entry: u64, counts: Counts) -> Candidate {
     let load = overhead(counts);
     let wins = !best.is_some() || load < best.load;
-    (
-        if wins {
-            Candidate { entry, load }
-        } else {
-            best
-        },
-        false,
-    )
+    if wins {
+        Candidate { entry, load }
+    } else {
+        best
+    }
 }

@@ -1,36 +1,82 @@
 //! Which real server takes a new flow: one file for each scheduler, as in IPVS.
 
+mod dh;
 mod fo;
+mod hashed;
 mod lc;
+pub mod mh;
 mod nq;
 mod ovf;
 mod rr;
 pub mod scan;
+pub mod search;
 mod sed;
+pub mod sh;
+mod twos;
 mod wlc;
+mod wrr;
 
-use crate::abi::schedule::Span;
-use crate::abi::service::{MODE, SCHEDULE, Scheduler};
+use crate::abi::schedule::{Entry, Schedule};
+use crate::abi::service::{SCHEDULE, Scheduler};
 use crate::tables::{Line, Tables};
+use scan::Search;
+
+/// What the schedulers that hash may know of a flow, in host byte order.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+pub struct Peers {
+    /// The client's address.
+    pub client: u32,
+    /// The client's port.
+    pub port: u16,
+    /// The address that the client wrote to.
+    pub virtual_: u32,
+}
 
 /// The number of the destination that the service's scheduler picks, or `None` if none is usable.
 #[inline(always)]
-pub fn pick<T: Tables>(tables: &T, service: T::Line) -> Option<u32> {
+pub fn pick<T: Tables>(tables: &T, service: T::Line, peers: Peers) -> Option<u32> {
     const NONE: u8 = Scheduler::None as u8;
-    const ROUND_ROBIN: u8 = Scheduler::RoundRobin as u8;
-    let span = Span(service.load(SCHEDULE));
-    match service.load(MODE) as u8 {
+    const RR: u8 = Scheduler::RoundRobin as u8;
+    const WRR: u8 = Scheduler::WeightedRoundRobin as u8;
+    const SH: u8 = Scheduler::SourceHash as u8;
+    const DH: u8 = Scheduler::DestinationHash as u8;
+    const MH: u8 = Scheduler::Maglev as u8;
+    const TWOS: u8 = Scheduler::TwoChoices as u8;
+    let schedule = Schedule(service.load(SCHEDULE));
+    if schedule.dests() == 0 {
+        return None;
+    }
+    match schedule.scheduler() {
         NONE => None,
-        ROUND_ROBIN => rr::pick(tables, span),
-        scheduler => match tables.best(span, scheduler) {
-            0 => None,
-            dest => Some(dest),
-        },
+        RR => rr::pick(tables, schedule),
+        WRR => wrr::pick(tables, schedule),
+        SH | MH => hashed::pick(tables, schedule, sh::key(schedule, peers)),
+        DH => hashed::pick(tables, schedule, dh::key(peers)),
+        TWOS => twos::pick(tables, schedule),
+        _ => tables.best(Search::new(schedule, 0), schedule.dests()),
     }
 }
 
-/// Word `number` of the schedule table.
+/// The value of word `number` of the schedule table.
 #[inline(always)]
-fn word<T: Tables>(tables: &T, number: u32) -> Option<(T::Line, usize)> {
-    Some((tables.schedule(number / 8)?, (number & 7) as usize))
+fn load<T: Tables>(tables: &T, number: u32) -> Option<u64> {
+    Some(tables.schedule(number / 8)?.load((number & 7) as usize))
+}
+
+/// The entry in place `place` of the list.
+#[inline(always)]
+fn entry<T: Tables>(tables: &T, schedule: Schedule, place: u32) -> Option<Entry> {
+    if place >= schedule.dests() {
+        return None;
+    }
+    load(tables, schedule.entry(place)).map(Entry)
+}
+
+/// The next ticket of the service's cursor.
+#[inline(always)]
+fn ticket<T: Tables>(tables: &T, schedule: Schedule) -> Option<u64> {
+    let cursor = schedule.cursor();
+    let line = tables.schedule(cursor / 8)?;
+    Some(line.fetch_add((cursor & 7) as usize, 1))
 }

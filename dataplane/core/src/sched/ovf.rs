@@ -5,9 +5,9 @@ use super::scan::Candidate;
 use crate::abi::dest::Counts;
 
 #[inline(always)]
-pub(super) fn better(best: Candidate, entry: u64, counts: Counts) -> (Candidate, bool) {
+pub(super) fn better(best: Candidate, entry: u64, counts: Counts) -> Candidate {
     let new = Candidate { entry, load: 0 };
     let has_room = counts.active() as u64 <= new.weight();
     let wins = has_room && new.weight() > best.weight();
-    (if wins { new } else { best }, false)
+    if wins { new } else { best }
 }

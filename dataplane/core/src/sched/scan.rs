@@ -1,5 +1,5 @@
-//! The schedulers that look at every server: lc, wlc, sed, nq, fo, ovf. One file each says which of two
-//! servers is the better one; here is what they share.
+//! What is done server by server: the schedulers that look at every server (lc, wlc, sed, nq, fo, ovf; one
+//! file each says which of two servers is the better one), and the fallback of those that hash.
 //!
 //! The list is read from its head, the server added last, which wins ties. Counts are read as they are:
 //! two CPUs that pick at once may pick the same server, as in IPVS.
@@ -7,20 +7,20 @@
 //! A list may be long, and the verifier must see a loop's end: the eBPF programs run [`step`] by
 //! `bpf_loop`.
 
-use super::{fo, lc, nq, ovf, sed, wlc, word};
+use super::{entry, fo, hashed, lc, nq, ovf, sed, wlc};
 use crate::abi::dest::{COUNTS, Counts};
-use crate::abi::schedule::{Entry, Span};
+use crate::abi::schedule::{Entry, Schedule};
 use crate::abi::service::Scheduler;
 use crate::tables::{Line, Tables};
 
 /// A server, and how loaded the scheduler takes it to be.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
-pub struct Candidate {
+pub(super) struct Candidate {
     /// Its entry in the list; 0: nobody.
-    pub entry: u64,
+    pub(super) entry: u64,
     /// What the scheduler compares, before any weight comes in.
-    pub load: u64,
+    pub(super) load: u64,
 }
 
 impl Candidate {
@@ -28,6 +28,12 @@ impl Candidate {
     #[inline(always)]
     pub(super) const fn weight(self) -> u64 {
         Entry(self.entry).weight() as u64
+    }
+
+    /// Its number.
+    #[inline(always)]
+    pub(super) const fn dest(self) -> u32 {
+        Entry(self.entry).dest()
     }
 
     /// Whether there is one.
@@ -48,56 +54,89 @@ impl Candidate {
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
 #[repr(C)]
 pub struct Search {
-    span: u64,
-    scheduler: u64,
+    schedule: u64,
+    key: u64,
     best: Candidate,
 }
 
 impl Search {
-    /// Through this list, by the rules of this scheduler.
+    /// Through this list; for schedulers that hash, with this key.
     #[inline(always)]
-    pub fn new(span: Span, scheduler: u8) -> Self {
+    pub(super) fn new(schedule: Schedule, key: u32) -> Self {
         Self {
-            span: span.0,
-            scheduler: scheduler as u64,
+            schedule: schedule.0,
+            key: key as u64,
             best: Candidate::default(),
         }
     }
 
-    /// The number of the best server so far; 0 if there is none.
+    /// The number of the best server so far.
     #[inline(always)]
-    pub const fn found(&self) -> u32 {
-        Entry(self.best.entry).dest()
+    pub fn found(&self) -> Option<u32> {
+        if self.best.is_some() {
+            Some(self.best.dest())
+        } else {
+            None
+        }
     }
 }
 
-/// Looks at the server in place `at` of the list; whether the search is over.
+/// The `at`th step; whether the search is over.
 #[inline(always)]
 pub fn step<T: Tables>(tables: &T, search: &mut Search, at: u32) -> bool {
+    const SH: u8 = Scheduler::SourceHash as u8;
+    const MH: u8 = Scheduler::Maglev as u8;
+    let schedule = Schedule(search.schedule);
+    let over = match schedule.scheduler() {
+        SH | MH => try_next(tables, schedule, search, at),
+        _ => compare(tables, schedule, search, at),
+    };
+    over.unwrap_or(true)
+}
+
+/// Takes the server that a fallback leads to, if it takes new flows.
+#[inline(always)]
+fn try_next<T: Tables>(
+    tables: &T,
+    schedule: Schedule,
+    search: &mut Search,
+    at: u32,
+) -> Option<bool> {
+    let next = hashed::fallback(tables, schedule, search.key as u32, at)?;
+    if next.weight() > 0 {
+        search.best.entry = next.0;
+    }
+    Some(next.weight() > 0)
+}
+
+/// Takes the server in place `at` if it is better than the best so far.
+#[inline(always)]
+fn compare<T: Tables>(
+    tables: &T,
+    schedule: Schedule,
+    search: &mut Search,
+    at: u32,
+) -> Option<bool> {
     const LC: u8 = Scheduler::LeastConnections as u8;
     const WLC: u8 = Scheduler::WeightedLeastConnections as u8;
     const SED: u8 = Scheduler::ShortestExpectedDelay as u8;
     const NQ: u8 = Scheduler::NeverQueue as u8;
     const FO: u8 = Scheduler::Failover as u8;
-    let Some((line, place)) = word(tables, Span(search.span).first() + 1 + at) else {
-        return true;
-    };
-    let entry = line.load(place);
-    let counts = match tables.counts(Entry(entry).dest()) {
-        Some(line) => Counts(line.load(COUNTS)),
-        None => return true,
-    };
+    let entry = entry(tables, schedule, at)?;
+    let counts = Counts(tables.counts(entry.dest())?.load(COUNTS));
     let best = search.best;
-    let (new, over) = match search.scheduler as u8 {
-        LC => lc::better(best, entry, counts),
-        WLC => wlc::better(best, entry, counts),
-        SED => sed::better(best, entry, counts),
-        NQ => nq::better(best, entry, counts),
-        FO => fo::better(best, entry),
-        _ => ovf::better(best, entry, counts),
+    if schedule.scheduler() == NQ && nq::is_idle(counts) {
+        search.best.entry = entry.0;
+        return Some(true);
+    }
+    search.best = match schedule.scheduler() {
+        LC => lc::better(best, entry.0, counts),
+        WLC => wlc::better(best, entry.0, counts),
+        SED | NQ => sed::better(best, entry.0, counts),
+        FO => fo::better(best, entry.0),
+        _ => ovf::better(best, entry.0, counts),
     };
-    search.best = new;
-    over
+    Some(false)
 }
 
 /// What a server has to do for its connections, an active one counting as much as 257 others

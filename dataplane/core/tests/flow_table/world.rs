@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use ferrovs_core::abi::endpoint::Endpoint;
 use ferrovs_core::abi::filter::{ENTRIES, Entry, Geometry, PROBES, real_key};
 use ferrovs_core::abi::pointer::{Pointer, PointerKey};
-use ferrovs_core::abi::schedule::Span;
+use ferrovs_core::abi::schedule::Schedule;
 use ferrovs_core::abi::service::Scheduler;
 use ferrovs_core::abi::{WORDS, bucket, config, dest, service};
 use ferrovs_core::tables::{Line, Route, Tables};
@@ -92,12 +92,15 @@ impl<M: Memory> World<M> {
     /// Tables of this plan, whose flow lines are hot where `hot` says so.
     pub(crate) fn new(plan: &Plan<'_>, hot: impl Fn(u32) -> bool) -> Self {
         let dests: Vec<Endpoint> = plan.services.iter().copied().flatten().copied().collect();
-        let words = plan.services.iter().map(|dests| dests.len() + 1);
+        let lines = plan
+            .services
+            .iter()
+            .map(|dests| (1 + dests.len()).div_ceil(WORDS));
         let world = Self {
             config: plain(config::LINES as usize),
             filter: plain(FILTER_LINES),
             services: plain(plan.services.len() + 1),
-            schedule: plain(words.sum::<usize>().div_ceil(WORDS)),
+            schedule: plain(lines.sum()),
             settings: plain(dests.len() + 1),
             counts: (0..=dests.len()).map(|_| line_of(M::Word::new)).collect(),
             flows: (0..plan.buckets * bucket::LINES)
@@ -124,23 +127,23 @@ impl<M: Memory> World<M> {
     }
 
     fn publish(&self, services: &[&[Endpoint]]) {
-        let (mut next_word, mut next_dest) = (0, 1);
+        let (mut next_line, mut next_dest) = (0, 1);
         for (service, servers) in (1u16..).zip(services) {
             let line = &self.services[usize::from(service)];
-            let mode = Scheduler::RoundRobin as u64 | service::ACCEPTS;
-            line[service::MODE].store(mode, Relaxed);
-            let span = Span::new(next_word, servers.len() as u32);
-            line[service::SCHEDULE].store(span.0, Relaxed);
-            for server in *servers {
-                next_word += 1;
-                let word = &self.schedule[next_word as usize / WORDS][next_word as usize % WORDS];
+            line[service::MODE].store(service::ACCEPTS, Relaxed);
+            let dests = servers.len() as u16;
+            let schedule = Schedule::new(next_line, Scheduler::RoundRobin, dests, 0, 0);
+            line[service::SCHEDULE].store(schedule.0, Relaxed);
+            for (place, server) in (0..).zip(*servers) {
+                let word = schedule.entry(place) as usize;
+                let word = &self.schedule[word / WORDS][word % WORDS];
                 word.store(next_dest, Relaxed);
                 let settings = self.dest(next_dest as u32).expect("settings");
                 settings.store(dest::ENDPOINT, server.pack(0));
                 self.publish_server(*server, service);
                 next_dest += 1;
             }
-            next_word += 1;
+            next_line += schedule.lines();
         }
     }
 

@@ -49,7 +49,7 @@ fn an_edit_is_planned_as_everything_would_be() {
         let plan = |director: &mut Director| {
             let plan = director.publisher.plan(&director.plane, &director.wanted);
             let plan = plan.unwrap();
-            let lists: Vec<_> = plan.lists.iter().map(|list| list.entries.clone()).collect();
+            let lists: Vec<_> = plan.lists.iter().map(|list| list.words.clone()).collect();
             (lists, plan.ledger)
         };
         assert!(director.publisher.settled.is_some());

@@ -71,7 +71,7 @@ fn a_service_that_is_not_forwarded_for_a_while_goes_on_where_it_was() {
         service: service(80),
         settings: ServiceSettings::new(scheduler),
     };
-    director.change(edit("wrr"));
+    director.change(edit("lblc"));
     assert_eq!(director.mode(80) & ACCEPTS, 0);
     assert_eq!(director.report()[0].traffic.shown.conns, 7);
     director.change(edit("rr"));

@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use ferrovs_core::abi::schedule;
+
 use super::*;
 
 /// The servers that flows of service `port` may get now; none if the filter does not lead to it.
@@ -10,10 +12,9 @@ fn scheduled(plane: &'static Plain, port: u16) -> Vec<u32> {
     let endpoint = Endpoint::new([169, 254, 179, 1], port);
     let entry = plane.look_up(virtual_key(endpoint, 6)).map(Entry);
     entry.map_or_else(Vec::new, |entry| {
-        let span = plane.span(u32::from(entry.service()));
-        rotation::list(&plane, span)
-            .map(ferrovs_core::abi::schedule::Entry::dest)
-            .collect()
+        let schedule = plane.schedule_of(u32::from(entry.service()));
+        let entries = (0..schedule.dests()).map(|at| rotation::word(&plane, schedule.entry(at)));
+        entries.map(|entry| schedule::Entry(entry).dest()).collect()
     })
 }
 

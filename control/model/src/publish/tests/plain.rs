@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    hash::{DefaultHasher, Hash, Hasher},
     sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst},
 };
 
@@ -10,12 +11,13 @@ use ferrovs_core::abi::{
     filter::{ENTRIES, Geometry, PROBES},
     interface,
     pointer::{Pointer, PointerKey},
-    schedule::{self, Span},
+    schedule::{self, Schedule},
     service,
 };
+use ferrovs_core::sched::{Peers, pick};
 use ferrovs_core::tables::{Line, Route, Tables};
 
-use crate::publish::{Figures, INITIAL_LOG2, Plane, rotation};
+use crate::publish::{Figures, INITIAL_LOG2, Plane};
 
 thread_local! {
     static WATCH: RefCell<Option<Box<dyn Fn()>>> = const { RefCell::new(None) };
@@ -118,27 +120,28 @@ impl Plain {
         })
     }
 
-    pub(super) fn span(&'static self, service: u32) -> Span {
-        Span(
-            line(&self.services, service)
-                .unwrap()
-                .load(service::SCHEDULE),
-        )
+    pub(super) fn schedule_of(&'static self, service: u32) -> Schedule {
+        let line = line(&self.services, service).unwrap();
+        Schedule(line.load(service::SCHEDULE))
     }
 
     pub(super) fn list_length(&'static self, service: u32) -> u32 {
-        self.span(service).dests()
+        self.schedule_of(service).dests()
     }
 
-    /// As the programs pick a server: a ticket from the cursor, modulo the list's length.
-    pub(super) fn schedule_one(&'static self, service: u32) -> u32 {
-        let span = self.span(service);
-        let cursor = span.first() as usize;
-        let ticket = line(&self.schedules, span.first() / 8)
-            .unwrap()
-            .fetch_add(cursor % 8, 1);
-        let index = (ticket % u64::from(span.dests())) as u32;
-        rotation::word(&self, span.first() + 1 + index) as u32
+    /// As the programs pick a server for the flow of a client.
+    pub(super) fn schedule_one(
+        &'static self,
+        service: u32,
+        client: [u8; 4],
+        port: u16,
+    ) -> Option<u32> {
+        let peers = Peers {
+            client: u32::from_be_bytes(client),
+            port,
+            virtual_: u32::from_be_bytes([169, 254, 179, 1]),
+        };
+        pick(&self, line(&self.services, service).unwrap(), peers)
     }
 
     /// All that a publisher may write.
@@ -229,9 +232,9 @@ impl Tables for &'static Plain {
     }
 
     fn random(&self) -> u32 {
-        self.random
-            .fetch_add(0x9e37_79b9, SeqCst)
-            .wrapping_mul(0x85eb_ca6b)
+        let mut hasher = DefaultHasher::new();
+        self.random.fetch_add(1, SeqCst).hash(&mut hasher);
+        hasher.finish() as u32
     }
 }
 

@@ -1,0 +1,119 @@
+//! What schedulers pick from: which services need a new list, what is in it, and where the scheduler is.
+//!
+//! See [`ferrovs_core::abi::schedule`] for the table.
+
+mod buckets;
+mod content;
+mod maglev;
+
+use std::collections::{BTreeSet, HashMap};
+
+use ferrovs_core::{
+    abi::{
+        filter::{Entry, virtual_key},
+        schedule::{LINES, Schedule},
+        service,
+    },
+    tables::{Line, Tables},
+};
+
+use super::{
+    Plane, filter,
+    ledger::{Ledger, ServiceRecord, endpoint},
+    numbers::Retired,
+    spans::{Piece, Space},
+};
+use crate::{Refusal, ServiceKey, Wanted};
+use content::{Content, Server};
+
+/// A list to write and to switch a service over to.
+#[derive(Debug)]
+pub(super) struct NewList {
+    pub(super) service: u16,
+    /// Whether the filter already leads packets to the service.
+    pub(super) reachable: bool,
+    pub(super) schedule: Schedule,
+    /// All words: the cursor, and what is behind it.
+    pub(super) words: Vec<u64>,
+}
+
+/// The lists of the services that are `concerned` that must be written, because the order, the weights or
+/// the table differ from before.
+pub(super) fn new_lists<P: Plane>(
+    ledger: &mut Ledger,
+    plane: &P,
+    retired: &Retired,
+    freed: &mut Retired,
+    wanted: &Wanted,
+    concerned: impl Fn(&ServiceKey) -> bool,
+) -> Result<Vec<NewList>, Refusal> {
+    let pieces = ledger
+        .services
+        .iter()
+        .filter_map(|record| Piece::of(record.rotation.schedule()));
+    let taken = pieces
+        .chain(retired.pieces.iter().copied())
+        .chain(freed.pieces.iter().copied())
+        .collect();
+    let mut space = Space::new(taken, LINES);
+    let mut records: Vec<_> = ledger.services.iter_mut().collect();
+    records.retain(|record| concerned(&record.key));
+    let concerned: BTreeSet<u16> = records.iter().map(|record| record.number).collect();
+    let dests = ledger.dests.iter();
+    let servers: HashMap<_, _> = dests
+        .filter(|dest| concerned.contains(&dest.service))
+        .map(|dest| {
+            let server = Server {
+                number: dest.number,
+                endpoint: dest.endpoint,
+            };
+            ((dest.service, dest.address), server)
+        })
+        .collect();
+    let mut lists = Vec::new();
+    for record in records {
+        let service = wanted.service(&record.key);
+        let server = |address| servers[&(record.number, address)];
+        let content = service.map_or_else(Content::empty, |one| Content::of(one, server));
+        let current = plane
+            .tables()
+            .service(u32::from(record.number))
+            .map_or(Schedule(0), |line| Schedule(line.load(service::SCHEDULE)));
+        let now = record.rotation.now(plane.tables(), current);
+        let next = now.after(
+            service.map(|one| &one.history),
+            &record.order,
+            &content.order,
+        );
+        record.order.clone_from(&content.order);
+        let goes_on = next == now && current == record.rotation.schedule();
+        if goes_on && content.is_in(plane.tables(), current) {
+            continue;
+        }
+        let lines = content.schedule.lines();
+        let line = space.take(lines).ok_or(Refusal::TableFull)?;
+        freed.pieces.extend(Piece::of(record.rotation.schedule()));
+        let schedule = content.schedule.at(line);
+        let start = next.cursor(&content.order, &content.entries, schedule.scheduler());
+        record.rotation = next.begin(schedule, start);
+        lists.push(NewList {
+            service: record.number,
+            reachable: is_reachable(plane, record),
+            schedule,
+            words: std::iter::once(start).chain(content.words()).collect(),
+        });
+    }
+    Ok(lists)
+}
+
+/// Whether the filter leads packets to the service.
+fn is_reachable<P: Plane>(plane: &P, record: &ServiceRecord) -> bool {
+    let Some((protocol, address)) = record.key.endpoint() else {
+        return false;
+    };
+    endpoint(address).is_some_and(|endpoint| {
+        let key = virtual_key(endpoint, protocol.number());
+        let entry = Entry::new(record.number, false);
+        filter::look_up(plane.tables(), key) == Some(entry.0)
+    })
+}

@@ -1,0 +1,122 @@
+//! What a service's list has to say.
+
+use std::net::SocketAddr;
+
+use ferrovs_core::{
+    abi::{
+        schedule::{Entry, PLACES, Schedule},
+        service::Scheduler,
+    },
+    tables::Tables,
+};
+
+use super::{
+    super::{levels::Levels, rotation},
+    buckets, maglev,
+};
+use crate::{Destination, SchedulerFlags, Service, scheduler};
+
+/// A server as the tables know it.
+#[derive(Clone, Copy)]
+pub(super) struct Server {
+    pub(super) number: u32,
+    pub(super) endpoint: SocketAddr,
+}
+
+/// The list of a service, wherever it will lie.
+pub(super) struct Content {
+    /// At line 0.
+    pub(super) schedule: Schedule,
+    /// Numbers of all servers, in list order.
+    pub(super) order: Vec<u32>,
+    /// Those that are in the list.
+    pub(super) entries: Vec<Entry>,
+    /// What is behind the entries.
+    rest: Vec<u64>,
+}
+
+impl Content {
+    /// For nobody.
+    pub(super) fn empty() -> Self {
+        Self {
+            schedule: Schedule::new(0, Scheduler::None, 0, 0, 0),
+            order: Vec::new(),
+            entries: Vec::new(),
+            rest: Vec::new(),
+        }
+    }
+
+    /// Of a service whose scheduler the data plane has; `server` knows all its servers.
+    pub(super) fn of(service: &Service, server: impl Fn(SocketAddr) -> Server) -> Self {
+        let name = &service.settings.scheduler;
+        let scheduler = scheduler::built(name).unwrap_or(Scheduler::None);
+        let all = service.destinations.iter();
+        let all = all.map(|dest| (dest, server(dest.address)));
+        // Servers that rest keep the clients that hash to them.
+        let keeps_resting = matches!(
+            scheduler,
+            Scheduler::SourceHash | Scheduler::DestinationHash | Scheduler::Maglev
+        );
+        let listed = all.clone();
+        let listed = listed.filter(|(dest, _)| dest.weight > 0 || keeps_resting);
+        let entry = |(dest, server): (&Destination, Server)| Entry::new(server.number, dest.weight);
+        let entries: Vec<_> = listed.clone().map(entry).collect();
+        let weights = entries.iter().map(|entry| entry.weight());
+        let mut levels = 0;
+        let rest = match scheduler {
+            Scheduler::WeightedRoundRobin => {
+                let of = Levels::of(&weights.collect::<Vec<_>>());
+                levels = of.len() as u16;
+                of.words(entries.len() as u32)
+            }
+            Scheduler::SourceHash => in_words(&buckets::fill(weights.map(|w| w.max(1)))),
+            Scheduler::DestinationHash => in_words(&buckets::fill(weights.map(|_| 1))),
+            Scheduler::Maglev => {
+                let last = |(dest, server): (_, Server)| {
+                    (server.endpoint, service.history.last_weight(dest))
+                };
+                in_words(&maglev::fill(&listed.map(last).collect::<Vec<_>>()))
+            }
+            Scheduler::TwoChoices => weights
+                .scan(0, |sum, weight| {
+                    *sum += u64::from(weight);
+                    Some(*sum)
+                })
+                .collect(),
+            _ => Vec::new(),
+        };
+        let flags = flags(service.settings.scheduler_flags);
+        Self {
+            schedule: Schedule::new(0, scheduler, entries.len() as u16, levels, flags),
+            order: all.map(|(_, server)| server.number).collect(),
+            entries,
+            rest,
+        }
+    }
+
+    /// All words but the cursor.
+    pub(super) fn words(&self) -> impl Iterator<Item = u64> {
+        let entries = self.entries.iter().map(|entry| entry.0);
+        entries.chain(self.rest.iter().copied())
+    }
+
+    /// Whether the piece of the table that a service's line names says just this.
+    pub(super) fn is_in<T: Tables>(&self, tables: &T, current: Schedule) -> bool {
+        let known = (current.entry(0)..).map(|number| rotation::word(tables, number));
+        self.schedule.at(current.line()) == current && self.words().zip(known).all(|(a, b)| a == b)
+    }
+}
+
+fn flags(flags: SchedulerFlags) -> u64 {
+    let bit = |flag, bit| if flags.has(flag) { bit } else { 0 };
+    bit(SchedulerFlags::FALLBACK, Schedule::FALLBACK) | bit(SchedulerFlags::PORT, Schedule::PORT)
+}
+
+/// Places of 16 bits, the first in the lowest bits.
+fn in_words(places: &[u16]) -> Vec<u64> {
+    let word = |places: &[u16]| {
+        let places = places.iter().rev();
+        places.fold(0, |word, &place| word << u16::BITS | u64::from(place))
+    };
+    places.chunks(PLACES as usize).map(word).collect()
+}
