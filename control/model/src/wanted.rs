@@ -1,6 +1,6 @@
 //! The wanted state, and the one way to change it.
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, mem::take, net::SocketAddr};
 
 use ferrovs_core::abi::{MAX_DESTS, MAX_SERVICES as SERVICE_NUMBERS};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Change, Destination, MAX_TIMEOUT, Refusal, Service, ServiceKey, ServiceSettings, Timeouts,
     amendment::{amend, amended},
-    history::History,
+    history::{History, Round},
 };
 
 /// Services there may be. Number 0 is nobody's.
@@ -122,10 +122,11 @@ impl Wanted {
     pub fn apply_all(&mut self, changes: &[Change]) -> Result<(), RefusedChange> {
         // A single change is all-or-nothing by itself and needs no copy.
         if let [change] = changes {
-            self.begin(changes);
-            return self
-                .apply(change)
-                .map_err(|refusal| RefusedChange { index: 0, refusal });
+            let before = self.take_rounds(change);
+            return self.apply(change).map_err(|refusal| {
+                self.give_rounds(change, before);
+                RefusedChange { index: 0, refusal }
+            });
         }
         let mut next = self.clone();
         next.begin(changes);
@@ -140,11 +141,26 @@ impl Wanted {
     /// Prepares for a list of changes that will be [applied](Self::apply) one by one: what earlier lists did
     /// is behind the services that it is about.
     pub fn begin(&mut self, changes: &[Change]) {
-        for key in changes.iter().filter_map(Change::service) {
-            if let Ok(at) = self.place(key) {
-                self.services[at].history.rounds.clear();
-            }
+        for change in changes {
+            self.take_rounds(change);
         }
+    }
+
+    /// Takes away what is remembered of rounds of the service that this change is about.
+    fn take_rounds(&mut self, change: &Change) -> Vec<(u32, Round)> {
+        let history = self.history_of(change);
+        history.map_or_else(Vec::new, |history| take(&mut history.rounds))
+    }
+
+    fn give_rounds(&mut self, change: &Change, rounds: Vec<(u32, Round)>) {
+        if let Some(history) = self.history_of(change) {
+            history.rounds = rounds;
+        }
+    }
+
+    fn history_of(&mut self, change: &Change) -> Option<&mut History> {
+        let at = self.place(change.service()?).ok()?;
+        Some(&mut self.services[at].history)
     }
 
     fn add_service(&mut self, key: ServiceKey, settings: &ServiceSettings) -> Result<(), Refusal> {
