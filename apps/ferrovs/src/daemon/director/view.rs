@@ -27,6 +27,7 @@ impl Director {
                 .map(|(service, report)| self.service(service, report))
                 .collect(),
             timeouts: self.wanted.timeouts(),
+            sysctls: self.wanted.sysctls(),
             total: Traffic {
                 counters: counters(report.total.shown),
                 rates: self.meter.total(),
