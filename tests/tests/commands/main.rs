@@ -6,6 +6,7 @@
 
 mod autostart;
 mod clearing;
+mod place;
 mod saving;
 mod together;
 mod writers;
