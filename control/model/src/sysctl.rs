@@ -15,9 +15,6 @@ pub use table::{About, MEANINGLESS, Meaningless, NOT_YET, SYSCTLS, Sysctl};
 
 use crate::Refusal;
 
-/// What may stand before a name, as in /etc/sysctl.conf.
-const PREFIX: &str = "net.ipv4.vs.";
-
 /// A name that no sysctl of ferrovs has.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NoSuchSysctl {
@@ -107,7 +104,6 @@ impl FromStr for Sysctl {
     type Err = NoSuchSysctl;
 
     fn from_str(name: &str) -> Result<Self, NoSuchSysctl> {
-        let name = name.strip_prefix(PREFIX).unwrap_or(name);
         if let Some(about) = SYSCTLS.iter().find(|about| about.name == name) {
             return Ok(about.sysctl);
         }

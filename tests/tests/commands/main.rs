@@ -8,6 +8,7 @@ mod autostart;
 mod clearing;
 mod place;
 mod saving;
+mod sysctl;
 mod together;
 mod writers;
 

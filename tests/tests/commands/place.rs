@@ -12,7 +12,7 @@ use ferrovs_tests::{ferrovs, need_root};
 /// A network namespace with a daemon.
 pub(crate) struct Place {
     // In this order they are dropped.
-    _daemon: Daemon,
+    daemon: Option<Daemon>,
     /// Where the daemon runs.
     pub(crate) namespace: Namespace,
     /// For files, which go with it.
@@ -27,14 +27,22 @@ impl Place {
         let directory = std::env::temp_dir().join(&name);
         std::fs::create_dir(&directory).unwrap();
         let namespace = Namespace::create(&name).unwrap();
-        let log = directory.join("daemon.log");
-        let arguments = ["--flows", "1024"];
-        let daemon = Daemon::start(&namespace, ferrovs(), Hook::Tc, &arguments, &log).unwrap();
-        Self {
-            _daemon: daemon,
+        let mut place = Self {
+            daemon: None,
             namespace,
             directory,
-        }
+        };
+        place.restart();
+        place
+    }
+
+    /// Ends the daemon and starts another one.
+    pub(crate) fn restart(&mut self) {
+        self.daemon = None;
+        let log = self.directory.join("daemon.log");
+        let arguments = ["--flows", "1024"];
+        let started = Daemon::start(&self.namespace, ferrovs(), Hook::Tc, &arguments, &log);
+        self.daemon = Some(started.unwrap());
     }
 
     /// Runs `ferrovs` with something on its standard input.

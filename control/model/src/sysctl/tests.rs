@@ -35,7 +35,6 @@ fn a_name_is_known_or_the_nearest_one_is_named() {
     };
     for (name, answer) in [
         ("sloppy_tcp", "sloppy_tcp"),
-        ("net.ipv4.vs.sloppy_tcp", "sloppy_tcp"),
         (
             "conntrack",
             "the sysctl conntrack has no meaning for ferrovs: packets are taken at the interface and pass \

@@ -2,7 +2,7 @@
 
 use ferrovs_api::{
     Counters, DestinationView, EventView, HookView, ServiceRatesView, ServiceView, Services,
-    SpanView, Status, Traffic, UnforwardedView,
+    SpanView, Status, SysctlView, Traffic, UnforwardedView,
 };
 use ferrovs_core::abi::{bucket, reason::Reason};
 use ferrovs_model::{
@@ -33,6 +33,11 @@ impl Director {
                 rates: self.meter.total(),
             },
         }
+    }
+
+    /// All sysctls.
+    pub(in crate::daemon) fn sysctls(&self) -> Vec<SysctlView> {
+        SysctlView::all(&self.wanted.sysctls())
     }
 
     fn service(&self, service: &Service, report: ServiceReport) -> ServiceView {
