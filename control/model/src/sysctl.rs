@@ -1,7 +1,7 @@
 //! What can be chosen where IPVS has a sysctl in /proc/sys/net/ipv4/vs, under the same names.
 //!
-//! What there is about each of them stands in one table, [`table`](self::table); `docs/differences.md` is held
-//! to it by a test. [`Sysctls`] are the values, a part of the wanted state.
+//! What there is about each of them stands in one table, [`SYSCTLS`] and [`MEANINGLESS`]; `docs/differences.md`
+//! is held to it by a test. [`Sysctls`] are the values, a part of the wanted state.
 
 mod table;
 #[cfg(test)]

@@ -50,6 +50,9 @@ fn sysctls_are_listed_printed_and_set() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(said, sentence.clone().unwrap_or_default());
     }
+    let log = std::fs::read_to_string(place.directory.join("daemon.log")).unwrap();
+    let told = log.contains("sloppy_tcp=1 is kept");
+    assert_eq!(told, sentence.is_some(), "{log}");
 }
 
 #[test]
