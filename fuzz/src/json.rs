@@ -25,6 +25,8 @@ const KNOWN: &str = r#"
 null
 true
 ""
+"sloppy_tcp"
+"conntrack"
 "rr"
 "sh"
 "none"
@@ -58,6 +60,9 @@ true
 {"change":"zero"}
 {"change":"zero","service":{"kind":"mark","mark":5}}
 {"change":"set_timeouts","tcp":1,"tcp_fin":2,"udp":3}
+{"change":"set_sysctl","name":"conn_reuse_mode","value":3}
+{"change":"set_sysctl","name":"expire_nodest_conn","value":1}
+{"sloppy_tcp":1,"expire_quiescent_template":0}
 {"change":"add_service","service":{"kind":"address","protocol":"tcp","address":"10.0.0.1:80"},"settings":{"scheduler":"rr"}}
 {"change":"edit_service","service":{"kind":"address","protocol":"tcp","address":"10.0.0.1:80"},"settings":{"scheduler":"sh"}}
 {"change":"delete_service","service":{"kind":"address","protocol":"tcp","address":"10.0.0.1:80"}}
@@ -65,7 +70,7 @@ true
 {"change":"edit_destination","service":{"kind":"address","protocol":"tcp","address":"10.0.0.1:80"},"destination":{"address":"192.168.2.141:80","forwarding":"route","weight":0}}
 {"change":"delete_destination","service":{"kind":"address","protocol":"tcp","address":"10.0.0.1:80"},"address":"192.168.2.141:80"}
 {"change":"replace","state":{"services":[],"timeouts":{"tcp":900,"tcp_fin":120,"udp":300},"ever_added":18446744073709551615}}
-{"change":"replace","state":{"services":[{"key":{"kind":"mark","mark":5},"settings":{"scheduler":"rr"},"added":18446744073709551615,"destinations":[{"address":"192.168.2.141:80","forwarding":"masq","weight":1}]}],"timeouts":{"tcp":1,"tcp_fin":2,"udp":3}}}
+{"change":"replace","state":{"services":[{"key":{"kind":"mark","mark":5},"settings":{"scheduler":"rr"},"added":18446744073709551615,"destinations":[{"address":"192.168.2.141:80","forwarding":"masq","weight":1}]}],"timeouts":{"tcp":1,"tcp_fin":2,"udp":3},"sysctls":{"lblc_expiration":60}}}
 "#;
 
 /// Makes a new list of the first `size` bytes of `data`, which has room for `max_size`. Gives the new

@@ -42,7 +42,8 @@ const COMMANDS: &[&str] = &[
 
 /// What a saved file may say, a line or a part of one.
 const SAVED_WORDS: &str = "\
-format = 1 [[service]] [[service.server]] [timeouts] tcp tcp_fin udp \"tcp\" \"udp\" \"sctp\" protocol address \
+format = 1 [[service]] [[service.server]] [timeouts] tcp tcp_fin udp [sysctls] conn_reuse_mode expire_nodest_conn \
+sloppy_tcp conntrack \"tcp\" \"udp\" \"sctp\" protocol address \
 mark ipv6 scheduler scheduler_flags persistence netmask persistence_engine one_packet server true false \
 \"10.0.0.1:80\" \"10.0.0.1:0\" \"[2001:db8::1]:80\" \"192.168.2.141:80\" \"[fe80::1%1]:80\" \"224.0.0.1:80\" \
 forwarding \"masq\" \"route\" \"ipip\" \"gue\" \"gre\" tunnel_port tunnel_checksum \"none\" \"full\" \"remote\" \
@@ -53,6 +54,10 @@ const SAVED_LINES: &[&str] = &[
     "[[service]]",
     "[[service.server]]",
     "[timeouts]",
+    "[sysctls]",
+    "conn_reuse_mode = 2",
+    "expire_nodest_conn = 0",
+    "lblc_expiration = 60",
     "protocol = \"tcp\"",
     "address = \"10.0.0.1:80\"",
     "address = \"192.168.2.141:80\"",

@@ -64,6 +64,7 @@ impl Backend for Director {
         Ok(Services {
             services: self.wanted.services().iter().map(view).collect(),
             timeouts: self.wanted.timeouts(),
+            sysctls: self.wanted.sysctls(),
             total: Traffic::default(),
         })
     }

@@ -4,12 +4,19 @@ mod import;
 pub(crate) mod output;
 mod saved;
 mod status;
+mod sysctl;
 
 use std::{ffi::OsString, process::ExitCode};
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
+use ferrovs_model::Change;
 
-use crate::{daemon, ipvsadm::Program, lab, proc};
+use crate::{
+    daemon,
+    ipvsadm::{Backend, BackendError, Daemon, Program},
+    lab, proc,
+};
 
 /// An LVS-NAT director in eBPF, driven by the ipvsadm command line.
 #[derive(Debug, Parser)]
@@ -28,9 +35,11 @@ enum Command {
     Down,
     /// Say how the director of this network namespace is
     Status(status::Options),
-    /// Print services, servers and timeouts as a file for `restore`, with nothing left out
+    /// List, print or set what IPVS has in /proc/sys/net/ipv4/vs
+    Sysctl(sysctl::Options),
+    /// Print services, servers, timeouts and sysctls as a file for `restore`, with nothing left out
     Save(saved::SaveOptions),
-    /// Make services, servers and timeouts what a file of `save` says: all of it or nothing
+    /// Make services, servers, timeouts and sysctls what a file of `save` says: all of it or nothing
     Restore(saved::RestoreOptions),
     /// Read the services of another load balancer and print them as a file for `restore`
     Import(import::Options),
@@ -59,6 +68,7 @@ pub fn run(args: &[OsString]) -> ExitCode {
         Command::Run(args) => daemon::run(&args),
         Command::Down => daemon::down(),
         Command::Status(options) => status::run(options),
+        Command::Sysctl(options) => sysctl::run(&options),
         Command::Save(options) => saved::save(&options),
         Command::Restore(options) => saved::restore(&options),
         Command::Import(options) => import::run(&options),
@@ -72,6 +82,15 @@ pub fn run(args: &[OsString]) -> ExitCode {
             eprintln!("ferrovs: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Has the daemon make all of these changes or none; one is started when none runs.
+fn make(changes: &[Change]) -> anyhow::Result<()> {
+    match Daemon::default().apply(changes) {
+        // It is not always known what became of a request that was not answered.
+        Err(error @ BackendError::Failed(_)) => Err(error.into()),
+        done => done.context("nothing was changed"),
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 
 pub use error::ClientError;
 
-use crate::{Failure, FlowView, Refused, SOCKET_NAME, Services, Status, routes};
+use crate::{Failure, FlowView, Refused, SOCKET_NAME, Services, Status, SysctlView, routes};
 
 /// How long the daemon may think before it begins to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -63,12 +63,21 @@ impl Client {
         self.read_json(response)
     }
 
-    /// All services and timeouts.
+    /// All services, timeouts and sysctls.
     ///
     /// # Errors
     /// When no good answer comes.
     pub fn services(&mut self) -> Result<Services, ClientError> {
         let response = self.send(Method::GET, routes::SERVICES, Bytes::new())?;
+        self.read_json(response)
+    }
+
+    /// All sysctls, by name.
+    ///
+    /// # Errors
+    /// When no good answer comes.
+    pub fn sysctls(&mut self) -> Result<Vec<SysctlView>, ClientError> {
+        let response = self.send(Method::GET, routes::SYSCTLS, Bytes::new())?;
         self.read_json(response)
     }
 

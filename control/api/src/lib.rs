@@ -8,6 +8,7 @@
 //! | `GET` [`routes::STATUS`] | how is it? | [`Status`] |
 //! | `GET` [`routes::SERVICES`] | what is balanced, and how much? | [`Services`] |
 //! | `GET` [`routes::FLOWS`] | which flows are there? | one [`FlowView`] a line (NDJSON), streamed |
+//! | `GET` [`routes::SYSCTLS`] | which sysctls are there, and what are they? | a list of [`SysctlView`] |
 //! | `POST` [`routes::CHANGES`] | a list of [`ferrovs_model::Change`] | `{}`; or 409 and [`Refused`], and then nothing of the list was done |
 //! | `POST` [`routes::CHANGES_EACH`] | a list of [`ferrovs_model::Change`], each made or refused for itself | a list of [`Refused`] |
 //! | `POST` [`routes::DOWN`] | take everything away and end | `{}` once it is done |
@@ -21,6 +22,7 @@ pub mod client;
 mod flow;
 mod services;
 mod status;
+mod sysctl;
 
 use std::{io, os::linux::net::SocketAddrExt, os::unix::net::SocketAddr};
 
@@ -30,6 +32,7 @@ use serde::{Deserialize, Serialize};
 pub use flow::{FlowView, push_endpoint};
 pub use services::{Counters, DestinationView, Rates, ServiceView, Services, Traffic};
 pub use status::{EventView, HookView, ServiceRatesView, SpanView, Status, UnforwardedView};
+pub use sysctl::SysctlView;
 
 /// The name of the daemon's abstract unix socket.
 pub const SOCKET_NAME: &[u8] = b"ferrovs";
@@ -42,6 +45,8 @@ pub mod routes {
     pub const SERVICES: &str = "/v1/services";
     /// `GET`: [`crate::FlowView`], one a line.
     pub const FLOWS: &str = "/v1/flows";
+    /// `GET`: a list of [`crate::SysctlView`].
+    pub const SYSCTLS: &str = "/v1/sysctls";
     /// `POST`: a list of [`ferrovs_model::Change`], made whole or not at all.
     pub const CHANGES: &str = "/v1/changes";
     /// `POST`: a list of [`ferrovs_model::Change`], of which those are made that can be, in order and with

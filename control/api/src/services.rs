@@ -1,6 +1,8 @@
 //! Services as they are: wanted settings and observed figures.
 
-use ferrovs_model::{Destination, History, Service, ServiceKey, ServiceSettings, Timeouts, Wanted};
+use ferrovs_model::{
+    Destination, History, Service, ServiceKey, ServiceSettings, Sysctls, Timeouts, Wanted,
+};
 use serde::{Deserialize, Serialize};
 
 /// Everything that is balanced.
@@ -10,6 +12,9 @@ pub struct Services {
     pub services: Vec<ServiceView>,
     /// The timeouts of all flows.
     pub timeouts: Timeouts,
+    /// The sysctls; those with their default are left out.
+    #[serde(default, skip_serializing_if = "Sysctls::is_default")]
+    pub sysctls: Sysctls,
     /// What went through all services there ever were.
     #[serde(default)]
     pub total: Traffic,
@@ -30,7 +35,8 @@ impl Services {
                 .map(|one| one.destination)
                 .collect(),
         };
-        Wanted::of(self.services.iter().map(service).collect(), self.timeouts)
+        let services = self.services.iter().map(service).collect();
+        Wanted::of(services, self.timeouts, self.sysctls)
     }
 }
 

@@ -8,7 +8,7 @@ mod entry;
 
 use std::ops::Range;
 
-use ferrovs_model::{Change, Destination, Refusal, Service, ServiceKey, Timeouts, Wanted};
+use ferrovs_model::{Change, Destination, Refusal, Service, ServiceKey, Sysctls, Timeouts, Wanted};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -29,6 +29,8 @@ struct File {
     format: u32,
     #[serde(default)]
     timeouts: Timeouts,
+    #[serde(default, skip_serializing_if = "Sysctls::is_default")]
+    sysctls: Sysctls,
     #[serde(default, rename = "service", skip_serializing_if = "Vec::is_empty")]
     services: Vec<Spanned<SavedService>>,
 }
@@ -55,6 +57,7 @@ pub fn write(wanted: &Wanted) -> Result<String, toml::ser::Error> {
     let file = File {
         format: FORMAT,
         timeouts: wanted.timeouts(),
+        sysctls: wanted.sysctls(),
         services: services.into_iter().map(unplaced).collect(),
     };
     Ok(format!("{HEADING}{}", toml::to_string(&file)?))
@@ -92,6 +95,11 @@ pub fn read(text: &str) -> Result<Wanted, ReadError> {
     wanted
         .apply(&set)
         .map_err(|_| at(0..0, "each timeout must be 1 to 2678400 seconds".to_owned()))?;
+    for (name, value) in file.sysctls.chosen() {
+        wanted
+            .apply(&Change::SetSysctl { name, value })
+            .map_err(|refusal| at(0..0, refusal.to_string()))?;
+    }
     for service in file.services {
         let span = service.span();
         let service = service.into_inner();

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Destination, ServiceKey, ServiceSettings, Wanted};
+use crate::{Destination, ServiceKey, ServiceSettings, Sysctl, Wanted};
 
 /// One change. A list of them, in JSON, is what the API accepts.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -50,7 +50,7 @@ pub enum Change {
         /// Its address.
         address: SocketAddr,
     },
-    /// Every service goes (`-C`). Timeouts stay, as in IPVS.
+    /// Every service goes (`-C`). Timeouts and sysctls stay, as in IPVS.
     Clear,
     /// Other timeouts (`--set`), each in seconds, 1 to [`crate::MAX_TIMEOUT`]; what is left out
     /// stays.
@@ -64,6 +64,13 @@ pub enum Change {
         /// For a UDP flow.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         udp: Option<u32>,
+    },
+    /// Another value for a sysctl (`ferrovs sysctl`).
+    SetSysctl {
+        /// Which one.
+        name: Sysctl,
+        /// The value, one that it can have.
+        value: u32,
     },
     /// Everything becomes as in another state (`ferrovs restore`). A service that is in both stays the
     /// same service: its flows, its counters and its age are kept.
@@ -98,7 +105,10 @@ impl Change {
             | Self::EditDestination { service, .. }
             | Self::DeleteDestination { service, .. } => Some(service),
             Self::Zero { service } => service.as_ref(),
-            Self::Clear | Self::SetTimeouts { .. } | Self::Replace { .. } => None,
+            Self::Clear
+            | Self::SetTimeouts { .. }
+            | Self::SetSysctl { .. }
+            | Self::Replace { .. } => None,
         }
     }
 

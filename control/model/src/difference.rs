@@ -2,13 +2,15 @@
 
 use std::fmt;
 
-use crate::{Destination, Netmask, Service, ServiceKey, ServiceSettings, Timeouts, Wanted};
+use crate::{Destination, Netmask, Service, ServiceKey, ServiceSettings, Sysctl, Timeouts, Wanted};
 
 /// One thing that is different in the second of two states.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Difference {
     /// The timeouts, old and new.
     Timeouts(Timeouts, Timeouts),
+    /// The value of a sysctl, old and new.
+    Sysctl(Sysctl, u32, u32),
     /// A service that is only in the first.
     ServiceGone(ServiceKey),
     /// A service that is only in the second.
@@ -31,6 +33,11 @@ pub fn differences(old: &Wanted, new: &Wanted) -> Vec<Difference> {
     let mut found = Vec::new();
     if old.timeouts() != new.timeouts() {
         found.push(Difference::Timeouts(old.timeouts(), new.timeouts()));
+    }
+    for ((sysctl, before), (_, after)) in old.sysctls().iter().zip(new.sysctls().iter()) {
+        if before != after {
+            found.push(Difference::Sysctl(sysctl, before, after));
+        }
     }
     for service in old.services() {
         match new.service(&service.key) {
@@ -98,6 +105,10 @@ impl fmt::Display for Difference {
                     format!("timeouts {tcp} {tcp_fin} {udp}")
                 };
                 write!(f, "- {}\n+ {}", line(old), line(new))
+            }
+            Self::Sysctl(sysctl, old, new) => {
+                let name = sysctl.about().name;
+                write!(f, "- sysctl {name} {old}\n+ sysctl {name} {new}")
             }
             Self::ServiceGone(key) => write!(f, "- {key}"),
             Self::ServiceNew(key, settings) => write!(f, "+ {key} {}", Settings(settings)),
@@ -233,12 +244,18 @@ mod tests {
             tcp_fin: None,
             udp: None,
         };
-        new.apply(&set).unwrap();
+        let reuse = Change::SetSysctl {
+            name: Sysctl::ConnReuseMode,
+            value: 0,
+        };
+        new.apply_all(&[set, reuse]).unwrap();
         assert_eq!(
             lines(&old, &new),
             [
                 "- timeouts 900 120 300",
                 "+ timeouts 5 120 300",
+                "- sysctl conn_reuse_mode 1",
+                "+ sysctl conn_reuse_mode 0",
                 "- TCP 10.0.0.1:80 rr",
                 "+ TCP 10.0.0.1:80 wlc",
                 "~ TCP 10.0.0.1:80: the servers stand in another order",

@@ -1,4 +1,4 @@
-//! The wanted state of a director: virtual services, their real servers, and the timeouts.
+//! The wanted state of a director: virtual services, their real servers, the timeouts and the sysctls.
 //!
 //! This is where a command stops being text and starts being true or refused. The command line and
 //! the API hand in a [`Change`]; [`Wanted::apply`] either makes it or says why not with a
@@ -18,6 +18,7 @@ mod refusal;
 mod scheduler;
 mod service;
 mod settings;
+mod sysctl;
 mod timeouts;
 mod unforwarded;
 mod wanted;
@@ -32,6 +33,10 @@ pub use refusal::Refusal;
 pub use scheduler::{NO_SCHEDULER, PERSISTENCE_ENGINES, SCHEDULERS, SchedulerFlags};
 pub use service::{Protocol, Service, ServiceKey};
 pub use settings::{Netmask, Persistence, ServiceSettings};
+pub use sysctl::{
+    About, MEANINGLESS, Meaningless, NOT_YET, NoSuchSysctl, NotYet, SYSCTLS, Sysctl, Sysctls,
+    WrongValue,
+};
 pub use timeouts::{MAX_TIMEOUT, Timeouts};
 pub use unforwarded::{Lack, Unforwarded};
 pub use wanted::{MAX_SERVERS, MAX_SERVICES, RefusedChange, Wanted};

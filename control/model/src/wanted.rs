@@ -6,7 +6,8 @@ use ferrovs_core::abi::{MAX_DESTS, MAX_SERVICES as SERVICE_NUMBERS};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Change, Destination, MAX_TIMEOUT, Refusal, Service, ServiceKey, ServiceSettings, Timeouts,
+    Change, Destination, MAX_TIMEOUT, Refusal, Service, ServiceKey, ServiceSettings, Sysctls,
+    Timeouts,
     amendment::{amend, amended},
     history::{History, Round},
 };
@@ -26,6 +27,8 @@ pub const MAX_SERVERS: usize = MAX_DESTS as usize - 1;
 pub struct Wanted {
     services: Vec<Service>,
     timeouts: Timeouts,
+    #[serde(skip_serializing_if = "Sysctls::is_default")]
+    sysctls: Sysctls,
     /// How many services have ever been added: the next one's [`Service::added`].
     #[serde(default)]
     ever_added: u64,
@@ -44,13 +47,14 @@ pub struct RefusedChange {
 }
 
 impl Wanted {
-    /// The state with these services and timeouts, or `None` if two services have one key or two
+    /// The state with these services, timeouts and sysctls, or `None` if two services have one key or two
     /// destinations of one service one address.
     #[must_use]
-    pub fn of(services: Vec<Service>, timeouts: Timeouts) -> Option<Self> {
+    pub fn of(services: Vec<Service>, timeouts: Timeouts, sysctls: Sysctls) -> Option<Self> {
         let unchecked = Unchecked {
             services,
             timeouts,
+            sysctls,
             ever_added: 0,
         };
         unchecked.try_into().ok()
@@ -71,13 +75,21 @@ impl Wanted {
     /// Whether nothing is asked for.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.services.is_empty() && self.timeouts == Timeouts::default()
+        self.services.is_empty()
+            && self.timeouts == Timeouts::default()
+            && self.sysctls.is_default()
     }
 
     /// The timeouts.
     #[must_use]
     pub const fn timeouts(&self) -> Timeouts {
         self.timeouts
+    }
+
+    /// The sysctls.
+    #[must_use]
+    pub const fn sysctls(&self) -> Sysctls {
+        self.sysctls
     }
 
     /// Makes one change, or none of it.
@@ -106,6 +118,7 @@ impl Wanted {
                 Ok(())
             }
             Change::SetTimeouts { tcp, tcp_fin, udp } => self.set_timeouts(*tcp, *tcp_fin, *udp),
+            Change::SetSysctl { name, value } => self.sysctls.set(*name, *value),
             Change::Replace { state } => self.replace(state),
             Change::Zero { service: None } => Ok(()),
             Change::Zero { service: Some(key) } => match self.service(key) {
@@ -251,6 +264,7 @@ impl Wanted {
 
     fn replace(&mut self, state: &Self) -> Result<(), Refusal> {
         let mut next = Self {
+            sysctls: state.sysctls,
             ever_added: self.ever_added,
             ..Self::default()
         };
@@ -303,11 +317,13 @@ impl Wanted {
         let Self {
             services,
             timeouts,
+            sysctls,
             ever_added,
             servers: _,
         } = new;
         let alike = self.services.len() == services.len()
             && self.timeouts == *timeouts
+            && self.sysctls == *sysctls
             && self.ever_added == *ever_added;
         let found = alike.then(|| amended(&self.services, services, |a, b| a.key == b.key));
         found.flatten()
@@ -365,6 +381,8 @@ struct Unchecked {
     services: Vec<Service>,
     timeouts: Timeouts,
     #[serde(default)]
+    sysctls: Sysctls,
+    #[serde(default)]
     ever_added: u64,
 }
 
@@ -385,6 +403,7 @@ impl TryFrom<Unchecked> for Wanted {
         let Unchecked {
             mut services,
             timeouts,
+            sysctls,
             ever_added,
         } = unchecked;
         services.sort_by_key(|service| service.key);
@@ -404,6 +423,7 @@ impl TryFrom<Unchecked> for Wanted {
             servers: count_servers(&services),
             services,
             timeouts,
+            sysctls,
             ever_added: ever_added.max(given.unwrap_or(0)),
         })
     }

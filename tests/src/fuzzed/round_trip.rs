@@ -2,7 +2,7 @@
 
 use ferrovs_config::saved;
 use ferrovs_model::{
-    SchedulerFlags, Service, ServiceKey, ServiceSettings, Timeouts, Wanted, differences,
+    SchedulerFlags, Service, ServiceKey, ServiceSettings, Sysctls, Timeouts, Wanted, differences,
 };
 
 use super::command::ipvsadm;
@@ -57,7 +57,7 @@ pub(super) fn by_commands(director: &Director) {
     }
 }
 
-/// What `ipvsadm -S` keeps of a state. It loses timeouts, thresholds and the third flag of `sh` and `mh`,
+/// What `ipvsadm -S` keeps of a state. It loses timeouts, sysctls, thresholds and the third flag of `sh` and `mh`,
 /// and prints marks above 2147483647 as negative numbers, which `-R` refuses.
 fn kept(wanted: &Wanted) -> Wanted {
     let keeps = |service: &&Service| match service.key {
@@ -98,7 +98,7 @@ fn sorted(wanted: &Wanted) -> Wanted {
 }
 
 fn state(services: Vec<Service>) -> Wanted {
-    Wanted::of(services, Timeouts::default()).expect("no key is there twice")
+    Wanted::of(services, Timeouts::default(), Sysctls::default()).expect("no key is there twice")
 }
 
 /// Whether `::1` is in it: ipvsadm prints the names of IPv6 hosts and reads none.

@@ -6,7 +6,9 @@
 
 mod autostart;
 mod clearing;
+mod place;
 mod saving;
+mod sysctl;
 mod together;
 mod writers;
 

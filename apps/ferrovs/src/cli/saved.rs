@@ -13,7 +13,6 @@ use ferrovs_config::saved;
 use ferrovs_model::{Change, Wanted, differences};
 
 use super::output;
-use crate::ipvsadm::{Backend, BackendError, Daemon};
 
 /// Options of `ferrovs save`.
 #[derive(Clone, Debug, Args)]
@@ -61,11 +60,7 @@ pub(super) fn restore(options: &RestoreOptions) -> anyhow::Result<()> {
     if options.dry_run {
         return tell(&present()?, &state);
     }
-    match Daemon::default().apply(&[Change::Replace { state }]) {
-        // It is not always known what became of a request that was not answered.
-        Err(error @ BackendError::Failed(_)) => Err(error.into()),
-        done => done.context("nothing was changed"),
-    }
+    super::make(&[Change::Replace { state }])
 }
 
 /// The state of the daemon that runs. None is started: what is saved of an empty one is not worth a file.

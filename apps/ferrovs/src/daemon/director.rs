@@ -12,7 +12,7 @@ use std::{
 use ferrovs_api::Refused;
 use ferrovs_kernel::{DataPlane, Targets};
 use ferrovs_model::{
-    Change, Refusal, RefusedChange, Unforwarded, Wanted,
+    Change, Refusal, RefusedChange, Sysctls, Unforwarded, Wanted,
     publish::{Ledger, Plan, Publisher},
 };
 use tracing::{error, warn};
@@ -74,6 +74,7 @@ impl Director {
         self.network.prepare(targets.clone()).await?;
         self.publish(plan)?;
         tell(&self.wanted.unforwarded());
+        tell_sysctls(&Sysctls::default(), &self.wanted.sysctls());
         self.network.settle(targets).await
     }
 
@@ -274,6 +275,17 @@ fn tell_new(before: &Wanted, wanted: &Wanted) {
     let mut found = wanted.unforwarded();
     found.retain(|one| !known.contains(one));
     tell(&found);
+    tell_sysctls(&before.sysctls(), &wanted.sysctls());
+}
+
+/// Tells which values were chosen that the data plane does not act by.
+fn tell_sysctls(before: &Sysctls, now: &Sysctls) {
+    let chosen = now
+        .iter()
+        .filter(|&(sysctl, value)| before.get(sysctl) != value);
+    for one in chosen.filter_map(|(sysctl, value)| sysctl.not_yet(value)) {
+        warn!("{one}");
+    }
 }
 
 fn tell(found: &[Unforwarded]) {

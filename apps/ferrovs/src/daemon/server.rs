@@ -62,6 +62,7 @@ pub(super) async fn serve(
         .route(routes::STATUS, get(status))
         .route(routes::SERVICES, get(services))
         .route(routes::FLOWS, get(flows))
+        .route(routes::SYSCTLS, get(sysctls))
         .route(routes::CHANGES, post(changes))
         .route(routes::CHANGES_EACH, post(changes_each))
         .route(routes::DOWN, post(down))
@@ -100,6 +101,10 @@ async fn status(State(context): State<Context>) -> Response {
 
 async fn services(State(context): State<Context>) -> Response {
     Json(context.director.lock().await.services()).into_response()
+}
+
+async fn sysctls(State(context): State<Context>) -> Response {
+    Json(context.director.lock().await.sysctls()).into_response()
 }
 
 async fn flows(State(context): State<Context>) -> Response {

@@ -62,7 +62,7 @@ pub trait Backend {
     /// When it is not known which were made.
     fn apply_each(&mut self, changes: &[Change]) -> Result<Vec<(usize, Refusal)>, BackendError>;
 
-    /// All services and timeouts.
+    /// All services, timeouts and sysctls.
     ///
     /// # Errors
     /// When they cannot be had.

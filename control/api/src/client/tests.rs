@@ -7,7 +7,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use ferrovs_model::{Refusal, Timeouts};
+use ferrovs_model::{Refusal, Sysctls, Timeouts};
 
 use super::*;
 
@@ -76,6 +76,7 @@ fn one_connection_serves_several_questions() {
     let expected = Services {
         services: Vec::new(),
         timeouts: Timeouts::default(),
+        sysctls: Sysctls::default(),
         total: crate::Traffic::default(),
     };
     assert_eq!(client.services().unwrap(), expected);

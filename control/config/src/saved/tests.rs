@@ -1,6 +1,6 @@
 use ferrovs_model::{
     Encapsulation, Forwarding, Netmask, Persistence, Protocol, SchedulerFlags, ServiceSettings,
-    TunnelChecksum,
+    Sysctl, TunnelChecksum,
 };
 
 use super::*;
@@ -90,6 +90,14 @@ fn rich() -> Wanted {
                 tcp_fin: Some(2),
                 udp: Some(3),
             },
+            Change::SetSysctl {
+                name: Sysctl::SloppyTcp,
+                value: 1,
+            },
+            Change::SetSysctl {
+                name: Sysctl::ExpireNodestConn,
+                value: 0,
+            },
         ])
         .unwrap();
     wanted
@@ -113,6 +121,10 @@ format = 1
 tcp = 1
 tcp_fin = 2
 udp = 3
+
+[sysctls]
+expire_nodest_conn = 0
+sloppy_tcp = 1
 
 [[service]]
 mark = 4294967295
@@ -142,7 +154,7 @@ tunnel_port = 6080
 tunnel_checksum = "remote"
 weight = 1
 "#;
-    let head: Vec<&str> = text.lines().skip(2).take(34).collect();
+    let head: Vec<&str> = text.lines().skip(2).take(38).collect();
     assert_eq!(head.join("\n"), expected.trim());
 }
 
@@ -158,7 +170,7 @@ fn what_is_wrong_is_named_with_its_place() {
         ),
         (
             "format = 1\nservices = []".to_owned(),
-            "line 2, column 1: unknown field `services`, expected one of `format`, `timeouts`, `service`",
+            "line 2, column 1: unknown field `services`, expected one of `format`, `timeouts`, `sysctls`, `service`",
         ),
         (
             format!("{service}scheduler = \"fifo\""),
@@ -188,6 +200,15 @@ fn what_is_wrong_is_named_with_its_place() {
         (
             "format = 1\n[timeouts]\ntcp = 0\ntcp_fin = 1\nudp = 1".to_owned(),
             "line 1, column 1: each timeout must be 1 to 2678400 seconds",
+        ),
+        (
+            "format = 1\n[sysctls]\nconn_reuse_mode = 4".to_owned(),
+            "line 2, column 1: conn_reuse_mode is a number from 0 to 3, not \"4\"",
+        ),
+        (
+            "format = 1\n[sysctls]\nsloppy_tcp = 1\nrun_estimation = 0".to_owned(),
+            "line 4, column 1: the sysctl run_estimation has no meaning for ferrovs: rates are measured by the \
+             daemon, which reads the counters every second; no kernel threads do it",
         ),
     ] {
         let error = read(&text).unwrap_err().to_string();

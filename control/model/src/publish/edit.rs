@@ -50,6 +50,7 @@ pub(super) fn plan<P: Plane>(
         lists,
         filter: filter::Change::Edits(Vec::new()),
         timeouts: wanted.timeouts(),
+        sysctls: wanted.sysctls(),
         freed,
     })
 }

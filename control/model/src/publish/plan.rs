@@ -18,7 +18,7 @@ use super::{
     rotation::Rotation,
     spans::Piece,
 };
-use crate::{Refusal, ServiceKey, Timeouts, Wanted};
+use crate::{Refusal, ServiceKey, Sysctls, Timeouts, Wanted};
 
 /// What [`super::Publisher::commit`] will write.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub struct Plan {
     pub(super) lists: Vec<NewList>,
     pub(super) filter: filter::Change,
     pub(super) timeouts: Timeouts,
+    pub(super) sysctls: Sysctls,
     /// Numbers and pieces that nobody will own any more.
     pub(super) freed: Retired,
 }
@@ -99,6 +100,7 @@ fn draft<P: Plane>(
         lists,
         filter,
         timeouts: wanted.timeouts(),
+        sysctls: wanted.sysctls(),
         freed,
     })
 }

@@ -11,7 +11,7 @@ mod plain;
 use std::net::SocketAddr;
 
 use ferrovs_core::abi::{
-    config::{TIMEOUTS, ticks},
+    config::{LBLC_EXPIRATION, LBLCR_EXPIRATION, MODES, SYSCTLS, Sysctls, TIMEOUTS, ticks},
     dest,
     endpoint::Endpoint,
     filter::{Entry, real_key, virtual_key},
@@ -21,7 +21,7 @@ use ferrovs_core::abi::{
 use ferrovs_core::tables::{Line, Tables};
 
 use super::*;
-use crate::{Change, Destination, Protocol, ServiceSettings};
+use crate::{Change, Destination, Protocol, ServiceSettings, Sysctl};
 use plain::Plain;
 
 /// Wanted state, publisher and tables of one director.
@@ -414,6 +414,35 @@ fn timeouts_reach_the_tables() {
     assert_eq!(timeout(state::FIN_WAIT), u64::from(ticks(120)));
     assert_eq!(timeout(state::UDP), u64::from(ticks(7)));
     assert_eq!(timeout(state::SYN_RECV), u64::from(ticks(60)));
+}
+
+#[test]
+fn sysctls_reach_the_tables() {
+    let mut director = Director::new();
+    let line = |director: &Director| director.plane.config(SYSCTLS).unwrap();
+    director.change(add(80));
+    let modes = Sysctls(line(&director).load(MODES));
+    assert_eq!(modes.conn_reuse_mode(), 1);
+    assert!(modes.expire_nodest_conn() && modes.expire_quiescent_template());
+    assert!(!modes.sloppy_tcp() && !modes.sloppy_sctp() && !modes.nat_icmp_send());
+    for (name, value) in [
+        (Sysctl::ConnReuseMode, 2),
+        (Sysctl::ExpireNodestConn, 0),
+        (Sysctl::ExpireQuiescentTemplate, 0),
+        (Sysctl::LblcExpiration, 60),
+        (Sysctl::LblcrExpiration, 7),
+        (Sysctl::NatIcmpSend, 1),
+        (Sysctl::SloppySctp, 1),
+        (Sysctl::SloppyTcp, 1),
+    ] {
+        director.change(Change::SetSysctl { name, value });
+    }
+    let modes = Sysctls(line(&director).load(MODES));
+    assert_eq!(modes.conn_reuse_mode(), 2);
+    assert!(!modes.expire_nodest_conn() && !modes.expire_quiescent_template());
+    assert!(modes.sloppy_tcp() && modes.sloppy_sctp() && modes.nat_icmp_send());
+    let expirations = [LBLC_EXPIRATION, LBLCR_EXPIRATION].map(|word| line(&director).load(word));
+    assert_eq!(expirations, [60, 7].map(|s| u64::from(ticks(s))));
 }
 
 #[test]

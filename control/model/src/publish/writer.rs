@@ -15,7 +15,7 @@ use super::{
     numbers::Retired,
     rotation,
 };
-use crate::Timeouts;
+use crate::{Sysctl, Sysctls, Timeouts};
 
 /// Writes everything that differs, so that it also mends what an unfinished commit left.
 ///
@@ -34,6 +34,7 @@ pub(super) fn write<P: Plane>(plane: &P, plan: &Plan, retired: &mut Retired) {
     write_services(plane, &plan.ledger, false);
     write_dests(plane, &plan.ledger, false);
     write_timeouts(plane, plan.timeouts);
+    write_sysctls(plane, &plan.sysctls);
     retired.services.extend(&plan.freed.services);
     retired.dests.extend(&plan.freed.dests);
     retired.pieces.extend(&plan.freed.pieces);
@@ -111,6 +112,31 @@ fn write_timeouts<P: Plane>(plane: &P, timeouts: Timeouts) {
         {
             store_if_other(line, place % WORDS, u64::from(ticks(seconds)));
         }
+    }
+}
+
+fn write_sysctls<P: Plane>(plane: &P, sysctls: &Sysctls) {
+    let Some(line) = plane.tables().config(config::SYSCTLS) else {
+        return;
+    };
+    let is_on = |sysctl| sysctls.get(sysctl) != 0;
+    let modes = config::Sysctls(0)
+        .with_conn_reuse_mode(sysctls.get(Sysctl::ConnReuseMode) as u8)
+        .with_expire_nodest_conn(is_on(Sysctl::ExpireNodestConn))
+        .with_expire_quiescent_template(is_on(Sysctl::ExpireQuiescentTemplate))
+        .with_nat_icmp_send(is_on(Sysctl::NatIcmpSend))
+        .with_sloppy_sctp(is_on(Sysctl::SloppySctp))
+        .with_sloppy_tcp(is_on(Sysctl::SloppyTcp));
+    let expiration = |sysctl| u64::from(ticks(sysctls.get(sysctl)));
+    for (word, value) in [
+        (config::MODES, modes.0),
+        (config::LBLC_EXPIRATION, expiration(Sysctl::LblcExpiration)),
+        (
+            config::LBLCR_EXPIRATION,
+            expiration(Sysctl::LblcrExpiration),
+        ),
+    ] {
+        store_if_other(line, word, value);
     }
 }
 

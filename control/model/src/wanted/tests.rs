@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Forwarding, MAX_WEIGHT, Protocol};
+use crate::{Forwarding, MAX_WEIGHT, Protocol, Sysctl};
 
 fn vip(port: u16) -> ServiceKey {
     ServiceKey::address(Protocol::Tcp, ([10, 0, 0, 1], port).into())
@@ -39,6 +39,10 @@ fn delete_rip(port: u16, host: u8) -> Change {
         service: vip(port),
         address: rip(host, 1).address,
     }
+}
+
+fn set(name: Sysctl, value: u32) -> Change {
+    Change::SetSysctl { name, value }
 }
 
 fn hosts(wanted: &Wanted, port: u16) -> Vec<u8> {
@@ -206,6 +210,7 @@ fn refusals_mean_what_they_mean_in_the_kernel() {
             },
             Refusal::Invalid,
         ),
+        (set(Sysctl::SloppyTcp, 2), Refusal::OutOfRange),
     ];
     for (change, refusal) in table {
         let mut changed = wanted.clone();
@@ -251,6 +256,20 @@ fn timeouts_left_out_stay_and_clearing_keeps_them() {
         udp: 7,
     };
     assert_eq!(wanted.timeouts(), timeouts);
+}
+
+#[test]
+fn sysctls_stay_until_they_are_set_or_replaced() {
+    let mut wanted = made(&[add(80), set(Sysctl::ConnReuseMode, 0)]);
+    wanted.apply(&Change::Clear).unwrap();
+    assert_eq!(wanted.sysctls().get(Sysctl::ConnReuseMode), 0);
+    assert!(!wanted.is_empty());
+    let state = made(&[set(Sysctl::SloppyTcp, 1)]);
+    let replaced = state.sysctls();
+    wanted.apply(&Change::Replace { state }).unwrap();
+    assert_eq!(wanted.sysctls(), replaced);
+    wanted.apply(&set(Sysctl::SloppyTcp, 0)).unwrap();
+    assert!(wanted.is_empty());
 }
 
 #[test]
@@ -300,9 +319,16 @@ fn replacing_keeps_the_services_that_stay() {
 
 #[test]
 fn the_state_survives_as_json() {
-    let wanted = made(&[add(443), add(80), add_rip(80, 141), add_rip(80, 143)]);
-    let json = serde_json::to_string(&wanted).unwrap();
-    assert_eq!(serde_json::from_str::<Wanted>(&json).unwrap(), wanted);
+    let mut wanted = made(&[add(443), add(80), add_rip(80, 141), add_rip(80, 143)]);
+    let round_trip = |wanted: &Wanted| {
+        let json = serde_json::to_string(wanted).unwrap();
+        assert_eq!(serde_json::from_str::<Wanted>(&json).unwrap(), *wanted);
+        json
+    };
+    // As older daemons wrote it, which had no sysctls.
+    assert!(!round_trip(&wanted).contains("sysctl"));
+    wanted.apply(&set(Sysctl::SloppyTcp, 1)).unwrap();
+    assert!(round_trip(&wanted).contains(r#""sysctls":{"sloppy_tcp":1}"#));
 }
 
 #[test]
@@ -336,6 +362,10 @@ fn a_change_reads_as_json() {
         serde_json::from_str::<Change>(r#"{"change":"clear"}"#).unwrap(),
         Change::Clear
     );
+    let json = r#"{"change":"set_sysctl","name":"sloppy_tcp","value":1}"#;
+    let change = set(Sysctl::SloppyTcp, 1);
+    assert_eq!(serde_json::to_string(&change).unwrap(), json);
+    assert_eq!(serde_json::from_str::<Change>(json).unwrap(), change);
 }
 
 #[test]
@@ -389,5 +419,5 @@ fn a_number_that_a_service_has_is_not_given_again() {
     // No number is too large to be read.
     let mut service = before.services()[0].clone();
     service.added = u64::MAX;
-    assert!(Wanted::of(vec![service], Timeouts::default()).is_some());
+    assert!(Wanted::of(vec![service], Timeouts::default(), Sysctls::default()).is_some());
 }

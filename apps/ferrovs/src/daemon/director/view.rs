@@ -2,7 +2,7 @@
 
 use ferrovs_api::{
     Counters, DestinationView, EventView, HookView, ServiceRatesView, ServiceView, Services,
-    SpanView, Status, Traffic, UnforwardedView,
+    SpanView, Status, SysctlView, Traffic, UnforwardedView,
 };
 use ferrovs_core::abi::{bucket, reason::Reason};
 use ferrovs_model::{
@@ -27,11 +27,17 @@ impl Director {
                 .map(|(service, report)| self.service(service, report))
                 .collect(),
             timeouts: self.wanted.timeouts(),
+            sysctls: self.wanted.sysctls(),
             total: Traffic {
                 counters: counters(report.total.shown),
                 rates: self.meter.total(),
             },
         }
+    }
+
+    /// All sysctls.
+    pub(in crate::daemon) fn sysctls(&self) -> Vec<SysctlView> {
+        SysctlView::all(&self.wanted.sysctls())
     }
 
     fn service(&self, service: &Service, report: ServiceReport) -> ServiceView {

@@ -36,6 +36,11 @@ fn what_happens_every_day_is_amended() {
         udp: None,
     };
     assert!(!amends(&mut director, timeouts));
+    let sysctl = Change::SetSysctl {
+        name: Sysctl::SloppyTcp,
+        value: 1,
+    };
+    assert!(!amends(&mut director, sysctl));
 }
 
 #[test]
