@@ -29,8 +29,6 @@ pub enum Lack {
     Route,
     /// Tunnelling.
     Tunnel,
-    /// Bounds on a server's connections.
-    Thresholds,
 }
 
 impl fmt::Display for Lack {
@@ -45,7 +43,6 @@ impl fmt::Display for Lack {
             Self::OnePacket => f.write_str("one-packet scheduling (-o)"),
             Self::Route => f.write_str("direct routing (-g)"),
             Self::Tunnel => f.write_str("tunnelling (-i)"),
-            Self::Thresholds => f.write_str("connection thresholds (-x)"),
         }
     }
 }
@@ -91,9 +88,6 @@ fn lacks_of_destination(destination: &Destination) -> Vec<Lack> {
     }
     if destination.address.is_ipv6() {
         lacks.push(Lack::Ipv6);
-    }
-    if destination.upper_threshold > 0 {
-        lacks.push(Lack::Thresholds);
     }
     lacks
 }
@@ -272,10 +266,6 @@ mod tests {
                 ..masq(2)
             },
             Destination {
-                upper_threshold: 5,
-                ..masq(3)
-            },
-            Destination {
                 forwarding: Forwarding::Tunnel(Encapsulation::Ipip),
                 ..Destination::masq("[2001:db8::2]:80".parse().unwrap())
             },
@@ -286,7 +276,6 @@ mod tests {
             sentences(&wanted),
             [
                 format!("server [2001:db8::2]:80 {of} tunnelling (-i), IPv6"),
-                format!("server 10.0.1.3:80 {of} connection thresholds (-x)"),
                 format!("server 10.0.1.2:80 {of} direct routing (-g)"),
             ]
         );

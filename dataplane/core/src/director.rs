@@ -16,7 +16,7 @@ use crate::flow::open::Wish;
 use crate::flow::tcp::Direction;
 use crate::flow::touch::touch;
 use crate::flow::way_back::learn;
-use crate::flow::{Flow, find, is_expired, place, read, retire};
+use crate::flow::{Flow, find, is_expired, place, retire};
 use crate::frame::Frame;
 use crate::hop::{self, Hop};
 use crate::nat::{self, Rewrite};
@@ -26,10 +26,48 @@ use crate::verdict::{Arrival, Hook, Verdict};
 use crate::wire::{self, Packet, Parsed, TCP};
 
 /// Decides about one packet, rewrites it if it is to be forwarded, and says what becomes of it.
+///
+/// A packet that opens a flow goes the way twice: to where the flow is missed, and once more when it has been
+/// opened. Between the two, opening has the stack for itself (512 bytes are all there is).
 #[inline(always)]
 pub fn direct<F: Frame, T: Tables>(frame: &mut F, tables: &T, arrival: Arrival) -> Verdict {
-    match decide(frame, tables, arrival) {
+    let mut wish = Wish::NONE;
+    let first = go(frame, tables, arrival, 0, &mut wish);
+    if first != OPENS {
+        return Verdict::unpack(first);
+    }
+    let opened = tables.open(wish);
+    if let Some(reason) = opened.refusal {
+        count(tables, reason);
+        return Verdict::Drop;
+    }
+    if opened.line == 0 {
+        return Verdict::Pass;
+    }
+    Verdict::unpack(go(frame, tables, arrival, opened.line, &mut wish))
+}
+
+/// What [`go`] says when a flow has to be opened first. No verdict is packed as this.
+const OPENS: u64 = u64::MAX;
+
+/// The way, for a packet whose flow is in line `opened`, or has to be looked for if that is 0. The verdict,
+/// packed, or [`OPENS`]: then the flow that is to be opened is in `wish`.
+#[inline(never)]
+fn go<F: Frame, T: Tables>(
+    frame: &mut F,
+    tables: &T,
+    arrival: Arrival,
+    opened: u32,
+    wish: &mut Wish,
+) -> u64 {
+    let verdict = match decide(frame, tables, arrival, opened, wish) {
         Ok(verdict) => verdict,
+        Err(Leave::Open) if opened == 0 => return OPENS,
+        // It was evicted at once, and its line is another flow's.
+        Err(Leave::Open) => {
+            count(tables, Reason::Contended);
+            Verdict::Drop
+        }
         Err(Leave::Foreign) => Verdict::Pass,
         Err(Leave::Pass(reason)) => {
             // What XDP passes, the tc program of the same interface sees again, and counts.
@@ -46,7 +84,8 @@ pub fn direct<F: Frame, T: Tables>(frame: &mut F, tables: &T, arrival: Arrival) 
             count(tables, Reason::Deferred);
             Verdict::Defer
         }
-    }
+    };
+    verdict.pack()
 }
 
 /// Why a packet leaves the way early.
@@ -59,6 +98,8 @@ enum Leave {
     Drop(Reason),
     /// Ours, but not for this hook.
     Defer,
+    /// Ours, and without the flow that it opens.
+    Open,
 }
 
 /// One packet and what it is judged by.
@@ -76,6 +117,8 @@ fn decide<F: Frame, T: Tables>(
     frame: &mut F,
     tables: &T,
     arrival: Arrival,
+    opened: u32,
+    wish: &mut Wish,
 ) -> Result<Verdict, Leave> {
     let interface = interface_of(tables, arrival.interface).ok_or(Leave::Foreign)?;
     let mac = if interface.load(interface::INDEX) & interface::ETHERNET != 0 {
@@ -98,7 +141,10 @@ fn decide<F: Frame, T: Tables>(
         now: tables.now(),
     };
     let (flow, direction) = match side {
-        Side::Client(service) => (case.client_flow(service)?, Direction::ToServer),
+        Side::Client(service) => (
+            case.client_flow(service, opened, wish)?,
+            Direction::ToServer,
+        ),
         Side::Server(entry) => (case.server_flow(entry)?, Direction::ToClient),
     };
     let hop = case.next_hop(&flow, direction)?;
@@ -119,17 +165,23 @@ fn decide<F: Frame, T: Tables>(
 }
 
 impl<T: Tables> Case<'_, T> {
-    /// The flow of a client's packet: the one there is, or a new one if the packet may open one.
+    /// The flow of a client's packet: the one that has just been `opened`, or the one there is. If there is
+    /// none, `wish` is the one that the packet opens.
     #[inline(always)]
-    fn client_flow(&self, service: u16) -> Result<Flow, Leave> {
+    fn client_flow(&self, service: u16, opened: u32, wish: &mut Wish) -> Result<Flow, Leave> {
         let client = self.packet.source.pack(self.packet.protocol as u16);
         let virtual_ = self.packet.destination.pack(service);
-        let place = place::of(self.config, client, service);
-        let found = find::by_client(self.tables, &place, PointerKey([client, virtual_]));
+        let key = PointerKey([client, virtual_]);
+        let found = if opened == 0 {
+            let place = place::of(self.config, client, service);
+            find::by_client(self.tables, &place, key)
+        } else {
+            find::in_line(self.tables, opened, key)
+        };
         if let Some(flow) = found
             && self.is_current(&flow)
         {
-            if !self.reopens(&flow) {
+            if opened != 0 || !self.reopens(&flow) {
                 return Ok(flow);
             }
             retire::retire(self.tables, flow.number, flow.control, self.now);
@@ -139,26 +191,14 @@ impl<T: Tables> Case<'_, T> {
             TCP => return Err(Leave::Pass(Reason::NoFlow)),
             _ => state::UDP,
         };
-        let interface = self.arrival.interface;
-        let wish = Wish {
+        *wish = Wish {
             client,
             virtual_,
             state,
-            interface,
+            interface: self.arrival.interface,
             now: self.now,
         };
-        let opened = self.tables.open(wish);
-        if let Some(reason) = opened.refusal {
-            return Err(Leave::Drop(reason));
-        }
-        if opened.line == 0 {
-            return Err(Leave::Foreign);
-        }
-        let line = self.tables.flow(opened.line).ok_or(Leave::Foreign)?;
-        // It may have been evicted since, and its line be another flow's.
-        read(line, opened.line)
-            .filter(|flow| flow.client == client && flow.virtual_ == virtual_)
-            .ok_or(Leave::Drop(Reason::Contended))
+        Err(Leave::Open)
     }
 
     /// The flow of a server's packet. A packet without one is the server's own business.

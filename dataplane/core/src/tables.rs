@@ -146,12 +146,12 @@ pub trait Tables {
     // The core calls some of its own functions by way of its home, because the eBPF programs must call
     // them differently: as functions that the verifier judges by themselves, or from `bpf_loop`.
 
-    /// The number of the server that at most `times` [steps](crate::sched::scan::step) of a search find.
-    fn best(&self, mut search: Search, times: u32) -> Option<u32>
+    /// The number of the server that the [steps](crate::sched::scan::step) of a search find.
+    fn best(&self, mut search: Search) -> Option<u32>
     where
         Self: Sized,
     {
-        for at in 0..times {
+        for at in 0..search.steps() {
             if step(self, &mut search, at) {
                 break;
             }

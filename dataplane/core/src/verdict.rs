@@ -43,3 +43,30 @@ pub enum Verdict {
         interface: u32,
     },
 }
+
+impl Verdict {
+    /// As one number, for a call that returns only that.
+    #[inline(always)]
+    pub(crate) const fn pack(self) -> u64 {
+        match self {
+            Self::Pass => 0,
+            Self::Defer => 1,
+            Self::Drop => 2,
+            Self::Transmit { interface } => 3 | (interface as u64) << 32,
+            Self::Resolve { interface } => 4 | (interface as u64) << 32,
+        }
+    }
+
+    /// What [`Self::pack`] packed.
+    #[inline(always)]
+    pub(crate) const fn unpack(word: u64) -> Self {
+        let interface = (word >> 32) as u32;
+        match word as u32 {
+            0 => Self::Pass,
+            1 => Self::Defer,
+            2 => Self::Drop,
+            3 => Self::Transmit { interface },
+            _ => Self::Resolve { interface },
+        }
+    }
+}

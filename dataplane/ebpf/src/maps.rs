@@ -207,11 +207,12 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn best(&self, mut search: Search, times: u32) -> Option<u32> {
+    fn best(&self, mut search: Search) -> Option<u32> {
+        let steps = search.steps();
         let context: *mut Search = &mut search;
         let callback = look_at as extern "C" fn(u32, *mut Search) -> i64;
         // SAFETY: the kernel calls back with the context it was given, which outlives the call.
-        unsafe { bpf_loop(times, callback as *mut c_void, context.cast(), 0) };
+        unsafe { bpf_loop(steps, callback as *mut c_void, context.cast(), 0) };
         search.found()
     }
 

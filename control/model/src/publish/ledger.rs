@@ -5,12 +5,15 @@ use std::{
     net::{SocketAddr, SocketAddrV4},
 };
 
-use ferrovs_core::{abi::endpoint::Endpoint, tables::Tables};
+use ferrovs_core::{
+    abi::{dest::Limits, endpoint::Endpoint},
+    tables::Tables,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Figures, Plane, rotation::Rotation};
 use crate::{
-    ServiceKey,
+    ServiceKey, Wanted,
     amendment::{amend, amended},
 };
 
@@ -71,6 +74,9 @@ pub struct DestRecord {
     pub endpoint: SocketAddr,
     /// Whether it is wanted now; a removed one is kept while it has flows.
     pub present: bool,
+    /// Its thresholds, as [`ferrovs_core::abi::dest::Limits`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) limits: u64,
     /// Tick since which a removed one has been without flows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) idle_since: Option<u32>,
@@ -80,6 +86,11 @@ pub struct DestRecord {
     /// What its line of counters said when its counters were last set to zero.
     #[serde(default, skip_serializing_if = "Figures::is_zero")]
     pub(super) zero: Figures,
+}
+
+/// Keeps what says nothing out of the stored ledger.
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// See [`crate::Amendment`].
@@ -134,6 +145,26 @@ impl Ledger {
     #[must_use]
     pub fn dests(&self) -> &[DestRecord] {
         &self.dests
+    }
+
+    /// Takes over the thresholds of all servers of the services that are `concerned`.
+    pub(super) fn set_limits(&mut self, wanted: &Wanted, concerned: impl Fn(&ServiceKey) -> bool) {
+        let services = self.services.iter().filter(|record| concerned(&record.key));
+        let limits: HashMap<_, _> = services
+            .filter_map(|record| Some((record.number, wanted.service(&record.key)?)))
+            .flat_map(|(number, service)| {
+                let dests = service.destinations.iter();
+                dests.map(move |dest| {
+                    let limits = Limits::new(dest.upper_threshold, dest.lower_threshold);
+                    ((number, dest.address), limits.0)
+                })
+            })
+            .collect();
+        for dest in &mut self.dests {
+            if let Some(&limits) = limits.get(&(dest.service, dest.address)) {
+                dest.limits = limits;
+            }
+        }
     }
 
     /// Notes which removed destinations have no flows now, and gives since when each has had none.

@@ -92,6 +92,7 @@ fn draft<P: Plane>(
         retired.dests.iter().chain(freed_dests),
         wanted,
     )?;
+    ledger.set_limits(wanted, |_| true);
     let lists = new_lists(&mut ledger, plane, retired, &mut freed, wanted, |_| true)?;
     let filter = filter::plan(plane, &endpoints(&mut ledger), retired)?;
     Ok(Plan {
@@ -263,6 +264,7 @@ fn add_dests<'a, P: Plane>(
                 address: dest.address,
                 endpoint: dest.endpoint(virtual_.port()),
                 present: true,
+                limits: 0,
                 idle_since: None,
                 born: counted,
                 zero: counted,

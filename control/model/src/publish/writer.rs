@@ -6,12 +6,13 @@ use ferrovs_core::{
         config::{self, ticks},
         dest, service, state,
     },
+    flow::load::judge,
     tables::{Line, Tables},
 };
 
 use super::{
     Plan, Plane, filter,
-    ledger::{Ledger, endpoint},
+    ledger::{DestRecord, Ledger, endpoint},
     numbers::Retired,
     rotation,
 };
@@ -60,6 +61,18 @@ fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
             line.store(dest::ENDPOINT, endpoint.pack(0));
         }
         store_if_other(line, dest::MODE, mode);
+        write_limits(plane, record);
+    }
+}
+
+/// The thresholds of a destination; other ones may make it overloaded, or usable, at once.
+fn write_limits<P: Plane>(plane: &P, record: &DestRecord) {
+    let Some(line) = plane.tables().counts(record.number) else {
+        return;
+    };
+    if line.load(dest::LIMITS) != record.limits {
+        line.store(dest::LIMITS, record.limits);
+        judge(line, dest::Limits(record.limits));
     }
 }
 

@@ -31,6 +31,11 @@ pub const COUNTS: usize = 0;
 /// Word of the live counts: flows scheduled, ever.
 pub const CONNS: usize = 1;
 
+/// Word of the live counts: see [`Limits`].
+pub const LIMITS: usize = 2;
+/// Word of the live counts: not 0 while the destination gets no new flows because of its [`Limits`].
+pub const OVERLOADED: usize = 3;
+
 /// Word of the traffic: packets client to server.
 pub const IN_PACKETS: usize = 0;
 /// Word of the traffic: bytes client to server, IP header included (as IPVS counts).
@@ -83,6 +88,35 @@ impl Counts {
     }
 }
 
+/// How many flows, active or not, make a destination overloaded, and how few make it usable again.
+///
+/// bits 0..32 the upper threshold (0: no limits), 32..64 the lower one (0: three quarters of the upper).
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+pub struct Limits(pub u64);
+
+impl Limits {
+    /// Of these thresholds; the lower one says nothing by itself.
+    pub const fn new(upper: u32, lower: u32) -> Self {
+        if upper == 0 {
+            return Self(0);
+        }
+        Self(upper as u64 | (lower as u64) << 32)
+    }
+
+    /// Whether a destination with so many flows is overloaded, if it was before
+    /// (`__ip_vs_dest_update_overload`).
+    pub const fn overload(self, was: bool, counts: Counts) -> bool {
+        let upper = self.0 as u32 as u64;
+        let lower = match self.0 >> 32 {
+            0 => upper - upper / 4,
+            lower => lower,
+        };
+        let flows = counts.active() as u64 + counts.inactive() as u64;
+        upper != 0 && (flows >= upper || was && flows >= lower)
+    }
+}
+
 /// A flow's end may be counted an instant before the change of state that came first.
 const fn not_negative(flows: u32) -> u32 {
     if (flows as i32) < 0 { 0 } else { flows }
@@ -91,6 +125,21 @@ const fn not_negative(flows: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_overloaded_destination_waits_for_the_lower_threshold() {
+        let counts = |active: u64, inactive: u64| Counts(active << 32 | inactive);
+        let limits = Limits::new(4, 2);
+        assert!(!limits.overload(false, counts(2, 1)));
+        assert!(limits.overload(false, counts(2, 2)));
+        assert!(limits.overload(true, counts(0, 2)));
+        assert!(!limits.overload(true, counts(1, 0)));
+        // Without a lower one: three quarters.
+        let limits = Limits::new(8, 0);
+        assert!(limits.overload(true, counts(6, 0)));
+        assert!(!limits.overload(true, counts(5, 0)));
+        assert!(!Limits::new(0, 5).overload(true, counts(9, 9)));
+    }
 
     #[test]
     fn an_end_counted_before_the_last_change_shows_no_flows() {

@@ -33,7 +33,7 @@ pub const MEMBERS: u32 = 48;
 /// A service's piece of the table and how to pick from it.
 ///
 /// bits 0..24 first line, 24..40 number of destinations, 40..56 number of levels, 56..61 [`Scheduler`],
-/// 61 [`Schedule::FALLBACK`], 62 [`Schedule::PORT`].
+/// 61 [`Schedule::FALLBACK`], 62 [`Schedule::PORT`], 63 [`Schedule::LIMITED`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug, Default))]
 pub struct Schedule(pub u64);
@@ -43,6 +43,8 @@ impl Schedule {
     pub const FALLBACK: u64 = 1 << 61;
     /// Flag of sh and mh: the client's port counts too.
     pub const PORT: u64 = 1 << 62;
+    /// Flag: some destination has [limits](super::dest::Limits).
+    pub const LIMITED: u64 = 1 << 63;
 
     /// A piece that starts with line `first`.
     pub const fn new(
@@ -57,7 +59,7 @@ impl Schedule {
                 | (dests as u64) << 24
                 | (levels as u64) << 40
                 | (scheduler as u64) << 56
-                | flags & (Self::FALLBACK | Self::PORT),
+                | flags & (Self::FALLBACK | Self::PORT | Self::LIMITED),
         )
     }
 
@@ -65,6 +67,12 @@ impl Schedule {
     #[must_use]
     pub const fn at(self, first: u32) -> Self {
         Self(self.0 & !0x00ff_ffff | (first & 0x00ff_ffff) as u64)
+    }
+
+    /// The same list for another scheduler, one that wants nothing behind the entries.
+    #[must_use]
+    pub const fn by(self, scheduler: Scheduler) -> Self {
+        Self(self.0 & !(31 << 56) | (scheduler as u64) << 56)
     }
 
     /// Its first line.

@@ -141,8 +141,9 @@ fn holds<T: Tables>(tables: &T, number: u32, first: u64, second: u64) -> bool {
     same && before.is_live() && after.is_live() && before.generation() == after.generation()
 }
 
+/// The flow of this key, if line `number` has it.
 #[inline(always)]
-fn in_line<T: Tables>(tables: &T, number: u32, key: PointerKey) -> Option<Flow> {
+pub fn in_line<T: Tables>(tables: &T, number: u32, key: PointerKey) -> Option<Flow> {
     // Line 0 is a header, so 0 can mean "none".
     if number == 0 {
         return None;

@@ -1,7 +1,7 @@
 //! Writing a claimed line and making it live.
 
 use super::open::Wish;
-use super::place;
+use super::{load, place};
 use crate::abi::bucket::{DISPLACED, LINES, TAGS, with_tag};
 use crate::abi::dest::{self, Counts};
 use crate::abi::endpoint::tag;
@@ -46,7 +46,7 @@ pub(super) fn install<T: Tables>(
     line.store(HANDSHAKE, Handshake::none(generation).0);
     // Counted before it lives, so that nobody can count it down before.
     if let Some(counts) = tables.counts(owner.dest()) {
-        counts.fetch_add(dest::COUNTS, Counts::unit(state::is_active(wish.state)));
+        load::change(counts, Counts::unit(state::is_active(wish.state)));
         counts.fetch_add(dest::CONNS, 1);
     }
     line.store(

@@ -21,6 +21,7 @@
 pub mod acquire;
 pub mod find;
 pub mod install;
+pub mod load;
 pub mod open;
 pub mod place;
 pub mod reserve;

@@ -40,6 +40,17 @@ pub struct Wish {
     pub now: u32,
 }
 
+impl Wish {
+    /// For nothing.
+    pub const NONE: Self = Self {
+        client: 0,
+        virtual_: 0,
+        state: 0,
+        interface: 0,
+        now: 0,
+    };
+}
+
 /// What became of a wish. Not an enum: the bits that a variant leaves undefined become register moves
 /// that the verifier refuses.
 #[derive(Clone, Copy)]

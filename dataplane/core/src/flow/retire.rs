@@ -1,9 +1,9 @@
 //! Ending a flow, by whoever finds it at its end: the sweeper, a new flow that needs the line, a
 //! client that opens the same connection anew.
 
-use super::place;
+use super::{load, place};
 use crate::abi::bucket::{DISPLACED, LINES};
-use crate::abi::dest::{self, Counts};
+use crate::abi::dest::Counts;
 use crate::abi::endpoint::tag;
 use crate::abi::flow::{CLIENT, CONTROL, Control, DEST, LOCAL, OWNER, Owner, Phase, VIRTUAL};
 use crate::abi::pointer::{Pointer, PointerKey};
@@ -58,7 +58,7 @@ pub(super) fn take<T: Tables>(tables: &T, number: u32, seen: Control, now: u32) 
 fn count_down<T: Tables>(tables: &T, owner: Owner, seen: Control) {
     if let Some(counts) = tables.counts(owner.dest()) {
         let active = state::is_active(seen.state());
-        counts.fetch_add(dest::COUNTS, Counts::unit(active).wrapping_neg());
+        load::change(counts, Counts::unit(active).wrapping_neg());
     }
 }
 

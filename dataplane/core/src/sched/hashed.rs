@@ -4,21 +4,21 @@
 //! then they are refused, unless the service has the flag [`Schedule::FALLBACK`].
 
 use super::scan::Search;
-use super::{entry, load, mh, sh};
+use super::{entry, is_usable, load, mh, sh};
 use crate::abi::schedule::{Entry, NOBODY, PLACES, Schedule};
 use crate::abi::service::Scheduler;
 use crate::tables::Tables;
 
 #[inline(always)]
-pub(super) fn pick<T: Tables>(tables: &T, schedule: Schedule, key: u32) -> Option<u32> {
+pub(super) fn begin<T: Tables>(tables: &T, schedule: Schedule, key: u32) -> Option<Search> {
     let chosen = holder(tables, schedule, bucket(schedule, key, 0))?;
-    if chosen.weight() > 0 {
-        return Some(chosen.dest());
+    if is_usable(tables, schedule, chosen) {
+        Some(Search::over(chosen))
+    } else if schedule.has(Schedule::FALLBACK) {
+        Some(Search::hashing(schedule, key))
+    } else {
+        None
     }
-    if !schedule.has(Schedule::FALLBACK) {
-        return None;
-    }
-    tables.best(Search::new(schedule, key), schedule.buckets())
 }
 
 /// Where the `at`th try of a fallback leads (`ip_vs_sh_get_fallback`, `ip_vs_mh_get_fallback`: from the

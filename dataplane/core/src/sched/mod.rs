@@ -16,6 +16,7 @@ mod twos;
 mod wlc;
 mod wrr;
 
+use crate::abi::dest::OVERLOADED;
 use crate::abi::schedule::{Entry, Schedule};
 use crate::abi::service::{SCHEDULE, Scheduler};
 use crate::tables::{Line, Tables};
@@ -36,6 +37,16 @@ pub struct Peers {
 /// The number of the destination that the service's scheduler picks, or `None` if none is usable.
 #[inline(always)]
 pub fn pick<T: Tables>(tables: &T, service: T::Line, peers: Peers) -> Option<u32> {
+    let search = begin(tables, Schedule(service.load(SCHEDULE)), peers)?;
+    if search.steps() == 0 {
+        return search.found();
+    }
+    tables.best(search)
+}
+
+/// What the scheduler finds at once, or the search that it needs.
+#[inline(always)]
+fn begin<T: Tables>(tables: &T, schedule: Schedule, peers: Peers) -> Option<Search> {
     const NONE: u8 = Scheduler::None as u8;
     const RR: u8 = Scheduler::RoundRobin as u8;
     const WRR: u8 = Scheduler::WeightedRoundRobin as u8;
@@ -43,18 +54,17 @@ pub fn pick<T: Tables>(tables: &T, service: T::Line, peers: Peers) -> Option<u32
     const DH: u8 = Scheduler::DestinationHash as u8;
     const MH: u8 = Scheduler::Maglev as u8;
     const TWOS: u8 = Scheduler::TwoChoices as u8;
-    let schedule = Schedule(service.load(SCHEDULE));
     if schedule.dests() == 0 {
         return None;
     }
     match schedule.scheduler() {
         NONE => None,
-        RR => rr::pick(tables, schedule),
-        WRR => wrr::pick(tables, schedule),
-        SH | MH => hashed::pick(tables, schedule, sh::key(schedule, peers)),
-        DH => hashed::pick(tables, schedule, dh::key(peers)),
-        TWOS => twos::pick(tables, schedule),
-        _ => tables.best(Search::new(schedule, 0), schedule.dests()),
+        RR => rr::begin(tables, schedule),
+        WRR => wrr::begin(tables, schedule),
+        SH | MH => hashed::begin(tables, schedule, sh::key(schedule, peers)),
+        DH => hashed::begin(tables, schedule, dh::key(peers)),
+        TWOS => Some(twos::begin(schedule)),
+        _ => Some(Search::through(schedule, schedule.dests())),
     }
 }
 
@@ -73,10 +83,26 @@ fn entry<T: Tables>(tables: &T, schedule: Schedule, place: u32) -> Option<Entry>
     load(tables, schedule.entry(place)).map(Entry)
 }
 
+/// Whether a server gets new flows.
+#[inline(always)]
+fn is_usable<T: Tables>(tables: &T, schedule: Schedule, entry: Entry) -> bool {
+    entry.weight() > 0
+        && !(schedule.has(Schedule::LIMITED)
+            && tables
+                .counts(entry.dest())
+                .is_some_and(|line| line.load(OVERLOADED) != 0))
+}
+
 /// The next ticket of the service's cursor.
 #[inline(always)]
 fn ticket<T: Tables>(tables: &T, schedule: Schedule) -> Option<u64> {
+    advance(tables, schedule, 1)
+}
+
+/// Gives out so many tickets; the first of them.
+#[inline(always)]
+fn advance<T: Tables>(tables: &T, schedule: Schedule, tickets: u64) -> Option<u64> {
     let cursor = schedule.cursor();
     let line = tables.schedule(cursor / 8)?;
-    Some(line.fetch_add((cursor & 7) as usize, 1))
+    Some(line.fetch_add((cursor & 7) as usize, tickets))
 }

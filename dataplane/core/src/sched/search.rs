@@ -17,11 +17,11 @@ pub fn below<T: Tables>(tables: &T, first: u32, count: u32, value: u64, shift: u
             break;
         }
         let next = found + step;
-        let in_row = mask_if_le(next as u64, count as u64);
-        let Some(word) = load(tables, first + ((next - 1) & in_row)) else {
+        let in_row = one_if_le(next as u64, count as u64);
+        let Some(word) = load(tables, first + (next - 1) * in_row) else {
             break;
         };
-        found += step & in_row & mask_if_le(word >> (shift & 63), value);
+        found += step * in_row * one_if_le(word >> (shift & 63), value);
         step >>= 1;
     }
     found
@@ -46,20 +46,21 @@ pub(super) fn nth_bit(word: u64, nth: u32) -> u32 {
     let mut width = 32;
     while width > 0 {
         let low = (rest & ((1 << width) - 1)).count_ones();
-        let goes_up = mask_if_le(low as u64, nth as u64);
-        nth -= low & goes_up;
-        rest >>= width & goes_up;
-        bit += width & goes_up;
+        let goes_up = one_if_le(low as u64, nth as u64);
+        nth -= low * goes_up;
+        rest >>= width * goes_up;
+        bit += width * goes_up;
         width >>= 1;
     }
     bit
 }
 
-/// A mask that keeps everything if `a` is not greater than `b`, else nothing; both below 2^63. The compiler
-/// is kept from seeing that this is a comparison, which it would make a branch of.
+/// 1 if `a` is not greater than `b`, else 0; both below 2^63. The compiler is kept from seeing that this is a
+/// comparison, which it would make a branch of. (Not a mask of all ones: the verifier of Linux 6.18 follows
+/// both values of that, too.)
 #[inline(always)]
-fn mask_if_le(a: u64, b: u64) -> u32 {
-    (black_box(a.wrapping_sub(b).wrapping_sub(1)) as i64 >> 63) as u32
+fn one_if_le(a: u64, b: u64) -> u32 {
+    (black_box(a.wrapping_sub(b).wrapping_sub(1)) >> 63) as u32
 }
 
 #[cfg(test)]

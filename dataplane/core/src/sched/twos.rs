@@ -2,28 +2,32 @@
 //! heavier ones more often, the one with less to do for its weight. As even as wlc within a small factor,
 //! without looking at all servers, and without every director sending its clients to the same one.
 
-use super::scan::{Candidate, overhead};
-use super::{entry, load};
+use super::scan::{Candidate, Search, overhead};
+use super::{entry, is_usable, load};
 use crate::abi::dest::{COUNTS, Counts};
 use crate::abi::schedule::Schedule;
 use crate::tables::{Line, Tables};
 
+/// How often is drawn for two that are not overloaded, before all are looked at for one.
+pub(super) const DRAWS: u32 = 256;
+
 #[inline(always)]
-pub(super) fn pick<T: Tables>(tables: &T, schedule: Schedule) -> Option<u32> {
-    let one = draw(tables, schedule)?;
-    let other = draw(tables, schedule)?;
-    Some(if other.is_lighter(one) { other } else { one }.dest())
+pub(super) fn begin(schedule: Schedule) -> Search {
+    Search::through(schedule, DRAWS + schedule.dests())
 }
 
-/// A server, each with a chance in proportion to its weight.
+/// A server, each with a chance in proportion to its weight; none if it is one that gets no new flows.
 #[inline(always)]
-fn draw<T: Tables>(tables: &T, schedule: Schedule) -> Option<Candidate> {
+pub(super) fn draw<T: Tables>(tables: &T, schedule: Schedule) -> Option<Candidate> {
     let sums = schedule.rest();
     let all = load(tables, sums + schedule.dests().checked_sub(1)?)?;
     let random = (tables.random() as u64) << 32 | tables.random() as u64;
     let drawn = random.checked_rem(all)?;
     let place = tables.below(sums, schedule.dests(), drawn, 0);
     let entry = entry(tables, schedule, place)?;
+    if !is_usable(tables, schedule, entry) {
+        return None;
+    }
     let counts = Counts(tables.counts(entry.dest())?.load(COUNTS));
     Some(Candidate {
         entry: entry.0,

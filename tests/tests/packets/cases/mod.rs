@@ -8,6 +8,7 @@ mod segments;
 mod services;
 mod table;
 mod tcp;
+mod thresholds;
 mod udp;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -24,6 +25,7 @@ use crate::{
 pub(crate) fn all() -> Vec<Case> {
     [
         tcp::cases(),
+        thresholds::cases(),
         segments::cases(),
         udp::cases(),
         link::cases(),

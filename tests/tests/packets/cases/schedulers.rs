@@ -71,7 +71,7 @@ fn scheduled(name: &'static str) -> Case {
     case(name).world(move |world| world.services = vec![http])
 }
 
-fn by(scheduler: &str, scheduler_flags: SchedulerFlags) -> Change {
+pub(super) fn by(scheduler: &str, scheduler_flags: SchedulerFlags) -> Change {
     Change::EditService {
         service: key(Protocol::Tcp, HTTP),
         settings: ServiceSettings {

@@ -85,7 +85,12 @@ impl Content {
                 .collect(),
             _ => Vec::new(),
         };
-        let flags = flags(service.settings.scheduler_flags);
+        let limited = service
+            .destinations
+            .iter()
+            .any(|dest| dest.upper_threshold > 0);
+        let limited = if limited { Schedule::LIMITED } else { 0 };
+        let flags = flags(service.settings.scheduler_flags) | limited;
         Self {
             schedule: Schedule::new(0, scheduler, entries.len() as u16, levels, flags),
             order: all.map(|(_, server)| server.number).collect(),
