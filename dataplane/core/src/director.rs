@@ -6,6 +6,7 @@
 //! changed (though its flow may have been opened): XDP hands a packet whose next hop it cannot trust to the tc program
 //! untouched, and there it comes by here once more.
 
+use crate::abi::config::{self, Sysctls};
 use crate::abi::dest;
 use crate::abi::endpoint::Endpoint;
 use crate::abi::flow::WayBack;
@@ -13,7 +14,7 @@ use crate::abi::pointer::PointerKey;
 use crate::abi::reason::Reason;
 use crate::abi::{filter, interface, state};
 use crate::flow::open::Wish;
-use crate::flow::tcp::Direction;
+use crate::flow::tcp::{self, Direction};
 use crate::flow::touch::touch;
 use crate::flow::way_back::learn;
 use crate::flow::{Flow, find, is_expired, place, retire};
@@ -23,7 +24,7 @@ use crate::nat::{self, Rewrite};
 use crate::side::{self, Side};
 use crate::tables::{Line, Tables, count};
 use crate::verdict::{Arrival, Hook, Verdict};
-use crate::wire::{self, Packet, Parsed, TCP};
+use crate::wire::{self, Packet, Parsed, TCP, Tcp};
 
 /// Decides about one packet, rewrites it if it is to be forwarded, and says what becomes of it.
 ///
@@ -147,7 +148,7 @@ fn decide<F: Frame, T: Tables>(
         ),
         Side::Server(entry) => (case.server_flow(entry)?, Direction::ToClient),
     };
-    let hop = case.next_hop(&flow, direction)?;
+    let hop = case.next_hop(&flow, direction, wish)?;
     case.keep_books(&flow, direction)?;
     if hop.trusted {
         nat::readdress(frame, packet.link, &hop).ok_or(Leave::Foreign)?;
@@ -181,14 +182,23 @@ impl<T: Tables> Case<'_, T> {
         if let Some(flow) = found
             && self.is_current(&flow)
         {
-            if opened != 0 || !self.reopens(&flow) {
+            if opened != 0 || !(self.packet.tcp.opens() && self.begins_anew(&flow)) {
                 return Ok(flow);
             }
             retire::retire(self.tables, flow.number, flow.control, self.now);
         }
+        Err(self.miss(client, virtual_, wish))
+    }
+
+    /// What becomes of a client's packet without a flow; `wish` is the flow that it opens, if it may.
+    #[inline(always)]
+    fn miss(&self, client: u64, virtual_: u64, wish: &mut Wish) -> Leave {
         let state = match self.packet.protocol {
             TCP if self.packet.tcp.opens() => state::SYN_RECV,
-            TCP => return Err(Leave::Pass(Reason::NoFlow)),
+            TCP if !self.packet.tcp.has(Tcp::RST) && self.sysctls().sloppy_tcp() => {
+                tcp::next(state::NONE, Direction::ToServer, self.packet.tcp)
+            }
+            TCP => return Leave::Pass(Reason::NoFlow),
             _ => state::UDP,
         };
         *wish = Wish {
@@ -198,7 +208,7 @@ impl<T: Tables> Case<'_, T> {
             interface: self.arrival.interface,
             now: self.now,
         };
-        Err(Leave::Open)
+        Leave::Open
     }
 
     /// The flow of a server's packet. A packet without one is the server's own business.
@@ -217,23 +227,43 @@ impl<T: Tables> Case<'_, T> {
         flow.control.last_seen() == self.now || !is_expired(self.tables, flow.control, self.now)
     }
 
-    /// Whether the packet opens a connection anew whose flow is at its end: it is scheduled afresh
-    /// (IPVS: `ip_vs_in_hook` with `conn_reuse_mode` = 1).
+    /// Whether a client's first segment is scheduled afresh although it has a flow (`ip_vs_in_hook`): if that
+    /// is at its end, or its server takes no new ones.
     #[inline(always)]
-    fn reopens(&self, flow: &Flow) -> bool {
-        self.packet.tcp.opens() && matches!(flow.control.state(), state::TIME_WAIT | state::CLOSE)
+    fn begins_anew(&self, flow: &Flow) -> bool {
+        let sysctls = self.sysctls();
+        let over = matches!(flow.control.state(), state::TIME_WAIT | state::CLOSE);
+        if over && sysctls.conn_reuse_mode() != 0 {
+            return true;
+        }
+        sysctls.expire_nodest_conn()
+            && self
+                .tables
+                .dest(flow.owner.dest())
+                .is_some_and(|line| line.load(dest::MODE) & dest::RESTS != 0)
+    }
+
+    #[inline(always)]
+    fn sysctls(&self) -> Sysctls {
+        let line = self.tables.config(config::SYSCTLS);
+        Sysctls(line.map_or(0, |line| line.load(config::MODES)))
     }
 
     /// By the next hop of the direction, if it can be trusted; otherwise tc asks the kernel, for which
-    /// the interface must be known at least.
+    /// the interface must be known at least. A client's packet whose server is gone may open another flow.
     #[inline(always)]
-    fn next_hop(&self, flow: &Flow, direction: Direction) -> Result<Hop, Leave> {
-        let settings = match self.tables.dest(flow.owner.dest()) {
-            Some(line) if line.load(dest::MODE) & dest::FORWARDS != 0 => line,
-            _ => return Err(Leave::Drop(Reason::DestinationGone)),
-        };
+    fn next_hop(&self, flow: &Flow, direction: Direction, wish: &mut Wish) -> Result<Hop, Leave> {
         let (number, interface) = match direction {
-            Direction::ToServer => (settings.load(dest::NEXT_HOP) as u32, 0),
+            Direction::ToServer => match self.tables.dest(flow.owner.dest()) {
+                Some(line) if line.load(dest::MODE) & dest::FORWARDS != 0 => {
+                    (line.load(dest::NEXT_HOP) as u32, 0)
+                }
+                _ if self.sysctls().expire_nodest_conn() => {
+                    retire::retire(self.tables, flow.number, flow.control, self.now);
+                    return Err(self.miss(flow.client, flow.virtual_, wish));
+                }
+                _ => return Err(Leave::Drop(Reason::DestinationGone)),
+            },
             Direction::ToClient => {
                 let mut back = flow.way_back;
                 if back.next_hop() == 0 {

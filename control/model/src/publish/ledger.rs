@@ -15,6 +15,7 @@ use super::{Figures, Plane, rotation::Rotation};
 use crate::{
     ServiceKey, Wanted,
     amendment::{amend, amended},
+    service::is_false,
 };
 
 /// Everything the tables hold that the wanted state does not say. It is stored beside it.
@@ -77,6 +78,9 @@ pub struct DestRecord {
     /// Its thresholds, as [`ferrovs_core::abi::dest::Limits`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) limits: u64,
+    /// Whether it has weight 0.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) rests: bool,
     /// Tick since which a removed one has been without flows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) idle_since: Option<u32>,
@@ -147,22 +151,20 @@ impl Ledger {
         &self.dests
     }
 
-    /// Takes over the thresholds of all servers of the services that are `concerned`.
+    /// Takes over weights and thresholds of all servers of the services that are `concerned`.
     pub(super) fn set_limits(&mut self, wanted: &Wanted, concerned: impl Fn(&ServiceKey) -> bool) {
         let services = self.services.iter().filter(|record| concerned(&record.key));
-        let limits: HashMap<_, _> = services
+        let settings: HashMap<_, _> = services
             .filter_map(|record| Some((record.number, wanted.service(&record.key)?)))
             .flat_map(|(number, service)| {
                 let dests = service.destinations.iter();
-                dests.map(move |dest| {
-                    let limits = Limits::new(dest.upper_threshold, dest.lower_threshold);
-                    ((number, dest.address), limits.0)
-                })
+                dests.map(move |dest| ((number, dest.address), dest))
             })
             .collect();
-        for dest in &mut self.dests {
-            if let Some(&limits) = limits.get(&(dest.service, dest.address)) {
-                dest.limits = limits;
+        for record in &mut self.dests {
+            if let Some(dest) = settings.get(&(record.service, record.address)) {
+                record.limits = Limits::new(dest.upper_threshold, dest.lower_threshold).0;
+                record.rests = dest.weight == 0;
             }
         }
     }

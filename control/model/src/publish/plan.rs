@@ -265,6 +265,7 @@ fn add_dests<'a, P: Plane>(
                 endpoint: dest.endpoint(virtual_.port()),
                 present: true,
                 limits: 0,
+                rests: false,
                 idle_since: None,
                 born: counted,
                 zero: counted,

@@ -51,7 +51,8 @@ fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
             continue;
         };
         let forwards = if present { dest::FORWARDS } else { 0 };
-        let mode = u64::from(record.service) | forwards;
+        let rests = if record.rests { dest::RESTS } else { 0 };
+        let mode = u64::from(record.service) | forwards | rests;
         let returns = present && line.load(dest::MODE) & dest::FORWARDS == 0;
         if returns || line.load(dest::ENDPOINT) != endpoint.pack(0) {
             // The way there is not known yet: the number was somebody else's, or the server's before it

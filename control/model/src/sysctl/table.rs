@@ -64,14 +64,11 @@ pub struct Meaningless {
 /// What the data plane does not do yet: the one list of it. With each sysctl stands the value by which it
 /// behaves whatever is chosen; none where it has nothing yet that the sysctl is about.
 pub const NOT_YET: &[(Sysctl, Option<u32>)] = &[
-    (Sysctl::ConnReuseMode, Some(1)),
-    (Sysctl::ExpireNodestConn, Some(0)),
     (Sysctl::ExpireQuiescentTemplate, None),
     (Sysctl::LblcExpiration, None),
     (Sysctl::LblcrExpiration, None),
     (Sysctl::NatIcmpSend, Some(0)),
     (Sysctl::SloppySctp, None),
-    (Sysctl::SloppyTcp, Some(0)),
 ];
 
 /// The sysctls that ferrovs has, in the order of [`Sysctl`], which is that of their names.

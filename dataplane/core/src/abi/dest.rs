@@ -17,14 +17,16 @@ pub const TRAFFIC_LINES: u32 = MAX_DESTS / 2;
 
 /// Word of the settings: endpoint, tag 0.
 pub const ENDPOINT: usize = 0;
-/// Word of the settings: bits 0..16 service number, bit 32 [`FORWARDS`].
+/// Word of the settings: bits 0..16 service number, bit 32 [`FORWARDS`], bit 33 [`RESTS`].
 pub const MODE: usize = 1;
 /// Word of the settings: number of the next hop towards it.
 pub const NEXT_HOP: usize = 2;
 
-/// Bit of [`MODE`]: the server exists. Packets of flows whose server was removed are dropped, as IPVS
-/// does with `expire_nodest_conn` = 0, until it comes back or they expire.
+/// Bit of [`MODE`]: the server exists. What becomes of flows whose server was removed, the sysctl
+/// `expire_nodest_conn` says.
 pub const FORWARDS: u64 = 1 << 32;
+/// Bit of [`MODE`]: the server has weight 0.
+pub const RESTS: u64 = 1 << 33;
 
 /// Word of the live counts: flows there are, see [`Counts`].
 pub const COUNTS: usize = 0;

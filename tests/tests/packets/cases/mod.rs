@@ -1,5 +1,6 @@
 //! The table: what arrives, and what is to become of it. One file for each concern.
 
+mod departures;
 mod hops;
 mod ip;
 mod link;
@@ -32,6 +33,7 @@ pub(crate) fn all() -> Vec<Case> {
         ip::cases(),
         hops::cases(),
         services::cases(),
+        departures::cases(),
         schedulers::cases(),
         table::cases(),
     ]

@@ -11,17 +11,17 @@ use ferrovs_model::{Change, Protocol};
 use super::{ALICE, BOB, FIRST, SECOND, alice, client, first, from_client, from_server, http_of};
 use crate::{
     case::{Case, Step, case, dropped, forwarded, passed},
-    packet::{ACK, FIN, Link, Packet, RST, SYN, Transport, at},
+    packet::{ACK, Link, Packet, SYN, Transport, at},
     world::{BACK_MAC, DIP, HTTP, RIP_141, RIP_143, VIP, World, key, mac_of, masq, service},
 };
 
 const ALT_HTTP: SocketAddrV4 = SocketAddrV4::new(VIP, 81);
 
-fn http() -> ferrovs_model::ServiceKey {
+pub(super) fn http() -> ferrovs_model::ServiceKey {
     key(Protocol::Tcp, HTTP)
 }
 
-fn add(server: SocketAddrV4) -> Change {
+pub(super) fn add(server: SocketAddrV4) -> Change {
     Change::AddDestination {
         service: http(),
         destination: masq(server, 1),
@@ -35,7 +35,7 @@ fn weigh(server: SocketAddrV4, weight: u32) -> Change {
     }
 }
 
-fn delete(server: SocketAddrV4) -> Change {
+pub(super) fn delete(server: SocketAddrV4) -> Change {
     Change::DeleteDestination {
         service: http(),
         address: SocketAddr::V4(server),
@@ -58,7 +58,7 @@ fn sharing(world: &mut World) {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    [schedules(), departures(), endpoints(), sharers()].concat()
+    [schedules(), endpoints(), sharers()].concat()
 }
 
 fn schedules() -> Vec<Case> {
@@ -102,57 +102,6 @@ fn schedules() -> Vec<Case> {
             .opened(client(2), HTTP, SECOND)
             .opened(client(3), HTTP, third)
             .opened(client(4), HTTP, FIRST),
-    ]
-}
-
-fn departures() -> Vec<Case> {
-    let gone = || dropped(Reason::DestinationGone);
-    vec![
-        case("a deleted server's flows are dropped, both ways; others go on")
-            .established()
-            .connected(BOB, HTTP, SECOND)
-            .change(delete(FIRST))
-            .front(alice(ACK), gone())
-            .front(alice(FIN | ACK), gone())
-            .back(first(ACK), gone())
-            .front(alice(SYN), gone())
-            .front(from_client(BOB, HTTP, ACK), forwarded())
-            .back(from_server(SECOND, BOB, ACK), forwarded())
-            .opened(client(3), HTTP, SECOND),
-        case("a deleted server that comes back finds its flows again")
-            .established()
-            .change(delete(FIRST))
-            .front(alice(ACK), gone())
-            .change(add(FIRST))
-            .front(alice(ACK), forwarded())
-            .back(first(ACK), forwarded()),
-        case("a deleted server's closed connection is opened anew elsewhere")
-            .established()
-            .back(
-                first(RST),
-                forwarded().state(ferrovs_core::abi::state::CLOSE),
-            )
-            .change(delete(FIRST))
-            .front(alice(ACK), gone())
-            .front(alice(SYN), forwarded().ends(ALICE).opens(SECOND, SYN_RECV)),
-        case("a deleted service takes no new flows and drops the old ones")
-            .established()
-            .change(Change::DeleteService { service: http() })
-            .front(from_client(BOB, HTTP, SYN), passed())
-            .front(
-                from_client(BOB, HTTP, ACK),
-                passed().because(Reason::NoFlow),
-            )
-            .front(alice(ACK), gone())
-            .back(first(ACK), gone()),
-        case("everything is cleared")
-            .established()
-            .change(Change::Clear)
-            .front(from_client(BOB, HTTP, SYN), passed())
-            .front(alice(ACK), gone())
-            .seconds(902)
-            .front(alice(ACK), passed().because(Reason::NoFlow))
-            .step(Step::Sweep(vec![ALICE])),
     ]
 }
 
