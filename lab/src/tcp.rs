@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{SocketAddrV4, TcpStream},
+    net::{SocketAddr, TcpStream},
     os::fd::{AsFd, AsRawFd},
     time::{Duration, Instant},
 };
@@ -11,32 +11,33 @@ use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::socket::{
-        AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect as start_connect, getsockopt,
-        setsockopt, socket, sockopt,
+        AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect as start_connect,
+        getsockopt, setsockopt, socket, sockopt,
     },
 };
 
-/// Connects from the namespace of the calling thread; `source_port` 0 leaves the choice to the
+/// Connects from the namespace of the calling thread; `source` may leave address, port or both to the
 /// kernel.
 pub(crate) fn connect(
-    target: SocketAddrV4,
-    source_port: u16,
+    target: SocketAddr,
+    source: Option<SocketAddr>,
     limit: Duration,
 ) -> io::Result<TcpStream> {
+    let family = match target {
+        SocketAddr::V4(_) => AddressFamily::Inet,
+        SocketAddr::V6(_) => AddressFamily::Inet6,
+    };
     let socket = socket(
-        AddressFamily::Inet,
+        family,
         SockType::Stream,
         SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
         None,
     )?;
-    if source_port != 0 {
+    if let Some(source) = source {
         setsockopt(&socket, sockopt::ReuseAddr, &true)?;
-        bind(
-            socket.as_raw_fd(),
-            &SockaddrIn::new(0, 0, 0, 0, source_port),
-        )?;
+        bind(socket.as_raw_fd(), &SockaddrStorage::from(source))?;
     }
-    match start_connect(socket.as_raw_fd(), &SockaddrIn::from(target)) {
+    match start_connect(socket.as_raw_fd(), &SockaddrStorage::from(target)) {
         Ok(()) | Err(Errno::EINPROGRESS) => {}
         Err(error) => return Err(error.into()),
     }

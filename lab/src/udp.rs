@@ -2,7 +2,8 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    str::FromStr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -34,7 +35,8 @@ impl UdpServer {
     ///
     /// # Errors
     /// When the address cannot be bound.
-    pub fn start(namespace: &Namespace, address: SocketAddrV4) -> Result<Self> {
+    pub fn start(namespace: &Namespace, address: impl Into<SocketAddr>) -> Result<Self> {
+        let address = address.into();
         let socket = namespace
             .run(|| UdpSocket::bind(address))?
             .and_then(|socket| socket.set_read_timeout(Some(LOOK)).map(|()| socket))
@@ -43,7 +45,7 @@ impl UdpServer {
         let stopped = Arc::clone(&stop);
         let thread = thread::Builder::new()
             .name(format!("udp {address}"))
-            .spawn(move || answer(&socket, *address.ip(), &stopped))
+            .spawn(move || answer(&socket, address.ip(), &stopped))
             .doing(|| "start a thread")?;
         Ok(Self {
             stop,
@@ -63,7 +65,7 @@ impl Drop for UdpServer {
     }
 }
 
-fn answer(socket: &UdpSocket, own: Ipv4Addr, stop: &AtomicBool) -> io::Result<()> {
+fn answer(socket: &UdpSocket, own: IpAddr, stop: &AtomicBool) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     while !stop.load(Ordering::Relaxed) {
         match socket.recv_from(&mut buffer) {
@@ -90,17 +92,22 @@ fn answer(socket: &UdpSocket, own: Ipv4Addr, stop: &AtomicBool) -> io::Result<()
 ///
 /// # Errors
 /// When no answer comes within two seconds, or not what was sent.
-pub fn ask(
+pub fn ask<A: FromStr>(
     namespace: &Namespace,
-    target: SocketAddrV4,
+    target: impl Into<SocketAddr>,
     source_port: u16,
     words: &[u8],
-) -> Result<Ipv4Addr> {
+) -> Result<A> {
+    let target = target.into();
+    let any = match target {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
     let received = namespace.run(|| -> io::Result<Vec<u8>> {
-        let socket = UdpSocket::bind(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, source_port))?;
+        let socket = UdpSocket::bind((any, source_port))?;
         socket.set_read_timeout(Some(PATIENCE))?;
         // Connected, so that only the target's answer is taken, and ICMP errors are noticed.
-        socket.connect(SocketAddr::V4(target))?;
+        socket.connect(target)?;
         socket.send(words)?;
         let mut buffer = vec![0; 64 * 1024];
         let length = socket.recv(&mut buffer)?;

@@ -3,7 +3,12 @@
 
 mod support;
 
-use std::{fs, net::SocketAddrV4, process::Command, time::Duration};
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddrV4},
+    process::Command,
+    time::Duration,
+};
 
 use ferrovs_lab::{
     CLIENT, Capture, Held, Hook, Offload, Options, Storm, Topology, WebServers,
@@ -46,7 +51,7 @@ fn pages_cross_the_director_and_both_wires_count_the_same() {
                     .send(&topology.client)
                     .unwrap();
                 assert_eq!(page.status, 200);
-                assert_eq!(page.local, SocketAddrV4::new(CLIENT, port));
+                assert_eq!(page.local, SocketAddrV4::new(CLIENT, port).into());
                 assert_eq!(http::server_of(&page.text()), Some(server.address));
             }
         }
@@ -245,7 +250,7 @@ fn datagrams_are_answered() {
     let topology = routed(Options::default());
     for server in &topology.servers {
         let address = SocketAddrV4::new(server.address, 53);
-        let asked = || udp::ask(&topology.client, address, 5353, b"who is there");
+        let asked = || udp::ask::<Ipv4Addr>(&topology.client, address, 5353, b"who is there");
         assert!(asked().is_err());
         let _server = udp::UdpServer::start(&server.namespace, address).unwrap();
         assert_eq!(asked().unwrap(), server.address);

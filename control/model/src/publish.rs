@@ -14,6 +14,7 @@
 //! for as long as it has such servers. Whoever comes back meanwhile finds its flows again.
 
 mod edit;
+mod endpoint;
 mod figures;
 mod filter;
 mod ledger;
@@ -26,8 +27,10 @@ mod rotation;
 mod spans;
 mod writer;
 
+use std::collections::BTreeMap;
+
 use ferrovs_core::{
-    abi::{config, dest},
+    abi::{config, dest, ipv6::EndpointKey},
     tables::{Line, Tables},
 };
 
@@ -51,6 +54,10 @@ pub trait Plane {
     fn tables(&self) -> &Self::Tables;
     /// The counters of a destination, summed over all CPUs since the tables were made.
     fn figures(&self, dest: u32) -> Figures;
+    /// The IPv6 endpoints that the filter has, and what it says about them.
+    fn endpoints(&self) -> BTreeMap<EndpointKey, u64>;
+    /// Has the filter say this about an IPv6 endpoint, or forget it; whether it does.
+    fn set_endpoint(&self, key: EndpointKey, value: Option<u64>) -> bool;
     /// Lines of the filter table, both halves together.
     fn filter_lines(&self) -> u32;
     /// Returns when every program run that was under way at the call has ended.
@@ -70,6 +77,8 @@ pub struct Publisher {
     /// What the tables certainly say; `None` before the first commit, and when something is to be
     /// forgotten.
     settled: Option<Wanted>,
+    /// The IPv6 endpoints that the filter certainly has.
+    endpoints: Option<endpoint::Endpoints>,
 }
 
 impl Publisher {
@@ -81,6 +90,7 @@ impl Publisher {
             // What an earlier publisher took out of use just before it ended is unknown.
             retired: numbers::Retired::everything(),
             settled: None,
+            endpoints: None,
         }
     }
 
@@ -108,7 +118,7 @@ impl Publisher {
 
     /// Writes a plan. Any state the tables may have been left in by an unfinished commit is mended.
     pub fn commit<P: Plane>(&mut self, plane: &P, plan: Plan) {
-        writer::write(plane, &plan, &mut self.retired);
+        writer::write(plane, &plan, &mut self.retired, &mut self.endpoints);
         self.ledger = plan.ledger;
         self.settled = plan.wanted;
     }

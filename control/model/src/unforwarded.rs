@@ -13,8 +13,6 @@ use crate::{Destination, Forwarding, Protocol, Service, ServiceKey, Wanted, sche
 pub enum Lack {
     /// Balancing this protocol.
     Protocol(Protocol),
-    /// Balancing IPv6.
-    Ipv6,
     /// Services by firewall mark.
     FirewallMark,
     /// Services for all ports.
@@ -35,7 +33,6 @@ impl fmt::Display for Lack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Protocol(protocol) => write!(f, "{protocol}"),
-            Self::Ipv6 => f.write_str("IPv6"),
             Self::FirewallMark => f.write_str("firewall marks (-f)"),
             Self::AllPorts => f.write_str("port 0"),
             Self::Scheduler(name) => write!(f, "the scheduler {name}"),
@@ -61,9 +58,6 @@ fn lacks_of_service(service: &Service) -> Vec<Lack> {
             }
         }
     }
-    if service.key.is_ipv6() {
-        lacks.push(Lack::Ipv6);
-    }
     let settings = &service.settings;
     if scheduler::built(&settings.scheduler).is_none() {
         lacks.push(Lack::Scheduler(settings.scheduler.clone()));
@@ -85,9 +79,6 @@ fn lacks_of_destination(destination: &Destination) -> Vec<Lack> {
         Forwarding::Masq => {}
         Forwarding::Route => lacks.push(Lack::Route),
         Forwarding::Tunnel(_) => lacks.push(Lack::Tunnel),
-    }
-    if destination.address.is_ipv6() {
-        lacks.push(Lack::Ipv6);
     }
     lacks
 }
@@ -219,14 +210,9 @@ mod tests {
                 "SCTP 10.0.0.1:99 is kept but not forwarded: not there yet: SCTP",
             ),
             (
-                vip(Protocol::Udp, "[2001:db8::1]:53"),
-                rr.clone(),
-                "UDP [2001:db8::1]:53 is kept but not forwarded: not there yet: IPv6",
-            ),
-            (
                 mark,
                 rr,
-                "FWM 7 IPv6 is kept but not forwarded: not there yet: firewall marks (-f), IPv6",
+                "FWM 7 IPv6 is kept but not forwarded: not there yet: firewall marks (-f)",
             ),
             (
                 tcp,
@@ -256,6 +242,15 @@ mod tests {
     }
 
     #[test]
+    fn ipv6_lacks_nothing() {
+        let key = vip(Protocol::Udp, "[2001:db8::1]:53");
+        let server = Destination::masq("[2001:db8::2]:53".parse().unwrap());
+        let wanted = wanted(key, ServiceSettings::new("rr"), &[server]);
+        assert_eq!(sentences(&wanted), [""; 0]);
+        assert_eq!(wanted.forwarded(), wanted);
+    }
+
+    #[test]
     fn a_server_that_lacks_something_leaves_the_others_alone() {
         let key = vip(Protocol::Tcp, "10.0.0.1:80");
         let masq = |host: u8| Destination::masq(([10, 0, 1, host], 80).into());
@@ -275,7 +270,7 @@ mod tests {
         assert_eq!(
             sentences(&wanted),
             [
-                format!("server [2001:db8::2]:80 {of} tunnelling (-i), IPv6"),
+                format!("server [2001:db8::2]:80 {of} tunnelling (-i)"),
                 format!("server 10.0.1.2:80 {of} direct routing (-g)"),
             ]
         );

@@ -8,23 +8,21 @@
 
 use crate::abi::config::{self, Sysctls};
 use crate::abi::dest;
-use crate::abi::endpoint::Endpoint;
-use crate::abi::flow::WayBack;
 use crate::abi::pointer::PointerKey;
 use crate::abi::reason::Reason;
 use crate::abi::{filter, interface, state};
+use crate::family::{Family, Ipv4, Ipv6};
 use crate::flow::open::Wish;
 use crate::flow::tcp::{self, Direction};
 use crate::flow::touch::touch;
-use crate::flow::way_back::learn;
 use crate::flow::{Flow, find, is_expired, place, retire};
 use crate::frame::Frame;
 use crate::hop::{self, Hop};
-use crate::nat::{self, Rewrite};
-use crate::side::{self, Side};
+use crate::nat;
+use crate::side::Side;
 use crate::tables::{Line, Tables, count};
 use crate::verdict::{Arrival, Hook, Verdict};
-use crate::wire::{self, Packet, Parsed, TCP, Tcp};
+use crate::wire::{Link, Packet, Parsed, TCP, Tcp, Version, ethernet};
 
 /// Decides about one packet, rewrites it if it is to be forwarded, and says what becomes of it.
 ///
@@ -104,12 +102,13 @@ enum Leave {
 }
 
 /// One packet and what it is judged by.
-struct Case<'a, T: Tables> {
+struct Case<'a, A: Family, T: Tables> {
     tables: &'a T,
     /// Line 0 of the configuration.
     config: T::Line,
     arrival: Arrival,
     packet: Packet,
+    client: A::Client,
     now: u32,
 }
 
@@ -127,33 +126,61 @@ fn decide<F: Frame, T: Tables>(
     } else {
         None
     };
-    let packet = match wire::parse(frame, mac) {
+    match ethernet::parse(frame, mac).ok_or(Leave::Foreign)? {
+        (link, Version::V4) => decide_of::<Ipv4, _, T>(frame, tables, arrival, link, opened, wish),
+        (link, Version::V6) => {
+            decide_of::<Ipv6, _, T>(&mut frame.varying(), tables, arrival, link, opened, wish)
+        }
+    }
+}
+
+/// The rest of the way, from the IP header on.
+#[inline(always)]
+fn decide_of<A: Family, F: Frame, T: Tables>(
+    frame: &mut F,
+    tables: &T,
+    arrival: Arrival,
+    link: Link,
+    opened: u32,
+    wish: &mut Wish,
+) -> Result<Verdict, Leave> {
+    let mut packet = match A::parse(frame, link) {
         Parsed::Packet(packet) => packet,
         Parsed::Fragment => return Err(Leave::Pass(Reason::Fragment)),
         Parsed::Foreign => return Err(Leave::Foreign),
     };
     let config = tables.config(0).ok_or(Leave::Foreign)?;
-    let side = side::tell(tables, config, &packet).ok_or(Leave::Foreign)?;
-    let case = Case {
+    let (side, client) = A::tell(frame, tables, config, &mut packet).ok_or(Leave::Foreign)?;
+    let case = Case::<A, T> {
         tables,
         config,
         arrival,
         packet,
+        client,
         now: tables.now(),
     };
-    let (flow, direction) = match side {
-        Side::Client(service) => (
-            case.client_flow(service, opened, wish)?,
-            Direction::ToServer,
-        ),
-        Side::Server(entry) => (case.server_flow(entry)?, Direction::ToClient),
+    let (flow, hop, direction) = match side {
+        Side::Client(service) => {
+            let flow = case.client_flow(service, opened, wish)?;
+            (
+                flow,
+                case.hop_to_server(&flow, service, wish)?,
+                Direction::ToServer,
+            )
+        }
+        Side::Server(entry) => {
+            let flow = case.server_flow(entry)?;
+            if !A::is_from_server(frame, tables, &packet, &flow) {
+                return Err(Leave::Foreign);
+            }
+            (flow, case.hop_to_client(&flow)?, Direction::ToClient)
+        }
     };
-    let hop = case.next_hop(&flow, direction, wish)?;
     case.keep_books(&flow, direction)?;
     if hop.trusted {
         nat::readdress(frame, packet.link, &hop).ok_or(Leave::Foreign)?;
     }
-    nat::rewrite(frame, &packet, case.rewrite(&flow, direction)).ok_or(Leave::Foreign)?;
+    A::rewrite(frame, tables, &packet, &flow, direction).ok_or(Leave::Foreign)?;
     if hop.trusted {
         return Ok(Verdict::Transmit {
             interface: hop.interface,
@@ -165,19 +192,25 @@ fn decide<F: Frame, T: Tables>(
     })
 }
 
-impl<T: Tables> Case<'_, T> {
+impl<A: Family, T: Tables> Case<'_, A, T> {
+    /// The tag of the client's word: protocol and family.
+    #[inline(always)]
+    fn tag(&self) -> u16 {
+        self.packet.protocol as u16 | A::TAG
+    }
+
     /// The flow of a client's packet: the one that has just been `opened`, or the one there is. If there is
     /// none, `wish` is the one that the packet opens.
     #[inline(always)]
     fn client_flow(&self, service: u16, opened: u32, wish: &mut Wish) -> Result<Flow, Leave> {
-        let client = self.packet.source.pack(self.packet.protocol as u16);
+        let client = self.packet.source.pack(self.tag());
         let virtual_ = self.packet.destination.pack(service);
         let key = PointerKey([client, virtual_]);
         let found = if opened == 0 {
             let place = place::of(self.config, client, service);
-            find::by_client(self.tables, &place, key)
+            find::by_client::<A, T>(self.tables, &place, key, self.client)
         } else {
-            find::in_line(self.tables, opened, key)
+            find::in_line::<A, T>(self.tables, opened, key, self.client)
         };
         if let Some(flow) = found
             && self.is_current(&flow)
@@ -187,12 +220,13 @@ impl<T: Tables> Case<'_, T> {
             }
             retire::retire(self.tables, flow.number, flow.control, self.now);
         }
-        Err(self.miss(client, virtual_, wish))
+        Err(self.miss(service, wish))
     }
 
-    /// What becomes of a client's packet without a flow; `wish` is the flow that it opens, if it may.
+    /// What becomes of a client's packet to `service` without a flow; `wish` is the flow that it opens, if it
+    /// may.
     #[inline(always)]
-    fn miss(&self, client: u64, virtual_: u64, wish: &mut Wish) -> Leave {
+    fn miss(&self, service: u16, wish: &mut Wish) -> Leave {
         let state = match self.packet.protocol {
             TCP if self.packet.tcp.opens() => state::SYN_RECV,
             TCP if !self.packet.tcp.has(Tcp::RST) && self.sysctls().sloppy_tcp() => {
@@ -202,8 +236,9 @@ impl<T: Tables> Case<'_, T> {
             _ => state::UDP,
         };
         *wish = Wish {
-            client,
-            virtual_,
+            client: self.packet.source.pack(self.tag()),
+            virtual_: self.packet.destination.pack(service),
+            address: A::address(self.client),
             state,
             interface: self.arrival.interface,
             now: self.now,
@@ -215,8 +250,9 @@ impl<T: Tables> Case<'_, T> {
     #[inline(always)]
     fn server_flow(&self, entry: filter::Entry) -> Result<Flow, Leave> {
         let server = self.packet.source.pack(0);
-        let peer = self.packet.destination.pack(self.packet.protocol as u16);
-        find::by_server(self.tables, self.config, entry, PointerKey([server, peer]))
+        let peer = self.packet.destination.pack(self.tag());
+        let key = PointerKey([server, peer]);
+        find::by_server::<A, T>(self.tables, self.config, entry, key, self.client)
             .filter(|flow| self.is_current(flow))
             .ok_or(Leave::Foreign)
     }
@@ -249,30 +285,35 @@ impl<T: Tables> Case<'_, T> {
         Sysctls(line.map_or(0, |line| line.load(config::MODES)))
     }
 
-    /// By the next hop of the direction, if it can be trusted; otherwise tc asks the kernel, for which
-    /// the interface must be known at least. A client's packet whose server is gone may open another flow.
+    /// The way to the flow's server. A packet whose server is gone may open another flow.
     #[inline(always)]
-    fn next_hop(&self, flow: &Flow, direction: Direction, wish: &mut Wish) -> Result<Hop, Leave> {
-        let (number, interface) = match direction {
-            Direction::ToServer => match self.tables.dest(flow.owner.dest()) {
-                Some(line) if line.load(dest::MODE) & dest::FORWARDS != 0 => {
-                    (line.load(dest::NEXT_HOP) as u32, 0)
-                }
-                _ if self.sysctls().expire_nodest_conn() => {
-                    retire::retire(self.tables, flow.number, flow.control, self.now);
-                    return Err(self.miss(flow.client, flow.virtual_, wish));
-                }
-                _ => return Err(Leave::Drop(Reason::DestinationGone)),
-            },
-            Direction::ToClient => {
-                let mut back = flow.way_back;
-                if back.next_hop() == 0 {
-                    let client = Endpoint::unpack(flow.client).address;
-                    back = WayBack(learn(self.tables, flow.number, back.0, client));
-                }
-                (back.next_hop(), back.interface())
+    fn hop_to_server(&self, flow: &Flow, service: u16, wish: &mut Wish) -> Result<Hop, Leave> {
+        match self.tables.dest(flow.owner.dest()) {
+            Some(line) if line.load(dest::MODE) & dest::FORWARDS != 0 => {
+                self.hop(line.load(dest::NEXT_HOP) as u32, 0)
             }
-        };
+            _ if self.sysctls().expire_nodest_conn() => {
+                retire::retire(self.tables, flow.number, flow.control, self.now);
+                Err(self.miss(service, wish))
+            }
+            _ => Err(Leave::Drop(Reason::DestinationGone)),
+        }
+    }
+
+    /// The way back to the flow's client.
+    #[inline(always)]
+    fn hop_to_client(&self, flow: &Flow) -> Result<Hop, Leave> {
+        let mut back = flow.way_back;
+        if back.next_hop() == 0 {
+            back = A::way_back(self.tables, flow, self.client);
+        }
+        self.hop(back.next_hop(), back.interface())
+    }
+
+    /// By the next hop of this number, if it can be trusted; otherwise tc asks the kernel, for which the
+    /// interface must be known at least.
+    #[inline(always)]
+    fn hop(&self, number: u32, interface: u32) -> Result<Hop, Leave> {
         let mut hop = hop::find(self.tables, self.config, number, interface, self.now);
         hop.trusted &= hop.link == self.packet.link;
         match (hop.trusted, self.arrival.hook) {
@@ -301,18 +342,6 @@ impl<T: Tables> Case<'_, T> {
             counters.add_local(bytes, self.packet.length as u64);
         }
         Ok(())
-    }
-
-    #[inline(always)]
-    fn rewrite(&self, flow: &Flow, direction: Direction) -> Rewrite {
-        let (source, destination) = match direction {
-            Direction::ToServer => (flow.local, flow.dest),
-            Direction::ToClient => (flow.virtual_, flow.client),
-        };
-        Rewrite {
-            source: Endpoint::unpack(source),
-            destination: Endpoint::unpack(destination),
-        }
     }
 }
 

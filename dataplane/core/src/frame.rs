@@ -4,6 +4,8 @@
 //! the frame returns `None` and changes nothing. Integers are returned as the native integer whose
 //! memory bytes are the wire's.
 
+use crate::wire::ipv6::{Upper, skip};
+
 /// A change to a layer-4 checksum, as RFC 1624 differences: one's complement sums of (new - old), not
 /// folded further than 32 bits.
 #[derive(Clone, Copy)]
@@ -16,6 +18,8 @@ pub struct ChecksumChange {
     /// UDP: a checksum field of zero means "none" and stays zero, and a sum of zero is written as
     /// 0xffff (RFC 768).
     pub zero_is_none: bool,
+    /// The addresses are IPv6 ones: no header checksum makes up for their change.
+    pub ipv6: bool,
 }
 
 /// The bytes of one packet.
@@ -32,6 +36,19 @@ pub trait Frame {
     fn write_u32(&mut self, offset: usize, value: u32) -> Option<()>;
     /// Writes eight bytes.
     fn write_u64(&mut self, offset: usize, value: u64) -> Option<()>;
+    /// The same frame, for offsets that the packet itself says. The kernel's verifier wants each access
+    /// proved by a comparison of the very pointer that is used; where it cannot know the offset, the
+    /// compiler must not take one comparison for another.
+    fn varying(&mut self) -> impl Frame;
+    /// Reads over IPv6 extension headers: [`crate::wire::ipv6::skip`]. The eBPF programs make it a function
+    /// that the kernel's verifier judges by itself, so that what follows is not judged for every way
+    /// through them.
+    fn skip_extensions(&self, offset: usize, next: u8) -> Upper
+    where
+        Self: Sized,
+    {
+        skip(self, offset, next)
+    }
     /// Applies a change to the layer-4 checksum at `offset`. The last thing done to a frame: where the
     /// kernel keeps the checksum half computed (CHECKSUM_PARTIAL), only the kernel can do it right.
     fn change_checksum(&mut self, offset: usize, change: ChecksumChange) -> Option<()>;

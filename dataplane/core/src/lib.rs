@@ -24,6 +24,7 @@
 
 pub mod abi;
 pub mod director;
+pub mod family;
 pub mod flow;
 pub mod frame;
 pub mod hop;

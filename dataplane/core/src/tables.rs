@@ -3,9 +3,11 @@
 //! Contract for implementers: `load` acquires and `store` releases, read-modify-write operations are
 //! sequentially consistent; a line stays valid while it is held; indices out of range give `None`.
 
+use crate::abi::ipv6::{Address, EndpointKey, NeighbourKey};
 use crate::abi::pointer::{Pointer, PointerKey};
 use crate::abi::reason::Reason;
 use crate::abi::{dest, next_hop};
+use crate::flow::find::tagged;
 use crate::flow::open::{Outcome, Wish, choose, open};
 use crate::flow::reserve::point;
 use crate::sched::scan::{Search, step};
@@ -78,6 +80,16 @@ pub struct Route {
     pub neighbour: u32,
 }
 
+/// As [`Route`], of an IPv6 address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+pub struct RouteIpv6 {
+    /// Index of the interface it leaves by.
+    pub interface: u32,
+    /// Address of the neighbour it is handed to, often a link-local one.
+    pub neighbour: Address,
+}
+
 /// Everything outside the packet that a decision may depend on.
 pub trait Tables {
     /// The lines this home provides.
@@ -131,6 +143,11 @@ pub trait Tables {
     /// The number of the next hop with this [key](crate::abi::next_hop::neighbour_key).
     fn neighbour(&self, key: u64) -> Option<u32>;
 
+    /// What the filter knows about an IPv6 endpoint: a [`crate::abi::filter::Entry`].
+    fn endpoint(&self, key: &EndpointKey) -> Option<u64>;
+    /// The number of the next hop with this key, which is not [hidden](crate::abi::ipv6::HIDDEN).
+    fn neighbour_ipv6(&self, key: &NeighbourKey) -> Option<u32>;
+
     /// The pointer stored under a key.
     fn pointer(&self, key: &PointerKey) -> Option<Pointer>;
     /// Stores a pointer under a key that has none; false if it has one or there is no room.
@@ -142,6 +159,9 @@ pub trait Tables {
 
     /// The route to an IPv4 address (wire order), for a packet that came in by `interface`.
     fn route(&self, destination: u32, interface: u32) -> Option<Route>;
+
+    /// The same to an IPv6 address.
+    fn route_ipv6(&self, destination: Address, interface: u32) -> Option<RouteIpv6>;
 
     // The core calls some of its own functions by way of its home, because the eBPF programs must call
     // them differently: as functions that the verifier judges by themselves, or from `bpf_loop`.
@@ -168,11 +188,19 @@ pub trait Tables {
     }
 
     /// Picks a server: [`crate::flow::open::choose`].
-    fn choose(&self, client: u64, virtual_: u64) -> u32
+    fn choose(&self, address: u32, client: u64, virtual_: u64) -> u32
     where
         Self: Sized,
     {
-        choose(self, client, virtual_)
+        choose(self, address, client, virtual_)
+    }
+
+    /// Looks for a flow among the tagged lines of a bucket: [`crate::flow::find::tagged`].
+    fn tagged(&self, bucket: u32, tag: u32, first: u64, second: u64) -> u32
+    where
+        Self: Sized,
+    {
+        tagged(self, bucket, tag, first, second)
     }
 
     /// Reserves a reply: [`crate::flow::reserve::point`].

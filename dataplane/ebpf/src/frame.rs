@@ -3,22 +3,39 @@
 //! The verifier believes an access only after a comparison of the very pointer that is then used with
 //! the end of the data, so every access checks for itself.
 
-use aya_ebpf::bindings::{__sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR};
-use aya_ebpf::helpers::bpf_l4_csum_replace;
+use core::arch::asm;
+
+use aya_ebpf::bindings::{__sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, xdp_md};
+use aya_ebpf::helpers::{bpf_csum_update, bpf_l4_csum_replace};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use ferrovs_core::frame::{ChecksumChange, Frame};
 use ferrovs_core::nat::checksum;
+use ferrovs_core::wire::ipv6::{self, Upper, skip};
 
-/// Highest offset that is ever touched: Ethernet with tag, IPv4 with options, TCP.
-const REACH: usize = 18 + 60 + 20;
+/// Highest offset that is ever touched: Ethernet with tag, IPv6 with extension headers, TCP.
+const REACH: usize = 18 + ipv6::HEADER + ipv6::EXTENSIONS + 20;
+/// The same for IPv4: Ethernet with tag, IPv4 with options, TCP.
+const REACH_IPV4: usize = 18 + 60 + 20;
+/// `ETH_P_IPV6` as `skb->protocol` has it.
+const PROTOCOL_IPV6: u32 = (0x86dd_u16).to_be() as u32;
+/// `BPF_F_IPV6` (Linux 6.16): of an IPv6 packet whose checksum the kernel knows (CHECKSUM_COMPLETE), a
+/// changed address and the checksum that makes up for it leave the sum as it was.
+const CHECKSUM_IPV6: u64 = 1 << 7;
 
-/// A pointer to `T` at `offset`, if it lies within the data.
+/// A pointer to `T` at `offset`, if it lies within the data. With `VARYING` the compiler sees no relation
+/// between this access and others, see [`Frame::varying`].
 #[inline(always)]
-fn at<T>(data: usize, end: usize, offset: usize) -> Option<*mut T> {
+fn at<T, const VARYING: bool>(data: usize, end: usize, offset: usize) -> Option<*mut T> {
     if offset > REACH {
         return None;
     }
-    let start = data + offset;
+    let mut start = data + offset;
+    if VARYING {
+        // SAFETY: moves a register to itself. Nothing at all would leave a line number without code.
+        unsafe {
+            asm!("{0} = {0}", inout(reg) start, options(pure, nomem, nostack, preserves_flags))
+        };
+    }
     if start + size_of::<T>() > end {
         None
     } else {
@@ -27,52 +44,52 @@ fn at<T>(data: usize, end: usize, offset: usize) -> Option<*mut T> {
 }
 
 macro_rules! accessors {
-    ($frame:ident) => {
+    () => {
         #[inline(always)]
         fn read_u16(&self, offset: usize) -> Option<u16> {
             // SAFETY: `at` has compared with the end of the data.
-            Some(unsafe { at::<u16>(self.data(), self.end(), offset)?.read_unaligned() })
+            Some(unsafe { at::<u16, VARYING>(self.data(), self.end(), offset)?.read_unaligned() })
         }
 
         #[inline(always)]
         fn read_u32(&self, offset: usize) -> Option<u32> {
             // SAFETY: as above.
-            Some(unsafe { at::<u32>(self.data(), self.end(), offset)?.read_unaligned() })
+            Some(unsafe { at::<u32, VARYING>(self.data(), self.end(), offset)?.read_unaligned() })
         }
 
         #[inline(always)]
         fn read_u64(&self, offset: usize) -> Option<u64> {
             // SAFETY: as above.
-            Some(unsafe { at::<u64>(self.data(), self.end(), offset)?.read_unaligned() })
+            Some(unsafe { at::<u64, VARYING>(self.data(), self.end(), offset)?.read_unaligned() })
         }
 
         #[inline(always)]
         fn write_u16(&mut self, offset: usize, value: u16) -> Option<()> {
             // SAFETY: as above.
-            unsafe { at::<u16>(self.data(), self.end(), offset)?.write_unaligned(value) };
+            unsafe { at::<u16, VARYING>(self.data(), self.end(), offset)?.write_unaligned(value) };
             Some(())
         }
 
         #[inline(always)]
         fn write_u32(&mut self, offset: usize, value: u32) -> Option<()> {
             // SAFETY: as above.
-            unsafe { at::<u32>(self.data(), self.end(), offset)?.write_unaligned(value) };
+            unsafe { at::<u32, VARYING>(self.data(), self.end(), offset)?.write_unaligned(value) };
             Some(())
         }
 
         #[inline(always)]
         fn write_u64(&mut self, offset: usize, value: u64) -> Option<()> {
             // SAFETY: as above.
-            unsafe { at::<u64>(self.data(), self.end(), offset)?.write_unaligned(value) };
+            unsafe { at::<u64, VARYING>(self.data(), self.end(), offset)?.write_unaligned(value) };
             Some(())
         }
     };
 }
 
 /// A packet at XDP: plain bytes, checksums complete.
-pub struct XdpFrame<'a>(&'a XdpContext);
+pub struct XdpFrame<'a, const VARYING: bool>(&'a XdpContext);
 
-impl<'a> XdpFrame<'a> {
+impl<'a, const VARYING: bool> XdpFrame<'a, VARYING> {
     /// The packet of this context.
     #[inline(always)]
     pub fn new(ctx: &'a XdpContext) -> Self {
@@ -90,8 +107,18 @@ impl<'a> XdpFrame<'a> {
     }
 }
 
-impl Frame for XdpFrame<'_> {
-    accessors!(XdpFrame);
+impl<const VARYING: bool> Frame for XdpFrame<'_, VARYING> {
+    accessors!();
+
+    #[inline(always)]
+    fn varying(&mut self) -> impl Frame {
+        XdpFrame::<true>(self.0)
+    }
+
+    #[inline(always)]
+    fn skip_extensions(&self, offset: usize, next: u8) -> Upper {
+        Upper::unpack(ferrovs_skip_xdp(self.0.ctx, offset as u64, u64::from(next)))
+    }
 
     #[inline(always)]
     fn change_checksum(&mut self, offset: usize, change: ChecksumChange) -> Option<()> {
@@ -105,11 +132,15 @@ impl Frame for XdpFrame<'_> {
 #[inline(always)]
 pub fn pull_headers(ctx: &TcContext) {
     let linear = ctx.data_end() - ctx.data();
-    let wanted = if ctx.len() < REACH as u32 {
-        ctx.len()
-    } else {
-        REACH as u32
-    };
+    if linear >= REACH {
+        return;
+    }
+    // SAFETY: the context is valid for the whole program.
+    let reach = match unsafe { (*ctx.skb.skb).protocol } {
+        PROTOCOL_IPV6 => REACH,
+        _ => REACH_IPV4,
+    } as u32;
+    let wanted = if ctx.len() < reach { ctx.len() } else { reach };
     if linear < wanted as usize {
         // What cannot be pulled cannot be read either, and then is none of ours.
         let _ = ctx.pull_data(wanted);
@@ -118,9 +149,9 @@ pub fn pull_headers(ctx: &TcContext) {
 
 /// A packet at tc: an skb, whose layer-4 checksum may be left to the device (CHECKSUM_PARTIAL) or
 /// known to the kernel (CHECKSUM_COMPLETE). Its helper minds both.
-pub struct SkbFrame(*mut __sk_buff);
+pub struct SkbFrame<const VARYING: bool>(*mut __sk_buff);
 
-impl SkbFrame {
+impl<const VARYING: bool> SkbFrame<VARYING> {
     /// The packet of this context.
     #[inline(always)]
     pub fn new(ctx: &TcContext) -> Self {
@@ -140,8 +171,18 @@ impl SkbFrame {
     }
 }
 
-impl Frame for SkbFrame {
-    accessors!(SkbFrame);
+impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
+    accessors!();
+
+    #[inline(always)]
+    fn varying(&mut self) -> impl Frame {
+        SkbFrame::<true>(self.0)
+    }
+
+    #[inline(always)]
+    fn skip_extensions(&self, offset: usize, next: u8) -> Upper {
+        Upper::unpack(ferrovs_skip_tc(self.0, offset as u64, u64::from(next)))
+    }
 
     #[inline(always)]
     fn change_checksum(&mut self, offset: usize, change: ChecksumChange) -> Option<()> {
@@ -153,11 +194,42 @@ impl Frame for SkbFrame {
         };
         let pseudo = zero | u64::from(BPF_F_PSEUDO_HDR);
         let offset = offset as u32;
+        let (addresses, ports) = (u64::from(change.addresses), u64::from(change.ports));
         // SAFETY: plain helper calls on the program's own context.
         let failed = unsafe {
-            bpf_l4_csum_replace(self.0, offset, 0, u64::from(change.addresses), pseudo)
-                | bpf_l4_csum_replace(self.0, offset, 0, u64::from(change.ports), zero)
+            let mut failed = 1;
+            if change.ipv6 {
+                let flags = pseudo | CHECKSUM_IPV6;
+                failed = bpf_l4_csum_replace(self.0, offset, 0, addresses, flags);
+            }
+            if failed != 0 {
+                failed = bpf_l4_csum_replace(self.0, offset, 0, addresses, pseudo);
+                if change.ipv6 {
+                    // An older kernel, which has taken the difference from the sum it knows.
+                    bpf_csum_update(self.0, change.addresses);
+                }
+            }
+            failed | bpf_l4_csum_replace(self.0, offset, 0, ports, zero)
         };
         if failed == 0 { Some(()) } else { None }
     }
+}
+
+// Global functions, which the verifier judges once, by themselves: [`skip`].
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_skip_xdp(ctx: *mut xdp_md, offset: u64, next: u64) -> u64 {
+    skip(
+        &XdpFrame::<true>::new(&XdpContext::new(ctx)),
+        offset as usize,
+        next as u8,
+    )
+    .pack()
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_skip_tc(skb: *mut __sk_buff, offset: u64, next: u64) -> u64 {
+    skip(&SkbFrame::<true>(skb), offset as usize, next as u8).pack()
 }

@@ -10,6 +10,7 @@
     reason = "the only way to atomics on the BPF target"
 )]
 #![feature(core_intrinsics)]
+#![feature(asm_experimental_arch)]
 
 mod frame;
 mod line;
@@ -43,7 +44,7 @@ pub fn ferrovs_xdp(ctx: XdpContext) -> u32 {
     };
     let maps = Maps::new(ctx.as_ptr());
     // `bpf_redirect` only notes where to; the kernel sends the frame when it reads the returned action.
-    match direct(&mut XdpFrame::new(&ctx), &maps, arrival) {
+    match direct(&mut XdpFrame::<false>::new(&ctx), &maps, arrival) {
         Verdict::Pass | Verdict::Defer | Verdict::Resolve { .. } => xdp_action::XDP_PASS,
         Verdict::Drop => xdp_action::XDP_DROP,
         // SAFETY: plain helper call.
@@ -68,7 +69,7 @@ pub fn ferrovs_tc(ctx: TcContext) -> i32 {
         hook: Hook::Tc,
     };
     let maps = Maps::new(ctx.as_ptr());
-    match direct(&mut SkbFrame::new(&ctx), &maps, arrival) {
+    match direct(&mut SkbFrame::<false>::new(&ctx), &maps, arrival) {
         Verdict::Pass | Verdict::Defer => TC_ACT_UNSPEC,
         Verdict::Drop => TC_ACT_SHOT,
         // SAFETY: plain helper call.

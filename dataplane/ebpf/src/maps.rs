@@ -13,15 +13,17 @@ use aya_ebpf::helpers::{
     bpf_ktime_get_coarse_ns, bpf_loop,
 };
 use aya_ebpf::macros::btf_map;
+use ferrovs_core::abi::ipv6::{Address, EndpointKey, HIDDEN, NeighbourKey};
 use ferrovs_core::abi::pointer::{Pointer, PointerKey};
 use ferrovs_core::abi::{
-    self, MAX_NEXT_HOPS, MAX_SERVICES, WORDS, config, dest, interface, next_hop, reason,
+    self, MAX_DESTS, MAX_NEXT_HOPS, MAX_SERVICES, WORDS, config, dest, interface, next_hop, reason,
 };
+use ferrovs_core::flow::find::tagged;
 use ferrovs_core::flow::open::{Outcome, Wish, choose, open};
 use ferrovs_core::flow::reserve::point;
 use ferrovs_core::sched::scan::{Search, step};
 use ferrovs_core::sched::search::below;
-use ferrovs_core::tables::{Route, Tables};
+use ferrovs_core::tables::{Route, RouteIpv6, Tables};
 
 use crate::line::{MapLine, compare_exchange};
 
@@ -61,6 +63,12 @@ static INTERFACES: Lines<{ interface::LINES as usize }> = Lines::new();
 /// From a neighbour to the number of its next hop.
 #[btf_map]
 static NEIGHBOURS: Sparse<u64, u64, { MAX_NEXT_HOPS as usize }> = Sparse::new();
+/// The same for IPv6.
+#[btf_map]
+static NEIGHBOURS6: Sparse<[u64; 3], u64, { MAX_NEXT_HOPS as usize }> = Sparse::new();
+/// The endpoint filter for IPv6.
+#[btf_map]
+static ENDPOINTS6: Sparse<[u64; 3], u64, { (MAX_SERVICES + MAX_DESTS) as usize }> = Sparse::new();
 /// Where flows live that their hash does not lead to. Set at load.
 #[btf_map]
 static POINTERS: Sparse<[u64; 2], u64, 1024> = Sparse::new();
@@ -73,6 +81,7 @@ static WANTED: Sparse<u64, [u8; WANTED_CHUNK], 16_384> = Sparse::new();
 const WANTED_CHUNK: usize = 3968;
 
 const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
 /// `BPF_FIB_LKUP_RET_SUCCESS`.
 const FOUND: i64 = 0;
 /// `BPF_FIB_LKUP_RET_NO_NEIGH`: route found, neighbour unknown.
@@ -160,6 +169,21 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn endpoint(&self, key: &EndpointKey) -> Option<u64> {
+        // SAFETY: copied out at once; whatever it was, it was so a moment ago.
+        unsafe { ENDPOINTS6.get(key.0) }.copied()
+    }
+
+    #[inline(always)]
+    fn neighbour_ipv6(&self, key: &NeighbourKey) -> Option<u32> {
+        // SAFETY: copied out at once.
+        match unsafe { NEIGHBOURS6.get(key.0) } {
+            Some(&number) if number & HIDDEN == 0 => Some(number as u32),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
     fn pointer(&self, key: &PointerKey) -> Option<Pointer> {
         // SAFETY: copied out at once; the flow it leads to is checked against the key.
         unsafe { POINTERS.get(key.0) }.map(|pointer| Pointer(*pointer))
@@ -207,6 +231,36 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn route_ipv6(&self, destination: Address, interface: u32) -> Option<RouteIpv6> {
+        // SAFETY: a plain C struct of integers, for which zero is a value.
+        let mut params: bpf_fib_lookup = unsafe { zeroed() };
+        params.family = AF_INET6;
+        params.ifindex = interface;
+        let Address([first, second]) = destination;
+        params.__bindgen_anon_4.ipv6_dst = [
+            first as u32,
+            (first >> 32) as u32,
+            second as u32,
+            (second >> 32) as u32,
+        ];
+        let size = size_of::<bpf_fib_lookup>() as i32;
+        // SAFETY: context and parameters are valid and of the size that is named.
+        let answer = unsafe { fib_lookup(self.0, &mut params, size, 0) };
+        match answer {
+            FOUND | FOUND_WITHOUT_NEIGHBOUR => {
+                // SAFETY: the kernel has written the IPv6 member: the gateway, if there is one.
+                let [a, b, c, d] = unsafe { params.__bindgen_anon_4.ipv6_dst };
+                let word = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+                Some(RouteIpv6 {
+                    interface: params.ifindex,
+                    neighbour: Address([word(a, b), word(c, d)]),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
     fn best(&self, mut search: Search) -> Option<u32> {
         let steps = search.steps();
         let context: *mut Search = &mut search;
@@ -222,8 +276,13 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn choose(&self, client: u64, virtual_: u64) -> u32 {
-        ferrovs_choose(client, virtual_)
+    fn choose(&self, address: u32, client: u64, virtual_: u64) -> u32 {
+        ferrovs_choose(address, client, virtual_)
+    }
+
+    #[inline(always)]
+    fn tagged(&self, bucket: u32, tag: u32, first: u64, second: u64) -> u32 {
+        ferrovs_tagged(bucket, tag, first, second)
     }
 
     #[inline(always)]
@@ -234,8 +293,17 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn open(&self, wish: Wish) -> Outcome {
-        let first = u64::from(wish.interface) | u64::from(wish.state) << 32;
-        Outcome::unpack(ferrovs_open(wish.client, wish.virtual_, first, wish.now))
+        let Address([first, second]) = wish.address;
+        let rest = u64::from(wish.interface & INTERFACE)
+            | u64::from(wish.state) << 24
+            | u64::from(wish.now) << 32;
+        Outcome::unpack(ferrovs_open(
+            wish.client,
+            wish.virtual_,
+            rest,
+            first,
+            second,
+        ))
     }
 
     #[inline(always)]
@@ -262,19 +330,31 @@ extern "C" fn look_at(at: u32, search: *mut Search) -> i64 {
 // Global functions, which the verifier judges once, by themselves, whatever the caller's state. They
 // may take and return plain numbers only. None needs the packet's context: none asks for a route.
 
-/// [`open`]: of the [`Wish`], `first` holds interface (bits 0..32) and state (32..40); the result is an
-/// [`Outcome`], packed.
+/// Bits of an interface's index that a flow keeps ([`ferrovs_core::abi::flow::WayBack`]).
+const INTERFACE: u32 = 0x00ff_ffff;
+
+/// [`open`]: of the [`Wish`], `rest` holds interface (bits 0..24), state (24..32) and time (32..64),
+/// `first` and `second` the address; the result is an [`Outcome`], packed.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn ferrovs_open(client: u64, virtual_: u64, first: u64, now: u32) -> u64 {
+extern "C" fn ferrovs_open(client: u64, virtual_: u64, rest: u64, first: u64, second: u64) -> u64 {
     let wish = Wish {
         client,
         virtual_,
-        state: (first >> 32) as u8,
-        interface: first as u32,
-        now,
+        address: Address([first, second]),
+        state: (rest >> 24) as u8,
+        interface: rest as u32 & INTERFACE,
+        now: (rest >> 32) as u32,
     };
     open(&Maps::new(core::ptr::null_mut()), &wish).pack()
+}
+
+/// [`tagged`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_tagged(bucket: u32, tag: u32, first: u64, second: u64) -> u32 {
+    let maps = Maps::new(core::ptr::null_mut());
+    tagged(&maps, bucket, tag, first, second)
 }
 
 /// [`below`].
@@ -288,8 +368,9 @@ extern "C" fn ferrovs_below(first: u32, count: u32, value: u64, shift: u32) -> u
 /// [`choose`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn ferrovs_choose(client: u64, virtual_: u64) -> u32 {
-    choose(&Maps::new(core::ptr::null_mut()), client, virtual_)
+extern "C" fn ferrovs_choose(address: u32, client: u64, virtual_: u64) -> u32 {
+    let maps = Maps::new(core::ptr::null_mut());
+    choose(&maps, address, client, virtual_)
 }
 
 /// [`point`]: not zero if the reply was reserved.

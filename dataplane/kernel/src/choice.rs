@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
+    net::IpAddr,
 };
 
 use crate::net::{Link, Snapshot, Way};
@@ -32,9 +32,9 @@ pub enum Kind {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Targets {
     /// Virtual addresses of the services, also of removed ones that flows may still need.
-    pub virtuals: BTreeSet<Ipv4Addr>,
+    pub virtuals: BTreeSet<IpAddr>,
     /// Destinations, likewise: number and address.
-    pub dests: Vec<(u32, Ipv4Addr)>,
+    pub dests: Vec<(u32, IpAddr)>,
     /// Interfaces named by the administrator.
     pub named: Vec<String>,
     /// What the administrator said about hooks.
@@ -63,7 +63,7 @@ pub struct Hooking {
 pub(crate) fn choose(
     network: &Snapshot,
     targets: &Targets,
-    ways: &BTreeMap<Ipv4Addr, Way>,
+    ways: &BTreeMap<IpAddr, Way>,
     native: impl Fn(&Link) -> bool,
 ) -> Vec<Hooking> {
     let mut reasons: BTreeMap<u32, Vec<String>> = BTreeMap::new();
@@ -79,7 +79,7 @@ pub(crate) fn choose(
         "carries",
         virtuals.map(|own| (own.interface, own.address)),
     );
-    let servers: BTreeSet<Ipv4Addr> = targets.dests.iter().map(|&(_, address)| address).collect();
+    let servers: BTreeSet<IpAddr> = targets.dests.iter().map(|&(_, address)| address).collect();
     let servers = servers.iter();
     let led = servers.filter_map(|address| Some((ways.get(address)?.interface, *address)));
     note_all(&mut reasons, "leads to", led);
@@ -106,12 +106,12 @@ pub(crate) fn choose(
 
 /// The virtual addresses that no interface but perhaps the loopback carries: nobody knows by which
 /// interface their packets come.
-pub(crate) fn homeless(network: &Snapshot, targets: &Targets) -> Vec<Ipv4Addr> {
+pub(crate) fn homeless(network: &Snapshot, targets: &Targets) -> Vec<IpAddr> {
     let carried = network.addresses.iter().filter(|own| {
         let link = network.links.get(&own.interface);
         link.is_some_and(|link| !link.loopback)
     });
-    let carried: BTreeSet<Ipv4Addr> = carried.map(|own| own.address).collect();
+    let carried: BTreeSet<IpAddr> = carried.map(|own| own.address).collect();
     targets.virtuals.difference(&carried).copied().collect()
 }
 
@@ -119,9 +119,9 @@ pub(crate) fn homeless(network: &Snapshot, targets: &Targets) -> Vec<Ipv4Addr> {
 fn note_all(
     reasons: &mut BTreeMap<u32, Vec<String>>,
     does: &str,
-    addresses: impl Iterator<Item = (u32, Ipv4Addr)>,
+    addresses: impl Iterator<Item = (u32, IpAddr)>,
 ) {
-    let mut by_interface: BTreeMap<u32, (Ipv4Addr, usize)> = BTreeMap::new();
+    let mut by_interface: BTreeMap<u32, (IpAddr, usize)> = BTreeMap::new();
     for (interface, address) in addresses {
         by_interface.entry(interface).or_insert((address, 0)).1 += 1;
     }
@@ -162,11 +162,13 @@ fn anchor(network: &Snapshot) -> Option<Hooking> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
     use crate::net::Address;
 
-    const VIP: Ipv4Addr = Ipv4Addr::new(169, 254, 179, 1);
-    const RIP: Ipv4Addr = Ipv4Addr::new(192, 168, 2, 141);
+    const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 179, 1));
+    const RIP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 2, 141));
 
     fn link(index: u32, name: &str, kind: Option<&str>) -> Link {
         Link {
@@ -204,7 +206,7 @@ mod tests {
         }
     }
 
-    fn ways() -> BTreeMap<Ipv4Addr, Way> {
+    fn ways() -> BTreeMap<IpAddr, Way> {
         let way = Way {
             interface: 3,
             neighbour: RIP,

@@ -11,7 +11,7 @@ mod ways;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
+    net::IpAddr,
     os::fd::{AsFd, BorrowedFd},
     sync::Arc,
     time::{Duration, Instant},
@@ -64,7 +64,7 @@ pub struct Keeper {
     targets: Option<Targets>,
     /// What is known about ways, also to what is not settled yet.
     known_ways: ways::Ways,
-    ways: BTreeMap<Ipv4Addr, Way>,
+    ways: BTreeMap<IpAddr, Way>,
     /// The same, each once: servers behind one router have one way.
     towards_servers: BTreeSet<Way>,
     hops: NextHops,
@@ -73,8 +73,8 @@ pub struct Keeper {
     remember: Remember,
     announced: bool,
     ended: bool,
-    homeless: Vec<Ipv4Addr>,
-    pathless: Vec<Ipv4Addr>,
+    homeless: Vec<IpAddr>,
+    pathless: Vec<IpAddr>,
     deaf: BTreeSet<u32>,
     /// Interfaces that could not be hooked, and why.
     unhooked: BTreeMap<u32, String>,
@@ -362,7 +362,7 @@ impl Keeper {
         Ok(())
     }
 
-    fn find_ways(&mut self, targets: &Targets) -> Result<BTreeMap<Ipv4Addr, Way>> {
+    fn find_ways(&mut self, targets: &Targets) -> Result<BTreeMap<IpAddr, Way>> {
         let ways = self.known_ways.find(&mut self.query, targets);
         ways.map_err(Error::system(NO_ANSWER))
     }
@@ -372,7 +372,7 @@ impl Keeper {
     fn hook(
         &mut self,
         targets: &Targets,
-        ways: &BTreeMap<Ipv4Addr, Way>,
+        ways: &BTreeMap<IpAddr, Way>,
         may_fail: impl Fn(u32) -> bool,
     ) -> Result<()> {
         let runs = |link: &crate::Link| {
@@ -459,28 +459,27 @@ impl Keeper {
     /// Tunes the interfaces towards servers, after what they were set to has been remembered.
     fn tune(&mut self) -> Result<()> {
         let ways = self.towards_servers.iter();
-        let interfaces: BTreeSet<u32> = ways.map(|way| way.interface).collect();
-        let links = interfaces
-            .iter()
-            .filter_map(|index| self.network.links.get(index));
-        let names = links
-            .filter(|link| link.mac.is_some())
-            .map(|link| &link.name);
-        let names: Vec<_> = names
-            .filter(|name| !self.tuning.contains_key(*name))
+        let families: BTreeSet<(u32, &str)> = ways
+            .map(|way| (way.interface, tuning::family_of(way.neighbour)))
             .collect();
-        if names.is_empty() {
+        let wanted = families.iter().filter_map(|&(interface, family)| {
+            let link = self.network.links.get(&interface)?;
+            link.mac.is_some().then_some((link.name.as_str(), family))
+        });
+        let new: Vec<_> = wanted
+            .filter(|&one| !tuning::is_known(&self.tuning, one))
+            .collect();
+        if new.is_empty() {
             return Ok(());
         }
         let mut tuning = self.tuning.clone();
-        for name in &names {
-            let current = tuning::current(name);
-            let current = current.map_err(Error::system("cannot read how neighbours are kept"))?;
-            tuning.insert((*name).clone(), current);
+        for &one in &new {
+            tuning::remember(&mut tuning, one)
+                .map_err(Error::system("cannot read how neighbours are kept"))?;
         }
         (self.remember)(&tuning)?;
-        for name in names {
-            tuning::apply(name);
+        for one in new {
+            tuning::apply(one);
         }
         self.tuning = tuning;
         Ok(())

@@ -1,8 +1,9 @@
 //! All tables of one data plane, open and mapped.
 
 use std::{
+    collections::BTreeMap,
     io,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::atomic::{Ordering, fence},
     time::Duration,
 };
@@ -11,10 +12,11 @@ use ferrovs_core::{
     abi::{
         LAYOUT, config, dest,
         filter::Geometry,
+        ipv6::{Address, EndpointKey, HIDDEN, NeighbourKey},
         pointer::{Pointer, PointerKey},
         reason,
     },
-    tables::{Half, Line, Route, Tables},
+    tables::{Half, Line, Route, RouteIpv6, Tables},
 };
 
 use crate::{
@@ -43,6 +45,8 @@ pub struct Maps {
     next_hops: Lines,
     interfaces: Lines,
     neighbours: OwnedFd,
+    neighbours_ipv6: OwnedFd,
+    endpoints: OwnedFd,
     pointers: OwnedFd,
     pub(crate) wanted: OwnedFd,
 }
@@ -69,6 +73,8 @@ impl Maps {
             next_hops: lines(take("NEXT_HOPS"))?,
             interfaces: lines(take("INTERFACES"))?,
             neighbours: take("NEIGHBOURS")?,
+            neighbours_ipv6: take("NEIGHBOURS6")?,
+            endpoints: take("ENDPOINTS6")?,
             pointers: take("POINTERS")?,
             wanted: take("WANTED")?,
         })
@@ -176,17 +182,82 @@ impl Maps {
 
     /// All neighbours' keys and the next hops they lead to.
     pub(crate) fn neighbours(&self) -> io::Result<Vec<(u64, u32)>> {
-        let mut all = Vec::new();
-        let mut key: Option<u64> = None;
         // SAFETY: keys and values of this map are eight bytes.
-        while let Some(next) = unsafe { sys::next_key(self.neighbours.as_fd(), key.as_ref()) }? {
-            // SAFETY: as above.
-            let value = unsafe { sys::lookup::<u64, u64>(self.neighbours.as_fd(), &next) }?;
-            all.extend(value.map(|number| (next, number as u32)));
-            key = Some(next);
-        }
-        Ok(all)
+        let all = unsafe { entries::<u64, u64>(self.neighbours.as_fd()) }?;
+        Ok(all
+            .into_iter()
+            .map(|(key, value)| (key, value as u32))
+            .collect())
     }
+
+    /// Leads an IPv6 neighbour to a next hop, or hides from the programs that it does.
+    pub(crate) fn set_neighbour_ipv6(
+        &self,
+        key: NeighbourKey,
+        number: u32,
+        hidden: bool,
+    ) -> io::Result<()> {
+        let value = u64::from(number) | if hidden { HIDDEN } else { 0 };
+        // SAFETY: keys of this map are three words, values one.
+        unsafe { sys::update(self.neighbours_ipv6.as_fd(), &key.0, &value, false) }
+    }
+
+    /// Forgets an IPv6 neighbour.
+    pub(crate) fn remove_neighbour_ipv6(&self, key: NeighbourKey) -> io::Result<()> {
+        // SAFETY: keys of this map are three words.
+        unsafe { sys::delete(self.neighbours_ipv6.as_fd(), &key.0) }.map(drop)
+    }
+
+    /// All IPv6 neighbours, the next hops they lead to, and whether that is hidden from the programs.
+    pub(crate) fn neighbours_ipv6(&self) -> io::Result<Vec<(NeighbourKey, u32, bool)>> {
+        // SAFETY: keys of this map are three words, values one.
+        let all = unsafe { entries(self.neighbours_ipv6.as_fd()) }?;
+        let parts =
+            |(key, value): ([u64; 3], u64)| (NeighbourKey(key), value as u32, value & HIDDEN != 0);
+        Ok(all.into_iter().map(parts).collect())
+    }
+
+    /// The IPv6 endpoints that the filter has, and what it says about them.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn endpoints(&self) -> io::Result<BTreeMap<EndpointKey, u64>> {
+        // SAFETY: keys of this map are three words, values one.
+        let all = unsafe { entries(self.endpoints.as_fd()) }?;
+        let all = all.into_iter();
+        Ok(all.map(|(key, value)| (EndpointKey(key), value)).collect())
+    }
+
+    /// Has the filter say this about an IPv6 endpoint, or forget it.
+    ///
+    /// # Errors
+    /// When the kernel has no memory for it.
+    pub fn set_endpoint(&self, key: EndpointKey, value: Option<u64>) -> io::Result<()> {
+        let map = self.endpoints.as_fd();
+        match value {
+            // SAFETY: keys of this map are three words, values one.
+            Some(value) => unsafe { sys::update(map, &key.0, &value, false) },
+            // SAFETY: as above.
+            None => unsafe { sys::delete(map, &key.0) }.map(drop),
+        }
+    }
+}
+
+/// All keys of a map and their values.
+///
+/// # Safety
+/// `K` and `V` are the types of its keys and values.
+unsafe fn entries<K: Copy + Default, V: Default>(map: BorrowedFd<'_>) -> io::Result<Vec<(K, V)>> {
+    let mut all = Vec::new();
+    let mut key: Option<K> = None;
+    // SAFETY: as the caller promises.
+    while let Some(next) = unsafe { sys::next_key(map, key.as_ref()) }? {
+        // SAFETY: as above.
+        let value = unsafe { sys::lookup::<K, V>(map, &next) }?;
+        all.extend(value.map(|value| (next, value)));
+        key = Some(next);
+    }
+    Ok(all)
 }
 
 /// The daemon's home of the core: for sweeping, listing and publishing. It forwards no packets, so it
@@ -240,6 +311,19 @@ impl<'a> Tables for &'a Maps {
         found.ok().flatten().map(|number| number as u32)
     }
 
+    fn endpoint(&self, key: &EndpointKey) -> Option<u64> {
+        // SAFETY: keys of this map are three words, values one.
+        let found = unsafe { sys::lookup(self.endpoints.as_fd(), &key.0) };
+        found.ok().flatten()
+    }
+
+    fn neighbour_ipv6(&self, key: &NeighbourKey) -> Option<u32> {
+        // SAFETY: keys of this map are three words, values one.
+        let found = unsafe { sys::lookup::<_, u64>(self.neighbours_ipv6.as_fd(), &key.0) };
+        let number = found.ok().flatten()?;
+        (number & HIDDEN == 0).then_some(number as u32)
+    }
+
     fn pointer(&self, key: &PointerKey) -> Option<Pointer> {
         // SAFETY: keys of this map are two words, values one.
         let found = unsafe { sys::lookup::<_, u64>(self.pointers.as_fd(), &key.0) };
@@ -262,6 +346,10 @@ impl<'a> Tables for &'a Maps {
     }
 
     fn route(&self, _: u32, _: u32) -> Option<Route> {
+        None
+    }
+
+    fn route_ipv6(&self, _: Address, _: u32) -> Option<RouteIpv6> {
         None
     }
 

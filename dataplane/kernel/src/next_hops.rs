@@ -6,12 +6,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    net::Ipv4Addr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use ferrovs_core::{
     abi::{
         MAX_NEXT_HOPS, dest,
+        ipv6::{Address, NeighbourKey},
         next_hop::{
             ETHERNET, LINK, MACS, NO_VLAN, OUT, STATUS, USABLE, neighbour, neighbour_key, pack_macs,
         },
@@ -55,31 +56,62 @@ impl NextHops {
     /// As an earlier daemon left them.
     pub(crate) fn recover(maps: &Maps) -> std::io::Result<Self> {
         let mut hops = Self::default();
+        let mut addresses: HashMap<u32, Ipv6Addr> = HashMap::new();
+        for (key, number, hidden) in maps.neighbours_ipv6()? {
+            let address = Ipv6Addr::from(key.address().octets());
+            addresses.insert(number, address);
+            if !hidden {
+                hops.shown.insert(Way {
+                    interface: key.interface(),
+                    neighbour: address.into(),
+                });
+            }
+        }
         for number in 1..MAX_NEXT_HOPS {
             let Some(line) = maps.next_hop(number) else {
                 break;
             };
+            let interface = (line.load(OUT) >> 32) as u32;
+            let neighbour = match neighbour(line.load(LINK)) {
+                0 => addresses.get(&number).copied().map(IpAddr::V6),
+                word => Some(Ipv4Addr::from(word.to_ne_bytes()).into()),
+            };
+            let Some(neighbour) = neighbour.filter(|_| interface != 0) else {
+                // Nobody's, or the daemon died before anybody could learn it.
+                if !Content::NOTHING.is_in(line) {
+                    write(line, &Content::NOTHING);
+                }
+                continue;
+            };
             let way = Way {
-                interface: (line.load(OUT) >> 32) as u32,
-                neighbour: address_of(neighbour(line.load(LINK))),
+                interface,
+                neighbour,
             };
             if line.load(STATUS) & 1 != 0 {
                 // The daemon died while it wrote: made whole with the next update.
                 write(line, &Content::unknown(way));
             }
-            if way.interface != 0 {
-                hops.numbers.insert(way, number);
-            }
+            hops.numbers.insert(way, number);
         }
         for (key, number) in maps.neighbours()? {
             let way = Way {
                 interface: (key >> 32) as u32,
-                neighbour: address_of(key as u32),
+                neighbour: Ipv4Addr::from((key as u32).to_ne_bytes()).into(),
             };
             if hops.numbers.get(&way) == Some(&number) {
                 hops.shown.insert(way);
             } else {
                 maps.remove_neighbour(key)?;
+            }
+        }
+        for (key, number, _) in maps.neighbours_ipv6()? {
+            let way = Way {
+                interface: key.interface(),
+                neighbour: Ipv6Addr::from(key.address().octets()).into(),
+            };
+            if hops.numbers.get(&way) != Some(&number) {
+                hops.shown.remove(&way);
+                maps.remove_neighbour_ipv6(key)?;
             }
         }
         Ok(hops)
@@ -117,7 +149,7 @@ impl NextHops {
             }
             let hidden = self.hidden.contains_key(way) && !wanted.contains(way);
             if !hidden && !self.shown.contains(way) {
-                maps.set_neighbour(key_of(*way), number)?;
+                show(maps, *way, number)?;
                 self.shown.insert(*way);
             }
         }
@@ -140,8 +172,13 @@ impl NextHops {
 
     /// Neighbours whose number flows referred to in the last round.
     pub(crate) fn in_use(&self) -> impl Iterator<Item = Way> {
-        let numbers = self.numbers.iter();
-        numbers.filter_map(|(way, number)| self.referred.contains(number).then_some(*way))
+        self.ways(&self.referred)
+    }
+
+    /// The neighbours with these numbers.
+    pub(crate) fn ways(&self, numbers: &BTreeSet<u32>) -> impl Iterator<Item = Way> {
+        let all = self.numbers.iter();
+        all.filter_map(|(way, number)| numbers.contains(number).then_some(*way))
     }
 
     /// Takes note of a round of the sweeper: which numbers flows referred to. Takes numbers back from
@@ -166,7 +203,7 @@ impl NextHops {
             }
             match self.hidden.get(way) {
                 None => {
-                    maps.remove_neighbour(key_of(*way))?;
+                    hide(maps, *way, *number)?;
                     self.shown.remove(way);
                     self.hidden.insert(*way, round);
                 }
@@ -179,6 +216,7 @@ impl NextHops {
             if let Some(number) = self.numbers.remove(&way)
                 && let Some(line) = maps.next_hop(number)
             {
+                forget(maps, way)?;
                 write(line, &Content::NOTHING);
             }
             self.full = false;
@@ -290,14 +328,44 @@ fn write(line: impl Line, content: &Content) {
     line.store(STATUS, content.flags | u64::from(odd.wrapping_add(1)));
 }
 
-fn key_of(way: Way) -> u64 {
-    neighbour_key(word_of(way.neighbour), way.interface)
+/// Lets the programs find a neighbour's number.
+fn show(maps: &Maps, way: Way, number: u32) -> std::io::Result<()> {
+    match way.neighbour {
+        IpAddr::V4(_) => {
+            let key = neighbour_key(word_of(way.neighbour), way.interface);
+            maps.set_neighbour(key, number)
+        }
+        IpAddr::V6(address) => maps.set_neighbour_ipv6(key_of(address, way), number, false),
+    }
 }
 
-fn word_of(address: Ipv4Addr) -> u32 {
-    u32::from_ne_bytes(address.octets())
+/// Keeps the programs from finding it. Of an IPv6 neighbour no line says whose it is, so its key stays.
+fn hide(maps: &Maps, way: Way, number: u32) -> std::io::Result<()> {
+    match way.neighbour {
+        IpAddr::V4(_) => {
+            let key = neighbour_key(word_of(way.neighbour), way.interface);
+            maps.remove_neighbour(key)
+        }
+        IpAddr::V6(address) => maps.set_neighbour_ipv6(key_of(address, way), number, true),
+    }
 }
 
-fn address_of(word: u32) -> Ipv4Addr {
-    Ipv4Addr::from(word.to_ne_bytes())
+/// Forgets a neighbour that was hidden.
+fn forget(maps: &Maps, way: Way) -> std::io::Result<()> {
+    match way.neighbour {
+        IpAddr::V4(_) => Ok(()),
+        IpAddr::V6(address) => maps.remove_neighbour_ipv6(key_of(address, way)),
+    }
+}
+
+fn key_of(address: Ipv6Addr, way: Way) -> NeighbourKey {
+    NeighbourKey::new(Address::new(address.octets()), way.interface)
+}
+
+/// The neighbour in a line: its IPv4 address, or 0 for an IPv6 one.
+fn word_of(address: IpAddr) -> u32 {
+    match address {
+        IpAddr::V4(address) => u32::from_ne_bytes(address.octets()),
+        IpAddr::V6(_) => 0,
+    }
 }

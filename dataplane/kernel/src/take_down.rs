@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ferrovs_core::{
-    abi::{MAX_DESTS, dest, next_hop},
+    abi::{MAX_DESTS, dest},
     tables::{Line, Tables},
 };
 use tracing::debug;
@@ -12,6 +12,7 @@ use crate::{
     DataPlane, Error, Maps, Result,
     hooks::detach_all,
     net::{Query, Snapshot},
+    next_hops::NextHops,
     tuning::{self, Tuning},
 };
 
@@ -22,27 +23,25 @@ pub(crate) fn release_neighbours(maps: &Maps, query: &mut Query) {
         Ok(network) => network,
         Err(error) => return debug!(%error, "cannot see which neighbours may be released"),
     };
-    let mut released = BTreeSet::new();
+    let hops = match NextHops::recover(maps) {
+        Ok(hops) => hops,
+        Err(error) => return debug!(%error, "cannot see which neighbours were kept"),
+    };
+    let mut towards_servers = BTreeSet::new();
     for number in 1..MAX_DESTS {
         let Some(line) = maps.dest(number) else {
             break;
         };
-        let hop = line.load(dest::NEXT_HOP) as u32;
-        if hop == 0 || !released.insert(hop) {
+        towards_servers.insert(line.load(dest::NEXT_HOP) as u32);
+    }
+    for way in hops.ways(&towards_servers) {
+        let key = (way.interface, way.neighbour);
+        let neighbour = network.neighbours.get(&key);
+        if neighbour.is_some_and(|neighbour| neighbour.permanent) {
             continue;
         }
-        if let Some(line) = maps.next_hop(hop) {
-            let interface = (line.load(next_hop::OUT) >> 32) as u32;
-            let address = next_hop::neighbour(line.load(next_hop::LINK))
-                .to_ne_bytes()
-                .into();
-            let neighbour = network.neighbours.get(&(interface, address));
-            if neighbour.is_some_and(|neighbour| neighbour.permanent) {
-                continue;
-            }
-            if let Err(error) = query.look_for(interface, address) {
-                debug!(%error, "cannot release a neighbour");
-            }
+        if let Err(error) = query.look_for(way.interface, way.neighbour) {
+            debug!(%error, "cannot release a neighbour");
         }
     }
 }

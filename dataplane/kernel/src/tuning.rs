@@ -10,12 +10,13 @@
 use std::{
     collections::BTreeMap,
     fs, io,
+    net::IpAddr,
     path::{Path, PathBuf},
 };
 
 use tracing::{info, warn};
 
-/// Settings below `/proc/sys/net/ipv4/neigh/INTERFACE`, and what they are set to.
+/// Settings below `/proc/sys/net/FAMILY/neigh/INTERFACE`, and what they are set to.
 const SETTINGS: [(&str, &str); 6] = [
     ("base_reachable_time_ms", "1000"),
     ("delay_first_probe_time", "1"),
@@ -26,28 +27,49 @@ const SETTINGS: [(&str, &str); 6] = [
     ("locktime", "0"),
 ];
 
-/// What the settings of an interface were before: by interface name, then by setting.
+/// What the settings of an interface were before: by interface name, then by setting (`FAMILY/SETTING`).
 pub type Tuning = BTreeMap<String, BTreeMap<String, String>>;
 
-/// What has to be remembered before [`apply`] sets this interface.
-pub(crate) fn current(interface: &str) -> io::Result<BTreeMap<String, String>> {
-    let read = |&(setting, _): &(&str, &str)| {
-        let value = fs::read_to_string(path(interface, setting))?;
-        Ok((setting.to_owned(), value.trim().to_owned()))
-    };
-    SETTINGS.iter().map(read).collect()
+/// An interface, and the family of the neighbours on it: `ipv4` or `ipv6`.
+pub(crate) type Tuned<'a> = (&'a str, &'static str);
+
+/// The family as [`Tuned`] names it.
+pub(crate) const fn family_of(address: IpAddr) -> &'static str {
+    match address {
+        IpAddr::V4(_) => "ipv4",
+        IpAddr::V6(_) => "ipv6",
+    }
 }
 
-/// Sets an interface.
-pub(crate) fn apply(interface: &str) {
+/// Whether it is known what was set before.
+pub(crate) fn is_known(tuning: &Tuning, (interface, family): Tuned<'_>) -> bool {
+    let settings = tuning.get(interface);
+    settings.is_some_and(|all| all.contains_key(&named(family, SETTINGS[0].0)))
+}
+
+/// Notes what has to be remembered before [`apply`] sets it.
+pub(crate) fn remember(tuning: &mut Tuning, (interface, family): Tuned<'_>) -> io::Result<()> {
+    let mut current = BTreeMap::new();
+    for (setting, _) in SETTINGS {
+        let setting = named(family, setting);
+        let value = fs::read_to_string(path(interface, &setting))?;
+        current.insert(setting, value.trim().to_owned());
+    }
+    let settings = tuning.entry(interface.to_owned()).or_default();
+    settings.extend(current);
+    Ok(())
+}
+
+/// Sets an interface for the neighbours of a family.
+pub(crate) fn apply((interface, family): Tuned<'_>) {
     let mut set = true;
     for (setting, value) in SETTINGS {
-        set &= write(interface, setting, value);
+        set &= write(interface, &named(family, setting), value);
     }
     if set {
         info!(
             interface,
-            "neighbours are asked after more often here (net.ipv4.neigh.{interface}.*), so that a server \
+            "neighbours are asked after more often here (net.{family}.neigh.{interface}.*), so that a server \
              that changes its MAC address is found again within seconds; `ferrovs down` restores it"
         );
     }
@@ -73,7 +95,12 @@ fn write(interface: &str, setting: &str, value: &str) -> bool {
     written.is_ok()
 }
 
+fn named(family: &str, setting: &str) -> String {
+    format!("{family}/{setting}")
+}
+
 fn path(interface: &str, setting: &str) -> PathBuf {
-    let base = Path::new("/proc/sys/net/ipv4/neigh");
-    base.join(interface).join(setting)
+    let (family, setting) = setting.split_once('/').unwrap_or(("ipv4", setting));
+    let base = Path::new("/proc/sys/net").join(family);
+    base.join("neigh").join(interface).join(setting)
 }

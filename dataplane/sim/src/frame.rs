@@ -50,6 +50,10 @@ impl Frame for SliceFrame<'_> {
         self.write(offset, value.to_ne_bytes())
     }
 
+    fn varying(&mut self) -> impl Frame {
+        SliceFrame::new(self.0)
+    }
+
     fn change_checksum(&mut self, offset: usize, change: ChecksumChange) -> Option<()> {
         let old = self.read_u16(offset)?;
         self.write_u16(offset, checksum::change(old, change))

@@ -3,18 +3,21 @@
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use ferrovs_core::{
     abi::{
         LAYOUT, MAX_SERVICES, bucket, config, dest,
         filter::Geometry,
-        interface, next_hop,
+        interface,
+        ipv6::{Address, EndpointKey, NeighbourKey},
+        next_hop,
         pointer::{Pointer, PointerKey},
         reason::{self, Reason},
         schedule,
     },
-    tables::{Line, Route, Tables},
+    tables::{Line, Route, RouteIpv6, Tables},
 };
 
 use crate::{CellLine, Random, Routes, line::Words};
@@ -48,6 +51,8 @@ pub struct Memory {
     next_hops: Vec<Words>,
     interfaces: Vec<Words>,
     neighbours: RefCell<BTreeMap<u64, u32>>,
+    neighbours_ipv6: RefCell<BTreeMap<NeighbourKey, u32>>,
+    endpoints: RefCell<BTreeMap<EndpointKey, u64>>,
     pointers: RefCell<BTreeMap<[u64; 2], Pointer>>,
     routes: RefCell<Routes>,
     now: Cell<u32>,
@@ -73,6 +78,8 @@ impl Memory {
             next_hops: lines(next_hop::LINES),
             interfaces: lines(interface::LINES),
             neighbours: RefCell::default(),
+            neighbours_ipv6: RefCell::default(),
+            endpoints: RefCell::default(),
             pointers: RefCell::default(),
             routes: RefCell::default(),
             now: Cell::new(now),
@@ -116,6 +123,30 @@ impl Memory {
     /// Forgets a neighbour's key.
     pub fn remove_neighbour(&self, key: u64) {
         self.neighbours.borrow_mut().remove(&key);
+    }
+
+    /// Leads an IPv6 neighbour to a next hop.
+    pub fn set_neighbour_ipv6(&self, key: NeighbourKey, number: u32) {
+        self.neighbours_ipv6.borrow_mut().insert(key, number);
+    }
+
+    /// The IPv6 endpoints and what is known about them.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<(EndpointKey, u64)> {
+        let endpoints = self.endpoints.borrow();
+        endpoints
+            .iter()
+            .map(|(&key, &value)| (key, value))
+            .collect()
+    }
+
+    /// Says what an IPv6 endpoint is; `None`: nothing.
+    pub fn set_endpoint(&self, key: EndpointKey, value: Option<u64>) {
+        let mut endpoints = self.endpoints.borrow_mut();
+        match value {
+            Some(value) => endpoints.insert(key, value),
+            None => endpoints.remove(&key),
+        };
     }
 
     /// Sets the routes.
@@ -204,6 +235,14 @@ impl<'a> Tables for &'a Memory {
         self.neighbours.borrow().get(&key).copied()
     }
 
+    fn endpoint(&self, key: &EndpointKey) -> Option<u64> {
+        self.endpoints.borrow().get(key).copied()
+    }
+
+    fn neighbour_ipv6(&self, key: &NeighbourKey) -> Option<u32> {
+        self.neighbours_ipv6.borrow().get(key).copied()
+    }
+
     fn pointer(&self, key: &PointerKey) -> Option<Pointer> {
         self.pointers.borrow().get(&key.0).copied()
     }
@@ -232,7 +271,27 @@ impl<'a> Tables for &'a Memory {
     }
 
     fn route(&self, destination: u32, _: u32) -> Option<Route> {
-        self.routes.borrow().to(destination)
+        let address = Ipv4Addr::from(destination.to_ne_bytes());
+        let (interface, neighbour) = self.routes.borrow().to(address.into())?;
+        match neighbour {
+            IpAddr::V4(neighbour) => Some(Route {
+                interface,
+                neighbour: u32::from_ne_bytes(neighbour.octets()),
+            }),
+            IpAddr::V6(_) => None,
+        }
+    }
+
+    fn route_ipv6(&self, destination: Address, _: u32) -> Option<RouteIpv6> {
+        let address = Ipv6Addr::from(destination.octets());
+        let (interface, neighbour) = self.routes.borrow().to(address.into())?;
+        match neighbour {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(neighbour) => Some(RouteIpv6 {
+                interface,
+                neighbour: Address::new(neighbour.octets()),
+            }),
+        }
     }
 
     fn now(&self) -> u32 {

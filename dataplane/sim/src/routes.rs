@@ -1,26 +1,28 @@
 //! Routes as data: what the kernel's forwarding table is to the eBPF programs.
 
-use std::net::Ipv4Addr;
-
-use ferrovs_core::tables::Route;
+use std::net::IpAddr;
 
 /// Where addresses of one network are.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Network {
     /// An address of the network.
-    pub address: Ipv4Addr,
-    /// Leading bits that all its addresses share, 0 to 32.
+    pub address: IpAddr,
+    /// Leading bits that all its addresses share, 0 to 32 or 128.
     pub prefix: u8,
     /// Index of the interface towards it.
     pub interface: u32,
     /// The router it is behind; none: its addresses are neighbours.
-    pub gateway: Option<Ipv4Addr>,
+    pub gateway: Option<IpAddr>,
 }
 
 impl Network {
-    fn contains(&self, address: Ipv4Addr) -> bool {
-        let different = self.address.to_bits() ^ address.to_bits();
-        different.leading_zeros() >= u32::from(self.prefix)
+    fn contains(&self, address: IpAddr) -> bool {
+        let common = match (self.address, address) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
+            (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
+            _ => return false,
+        };
+        common >= u32::from(self.prefix)
     }
 }
 
@@ -34,16 +36,11 @@ impl Routes {
         self.0.push(network);
     }
 
-    /// The route to an address (wire order).
-    pub fn to(&self, destination: u32) -> Option<Route> {
-        let address = Ipv4Addr::from(destination.to_ne_bytes());
+    /// By which interface and to which neighbour packets to an address leave.
+    pub fn to(&self, address: IpAddr) -> Option<(u32, IpAddr)> {
         let containing = self.0.iter().filter(|network| network.contains(address));
         let best = containing.rev().max_by_key(|network| network.prefix)?;
-        let neighbour = best.gateway.unwrap_or(address);
-        Some(Route {
-            interface: best.interface,
-            neighbour: u32::from_ne_bytes(neighbour.octets()),
-        })
+        Some((best.interface, best.gateway.unwrap_or(address)))
     }
 }
 
@@ -61,10 +58,8 @@ mod tests {
         };
         let mut routes = Routes::default();
         let to = |routes: &Routes, address: &str| {
-            let address: Ipv4Addr = address.parse().unwrap();
-            let route = routes.to(u32::from_ne_bytes(address.octets()))?;
-            let neighbour = Ipv4Addr::from(route.neighbour.to_ne_bytes());
-            Some((route.interface, neighbour.to_string()))
+            let (interface, neighbour) = routes.to(address.parse().unwrap())?;
+            Some((interface, neighbour.to_string()))
         };
         routes.add(network("10.0.0.0", 8, 2, None));
         assert_eq!(to(&routes, "11.0.0.1"), None);
@@ -74,5 +69,8 @@ mod tests {
         assert_eq!(to(&routes, "10.2.3.4"), Some((2, "10.2.3.4".to_owned())));
         assert_eq!(to(&routes, "10.1.3.4"), Some((4, "10.1.3.4".to_owned())));
         assert_eq!(to(&routes, "9.9.9.9"), Some((3, "10.0.0.1".to_owned())));
+        assert_eq!(to(&routes, "2001:db8::1"), None);
+        routes.add(network("2001:db8::", 32, 6, Some("fe80::1")));
+        assert_eq!(to(&routes, "2001:db8::1"), Some((6, "fe80::1".to_owned())));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, BufReader, Read, Write},
-    net::{SocketAddr, SocketAddrV4, TcpStream},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
     time::{Duration, Instant},
 };
 
@@ -24,7 +24,7 @@ pub struct Response {
     /// The body.
     pub body: Vec<u8>,
     /// The client's own address and port.
-    pub local: SocketAddrV4,
+    pub local: SocketAddr,
     /// How long it took from the first packet to the last.
     pub elapsed: Duration,
 }
@@ -39,9 +39,9 @@ impl Response {
 /// A GET request.
 #[derive(Clone, Copy, Debug)]
 pub struct Get<'a> {
-    target: SocketAddrV4,
+    target: SocketAddr,
     path: &'a str,
-    source_port: u16,
+    source: Option<SocketAddr>,
     limit: Duration,
 }
 
@@ -49,24 +49,34 @@ pub struct Get<'a> {
 ///
 /// # Errors
 /// When it does not come within five seconds.
-pub fn fetch(namespace: &Namespace, target: SocketAddrV4, path: &str) -> Result<Response> {
+pub fn fetch(namespace: &Namespace, target: impl Into<SocketAddr>, path: &str) -> Result<Response> {
     Get::new(target, path).send(namespace)
 }
 
 impl<'a> Get<'a> {
     /// A request for `path` at `target`, with five seconds' patience.
-    pub fn new(target: SocketAddrV4, path: &'a str) -> Self {
+    pub fn new(target: impl Into<SocketAddr>, path: &'a str) -> Self {
         Self {
-            target,
+            target: target.into(),
             path,
-            source_port: 0,
+            source: None,
             limit: Duration::from_secs(5),
         }
     }
 
     /// Comes from this port.
     pub fn source_port(mut self, port: u16) -> Self {
-        self.source_port = port;
+        let any = match self.target {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        self.source = Some(SocketAddr::new(any, port));
+        self
+    }
+
+    /// Comes from this address of its machine, and any port.
+    pub fn source(mut self, address: IpAddr) -> Self {
+        self.source = Some(SocketAddr::new(address, 0));
         self
     }
 
@@ -117,14 +127,14 @@ impl<'a> Get<'a> {
         })
     }
 
-    fn open(&self) -> io::Result<(SocketAddrV4, Answer)> {
-        let mut stream = tcp::connect(self.target, self.source_port, self.limit)?;
+    fn open(&self) -> io::Result<(SocketAddr, Answer)> {
+        let mut stream = tcp::connect(self.target, self.source, self.limit)?;
         let request = format!(
             "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: ferrovs-lab\r\nConnection: close\r\n\r\n",
             self.path, self.target
         );
         stream.write_all(request.as_bytes())?;
-        let local = local(&stream)?;
+        let local = stream.local_addr()?;
         Ok((local, Answer::read(stream)?))
     }
 }
@@ -142,7 +152,12 @@ pub struct Transfer {
 ///
 /// # Errors
 /// When a byte is wrong or missing, or the transfer stands still for ten seconds.
-pub fn download(namespace: &Namespace, target: SocketAddrV4, bytes: u64) -> Result<Transfer> {
+pub fn download(
+    namespace: &Namespace,
+    target: impl Into<SocketAddr>,
+    bytes: u64,
+) -> Result<Transfer> {
+    let target = target.into();
     let begin = Instant::now();
     let path = format!("/big?bytes={bytes}");
     let get = Get::new(target, &path).limit(Duration::from_secs(10));
@@ -165,7 +180,12 @@ pub fn download(namespace: &Namespace, target: SocketAddrV4, bytes: u64) -> Resu
 ///
 /// # Errors
 /// As [`download`].
-pub fn upload(namespace: &Namespace, target: SocketAddrV4, bytes: u64) -> Result<Transfer> {
+pub fn upload(
+    namespace: &Namespace,
+    target: impl Into<SocketAddr>,
+    bytes: u64,
+) -> Result<Transfer> {
+    let target = target.into();
     let begin = Instant::now();
     namespace
         .run(|| put(target, bytes))?
@@ -176,8 +196,8 @@ pub fn upload(namespace: &Namespace, target: SocketAddrV4, bytes: u64) -> Result
     })
 }
 
-fn put(target: SocketAddrV4, bytes: u64) -> io::Result<()> {
-    let mut stream = tcp::connect(target, 0, Duration::from_secs(10))?;
+fn put(target: SocketAddr, bytes: u64) -> io::Result<()> {
+    let mut stream = tcp::connect(target, None, Duration::from_secs(10))?;
     let head = format!(
         "PUT /upload HTTP/1.1\r\nHost: {target}\r\nContent-Length: {bytes}\r\n\
          Connection: close\r\n\r\n"
@@ -231,12 +251,5 @@ impl Answer {
             length,
             reader,
         })
-    }
-}
-
-fn local(stream: &TcpStream) -> io::Result<SocketAddrV4> {
-    match stream.local_addr()? {
-        SocketAddr::V4(address) => Ok(address),
-        SocketAddr::V6(_) => Err(bad("an IPv6 address")),
     }
 }

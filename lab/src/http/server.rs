@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io::{self, BufReader, Read, Write},
-    net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream},
+    net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A web server inside this process. Dropping it closes its connections.
 #[derive(Debug)]
 pub struct Server {
-    address: SocketAddrV4,
+    address: SocketAddr,
     open: Arc<Connections>,
     thread: Option<JoinHandle<io::Result<()>>>,
 }
@@ -51,7 +51,8 @@ impl Server {
     ///
     /// # Errors
     /// When the address cannot be listened on.
-    pub fn start(namespace: &Namespace, address: SocketAddrV4) -> Result<Self> {
+    pub fn start(namespace: &Namespace, address: impl Into<SocketAddr>) -> Result<Self> {
+        let address = address.into();
         let listener = namespace
             .run(|| TcpListener::bind(address))?
             .doing(|| format!("listen on {address} in {}", namespace.name()))?;
@@ -59,7 +60,7 @@ impl Server {
         let shared = Arc::clone(&open);
         let thread = thread::Builder::new()
             .name(format!("http {address}"))
-            .spawn(move || accept(&listener, *address.ip(), &shared))
+            .spawn(move || accept(&listener, address.ip(), &shared))
             .doing(|| "start a thread")?;
         Ok(Self {
             address,
@@ -88,11 +89,11 @@ impl Drop for Server {
 ///
 /// # Errors
 /// When the listener fails.
-pub fn serve(listener: &TcpListener, server: Ipv4Addr) -> io::Result<()> {
-    accept(listener, server, &Arc::default())
+pub fn serve(listener: &TcpListener, server: impl Into<IpAddr>) -> io::Result<()> {
+    accept(listener, server.into(), &Arc::default())
 }
 
-fn accept(listener: &TcpListener, server: Ipv4Addr, open: &Arc<Connections>) -> io::Result<()> {
+fn accept(listener: &TcpListener, server: IpAddr, open: &Arc<Connections>) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     for number in 0.. {
         let stream = loop {
@@ -145,7 +146,7 @@ fn wait_for_client(listener: &TcpListener) -> io::Result<()> {
     }
 }
 
-fn answer(stream: TcpStream, server: Ipv4Addr) -> io::Result<()> {
+fn answer(stream: TcpStream, server: IpAddr) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.set_nodelay(true)?;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
-    address::{AddressAttribute, AddressMessage},
+    address::{AddressAttribute, AddressHeaderFlags, AddressMessage},
     neighbour::{NeighbourMessage, NeighbourState},
     route::{
         RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope,
@@ -24,16 +24,27 @@ impl Link<'_> {
     ///
     /// # Errors
     /// When it has the address already or the kernel refuses.
-    pub fn add_address(&self, address: Ipv4Addr, prefix: u8) -> Result<()> {
+    pub fn add_address(&self, address: impl Into<IpAddr>, prefix: u8) -> Result<()> {
+        let address = address.into();
         let mut message = AddressMessage::default();
-        message.header.family = AddressFamily::Inet;
         message.header.prefix_len = prefix;
         message.header.index = self.index;
         message.attributes = vec![
-            AddressAttribute::Local(IpAddr::V4(address)),
-            AddressAttribute::Address(IpAddr::V4(address)),
-            AddressAttribute::Broadcast(broadcast(address, prefix)),
+            AddressAttribute::Local(address),
+            AddressAttribute::Address(address),
         ];
+        match address {
+            IpAddr::V4(address) => {
+                message.header.family = AddressFamily::Inet;
+                let broadcast = AddressAttribute::Broadcast(broadcast(address, prefix));
+                message.attributes.push(broadcast);
+            }
+            IpAddr::V6(_) => {
+                message.header.family = AddressFamily::Inet6;
+                // Nobody else has it, and it is to be used at once.
+                message.header.flags = AddressHeaderFlags::Nodad;
+            }
+        }
         self.namespace
             .route()
             .request(
@@ -79,25 +90,72 @@ impl Link<'_> {
     }
 }
 
+fn route_address(address: IpAddr) -> RouteAddress {
+    match address {
+        IpAddr::V4(address) => RouteAddress::Inet(address),
+        IpAddr::V6(address) => RouteAddress::Inet6(address),
+    }
+}
+
+/// A route to a network through a gateway, by this interface or by the one that the gateway's own
+/// address says.
+fn route(network: IpAddr, prefix: u8, gateway: IpAddr, interface: Option<u32>) -> RouteMessage {
+    let mut route = RouteMessage::default();
+    route.header.address_family = match network {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
+    };
+    route.header.destination_prefix_length = prefix;
+    route.header.table = RouteHeader::RT_TABLE_MAIN;
+    route.header.protocol = RouteProtocol::Static;
+    route.header.scope = RouteScope::Universe;
+    route.header.kind = RouteType::Unicast;
+    route.attributes = vec![RouteAttribute::Gateway(route_address(gateway))];
+    if prefix > 0 {
+        let destination = RouteAttribute::Destination(route_address(network));
+        route.attributes.push(destination);
+    }
+    route.attributes.extend(interface.map(RouteAttribute::Oif));
+    route
+}
+
+impl Link<'_> {
+    /// Adds a route to a network by this interface, which a link-local gateway does not say by itself.
+    ///
+    /// # Errors
+    /// When the gateway cannot be reached from here, or the route exists.
+    pub fn add_route(
+        &self,
+        network: impl Into<IpAddr>,
+        prefix: u8,
+        gateway: impl Into<IpAddr>,
+    ) -> Result<()> {
+        let (network, gateway) = (network.into(), gateway.into());
+        let route = route(network, prefix, gateway, Some(self.index));
+        self.namespace
+            .route()
+            .request(
+                RouteNetlinkMessage::NewRoute(route),
+                NLM_F_CREATE | NLM_F_EXCL,
+            )
+            .map(drop)
+            .doing(|| self.describe(&format!("route {network}/{prefix} through {gateway} by")))
+    }
+}
+
 impl Namespace {
     /// Adds a route to a network; `prefix` in bits, 0 for the default route.
     ///
     /// # Errors
     /// When the gateway cannot be reached from here, or the route exists.
-    pub fn add_route(&self, network: Ipv4Addr, prefix: u8, gateway: Ipv4Addr) -> Result<()> {
-        let mut route = RouteMessage::default();
-        route.header.address_family = AddressFamily::Inet;
-        route.header.destination_prefix_length = prefix;
-        route.header.table = RouteHeader::RT_TABLE_MAIN;
-        route.header.protocol = RouteProtocol::Static;
-        route.header.scope = RouteScope::Universe;
-        route.header.kind = RouteType::Unicast;
-        route.attributes = vec![RouteAttribute::Gateway(RouteAddress::Inet(gateway))];
-        if prefix > 0 {
-            route
-                .attributes
-                .push(RouteAttribute::Destination(RouteAddress::Inet(network)));
-        }
+    pub fn add_route(
+        &self,
+        network: impl Into<IpAddr>,
+        prefix: u8,
+        gateway: impl Into<IpAddr>,
+    ) -> Result<()> {
+        let (network, gateway) = (network.into(), gateway.into());
+        let route = route(network, prefix, gateway, None);
         self.route()
             .request(
                 RouteNetlinkMessage::NewRoute(route),

@@ -137,7 +137,7 @@ impl Drop for Held {
 }
 
 fn open_one(target: SocketAddrV4) -> io::Result<TcpStream> {
-    let mut stream = tcp::connect(target, 0, PATIENCE)?;
+    let mut stream = tcp::connect(target.into(), None, PATIENCE)?;
     stream.write_all(b"GET /echo HTTP/1.1\r\nHost: lab\r\n\r\n")?;
     let mut reader = BufReader::new(&stream);
     let mut line = String::new();

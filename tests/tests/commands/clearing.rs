@@ -49,7 +49,11 @@ fn clear_under_load(hook: Hook) {
                     let request = Get::new(network.service(), "/");
                     let page = request.limit(LIMIT).send(&network.client);
                     if let Ok(page) = page {
-                        assert!(server_of(&page.text()).is_some(), "{}", page.text());
+                        assert!(
+                            server_of::<std::net::Ipv4Addr>(&page.text()).is_some(),
+                            "{}",
+                            page.text()
+                        );
                         loaded.fetch_add(1, Ordering::Relaxed);
                     }
                 }
@@ -69,7 +73,7 @@ fn clear_under_load(hook: Hook) {
     fill(&network);
     let loads: Vec<_> = (0..10)
         .map(|_| fetch(&network.client, network.service(), "/").unwrap())
-        .map(|page| server_of(&page.text()).unwrap())
+        .map(|page| server_of::<std::net::Ipv4Addr>(&page.text()).unwrap())
         .collect();
     assert!(
         loads.windows(2).all(|pair| pair[0] != pair[1]),

@@ -126,7 +126,7 @@ fn assert_forwards(stage: &Stage, listing: &[String]) {
     }
     let pages = servers.iter().map(|_| {
         let page = http::fetch(&stage.topology.client, SERVICE, "/").unwrap();
-        http::server_of(&page.text()).unwrap()
+        http::server_of::<Ipv4Addr>(&page.text()).unwrap()
     });
     let mut pages: Vec<_> = pages.collect();
     pages.sort();

@@ -11,6 +11,7 @@ mod changes;
 mod cleanup;
 mod demonstration;
 mod faults;
+mod ipv6;
 mod load;
 mod neighbours;
 mod objects;

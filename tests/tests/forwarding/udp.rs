@@ -1,7 +1,7 @@
 //! A UDP service: each client has its server, answers come from the virtual address, and servers see the
 //! client's own address.
 
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use ferrovs_lab::{
     CLIENT, Capture, Hook, VIP,
@@ -49,7 +49,7 @@ fn datagrams(hook: Hook) {
     for (port, expected) in ports.clone().zip(stage.in_turn().into_iter().cycle()) {
         for size in [1, 100, 1_400] {
             let words = vec![b'a'; size];
-            let server = ask(client, service, port, &words).unwrap();
+            let server: Ipv4Addr = ask(client, service, port, &words).unwrap();
             assert_eq!(server, expected, "port {port}, {size} bytes");
         }
     }

@@ -6,14 +6,14 @@ use ferrovs_core::abi::reason::Reason;
 use ferrovs_model::Change;
 
 use crate::{
-    packet::Packet,
+    packet::{Family, Packet},
     world::{Fitness, Port, World},
 };
 
 /// A row of the table.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
-    pub name: &'static str,
+    pub name: String,
     pub world: World,
     pub steps: Vec<Step>,
 }
@@ -143,13 +143,36 @@ pub(crate) const fn forwarded() -> Expect {
 /// A case in the default world.
 pub(crate) fn case(name: &'static str) -> Case {
     Case {
-        name,
+        name: name.to_owned(),
         world: World::default(),
         steps: Vec::new(),
     }
 }
 
 impl Case {
+    /// The same with IPv6, if none of its packets has something that only IPv4 has.
+    pub(crate) fn in_ipv6(&self) -> Option<Self> {
+        let step = |step: &Step| match step {
+            Step::Packet {
+                port,
+                packet,
+                expect,
+            } => Some(Step::Packet {
+                port: *port,
+                packet: Box::new(packet.in_ipv6()?),
+                expect: expect.clone(),
+            }),
+            other => Some(other.clone()),
+        };
+        let mut world = self.world.clone();
+        world.family = Family::V6;
+        Some(Self {
+            name: format!("{}, with IPv6", self.name),
+            world,
+            steps: self.steps.iter().map(step).collect::<Option<_>>()?,
+        })
+    }
+
     pub(crate) fn world(mut self, change: impl FnOnce(&mut World)) -> Self {
         change(&mut self.world);
         self

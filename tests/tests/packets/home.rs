@@ -1,7 +1,12 @@
 //! Where the core runs: on slices, or in the kernel.
 
+use std::collections::BTreeMap;
+
 use ferrovs_core::{
-    abi::reason::Reason,
+    abi::{
+        ipv6::{EndpointKey, NeighbourKey},
+        reason::Reason,
+    },
     tables::Tables,
     verdict::{Hook, Verdict},
 };
@@ -71,6 +76,9 @@ pub(crate) trait Home {
     /// Lets everything in the tables become older.
     fn age(&self, ticks: u32);
     fn set_neighbour(&self, key: u64, number: u32);
+    fn set_neighbour_ipv6(&self, key: NeighbourKey, number: u32);
+    fn endpoints(&self) -> BTreeMap<EndpointKey, u64>;
+    fn set_endpoint(&self, key: EndpointKey, value: Option<u64>);
     fn filter_lines(&self) -> u32;
     fn flow_lines(&self) -> u32;
     /// Counters of a destination over all CPUs.

@@ -15,6 +15,7 @@
 //! Frames shorter than an Ethernet header, and at tc than an IP header, are refused by the kernel.
 
 use std::{
+    collections::BTreeMap,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
@@ -24,6 +25,7 @@ use ferrovs_core::{
         MAX_DESTS, WORDS, bucket, config,
         filter::Geometry,
         flow::{CONTROL, Control},
+        ipv6::{EndpointKey, NeighbourKey},
         reason::Reason,
     },
     tables::{Line, Tables},
@@ -35,6 +37,7 @@ use ferrovs_model::publish::{Figures, INITIAL_LOG2};
 
 use crate::{
     home::{Action, Home, Interfaces, Outcome},
+    packet::Family,
     test_run,
     world::{BARE_DIRECTOR, DIP, Port, ROUTES, VIP, mac_of_port},
 };
@@ -55,13 +58,18 @@ impl Stage {
             "this test loads programs into the kernel and makes a network namespace: run it as root"
         );
         let namespace = Namespace::create(&format!("{name}-{}", std::process::id())).unwrap();
-        namespace.set_sysctl("net.ipv4.ip_forward", "1").unwrap();
+        for forwarding in ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"] {
+            namespace.set_sysctl(forwarding, "1").unwrap();
+        }
         let add = |name: &str, port, address: Option<std::net::Ipv4Addr>| {
             let (link, peer) =
                 veth((&namespace, name), (&namespace, &format!("{name}-peer"))).unwrap();
             link.set_mac(Mac(mac_of_port(port))).unwrap();
             if let Some(address) = address {
-                link.add_address(address, 24).unwrap();
+                for family in Family::BOTH {
+                    link.add_address(family.address(address), family.prefix(24))
+                        .unwrap();
+                }
             }
             link.up().unwrap();
             peer.up().unwrap();
@@ -74,8 +82,15 @@ impl Stage {
             unknown: add("unknown", Port::Unknown, None),
         };
         for (network, prefix, _, gateway) in ROUTES {
-            if let Some(gateway) = gateway {
-                namespace.add_route(network, prefix, gateway).unwrap();
+            let Some(gateway) = gateway else {
+                continue;
+            };
+            for family in Family::BOTH {
+                let network = family.address(network);
+                let gateway = family.address(gateway);
+                namespace
+                    .add_route(network, family.prefix(prefix), gateway)
+                    .unwrap();
             }
         }
         Self {
@@ -98,6 +113,7 @@ impl Stage {
         let plane = DataPlane::create(&sizes, INITIAL_LOG2).unwrap();
         Object {
             neighbours: map_by_name(&plane, "NEIGHBOURS").unwrap(),
+            neighbours_ipv6: map_by_name(&plane, "NEIGHBOURS6").unwrap(),
             pointers: map_by_name(&plane, "POINTERS").unwrap(),
             before: plane.maps.reasons(),
             plane,
@@ -121,6 +137,7 @@ fn map_by_name(plane: &DataPlane, name: &str) -> io::Result<OwnedFd> {
 pub(crate) struct Object {
     plane: DataPlane,
     neighbours: OwnedFd,
+    neighbours_ipv6: OwnedFd,
     pointers: OwnedFd,
     buckets: u32,
     /// What was counted before the case.
@@ -146,6 +163,10 @@ impl Object {
         every(|number| maps.next_hops(number));
         every(|number| maps.interface(number));
         empty::<u64>(self.neighbours.as_fd());
+        empty::<[u64; 3]>(self.neighbours_ipv6.as_fd());
+        for key in maps.endpoints().unwrap().into_keys() {
+            maps.set_endpoint(key, None).unwrap();
+        }
         empty::<[u64; 2]>(self.pointers.as_fd());
         head.store(config::LAYOUT, layout);
         head.store(config::BUCKET_MASK, u64::from(self.buckets) - 1);
@@ -225,6 +246,20 @@ impl Home for Object {
         let value = u64::from(number);
         // SAFETY: keys and values of this map are eight bytes.
         unsafe { sys::update(self.neighbours.as_fd(), &key, &value, false) }.unwrap();
+    }
+
+    fn set_neighbour_ipv6(&self, key: NeighbourKey, number: u32) {
+        let value = u64::from(number);
+        // SAFETY: keys of this map are three words, values one.
+        unsafe { sys::update(self.neighbours_ipv6.as_fd(), &key.0, &value, false) }.unwrap();
+    }
+
+    fn endpoints(&self) -> BTreeMap<EndpointKey, u64> {
+        self.plane.maps.endpoints().unwrap()
+    }
+
+    fn set_endpoint(&self, key: EndpointKey, value: Option<u64>) {
+        self.plane.maps.set_endpoint(key, value).unwrap();
     }
 
     fn filter_lines(&self) -> u32 {

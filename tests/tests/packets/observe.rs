@@ -1,6 +1,9 @@
 //! Reading from a home's tables what is compared.
 
-use std::{collections::BTreeMap, net::SocketAddrV4};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv6Addr, SocketAddrV4},
+};
 
 use ferrovs_core::{
     abi::{
@@ -8,8 +11,13 @@ use ferrovs_core::{
         dest::{self, Counts},
         endpoint::{Endpoint, tag},
         flow::{CONTROL, Control, Owner},
+        ipv6::Address,
+        service,
     },
-    flow::{place, read},
+    flow::{
+        ends::{is_ipv6, server_address},
+        place, read,
+    },
     tables::{Line, Tables},
 };
 use ferrovs_model::publish::{Figures, Publisher};
@@ -17,11 +25,37 @@ use ferrovs_model::publish::{Figures, Publisher};
 use crate::{
     home::Home,
     model::{Books, Flow, Path},
+    packet::Family,
 };
 
 fn address(word: u64) -> SocketAddrV4 {
     let endpoint = Endpoint::unpack(word);
     SocketAddrV4::new(endpoint.octets().into(), endpoint.host_port())
+}
+
+/// The host whose IPv6 address this is, at a port in wire order.
+fn host(address: Address, port: u16) -> SocketAddrV4 {
+    let address = Ipv6Addr::from(address.octets());
+    SocketAddrV4::new(Family::V6.host(address.into()), u16::from_be(port))
+}
+
+/// Client, virtual service, server and what the server sees as its peer.
+fn ends<T: Tables>(tables: &T, flow: &ferrovs_core::flow::Flow) -> [SocketAddrV4; 4] {
+    let words = &flow.words;
+    if !is_ipv6(words.client) {
+        return [words.client, words.virtual_, words.dest, words.local].map(address);
+    }
+    let ports = words.ports();
+    let service = tables.service(u32::from(ports.service)).unwrap();
+    let virtual_ = Address([0, 1].map(|rest| service.load(service::ADDRESS + rest)));
+    let settings = tables.dest(flow.owner.dest()).unwrap();
+    let server_port = Endpoint::unpack(words.dest).port;
+    [
+        host(words.address(), ports.client),
+        host(virtual_, ports.virtual_),
+        host(server_address(settings), server_port),
+        host(words.address(), ports.local),
+    ]
 }
 
 /// What the tables say.
@@ -58,12 +92,13 @@ fn paths(publisher: &Publisher) -> Vec<(u32, Path)> {
     let path = |record: &ferrovs_model::publish::DestRecord| {
         let endpoint = services[&record.service].endpoint();
         let (protocol, address) = endpoint.expect("the tables know services by address only");
-        match (address, record.endpoint) {
-            (std::net::SocketAddr::V4(virtual_), std::net::SocketAddr::V4(server)) => {
-                (record.number, (protocol.number(), virtual_, server))
-            }
-            other => panic!("not IPv4: {other:?}"),
-        }
+        let family = if address.is_ipv4() {
+            Family::V4
+        } else {
+            Family::V6
+        };
+        let (virtual_, server) = (family.host_of(address), family.host_of(record.endpoint));
+        (record.number, (protocol.number(), virtual_, server))
     };
     ledger.dests().iter().map(path).collect()
 }
@@ -90,7 +125,8 @@ pub(crate) fn flows<H: Home>(home: &H) -> Result<Vec<Flow>, String> {
             }
             return Err(format!("line {number} is claimed by nobody"));
         };
-        let home_bucket = place::of(config, flow.client, tag(flow.virtual_)).bucket;
+        let keys = flow.words.ends(flow.owner);
+        let home_bucket = place::of(config, keys.client, tag(keys.virtual_)).bucket;
         let is_away = home_bucket != number / LINES;
         if is_away != flow.owner.has(Owner::DISPLACED) {
             return Err(format!(
@@ -101,12 +137,13 @@ pub(crate) fn flows<H: Home>(home: &H) -> Result<Vec<Flow>, String> {
         if is_away {
             *displaced.entry(home_bucket).or_default() += 1;
         }
+        let [client, virtual_, server, local] = ends(&tables, &flow);
         flows.push(Flow {
-            protocol: tag(flow.client) as u8,
-            client: address(flow.client),
-            virtual_: address(flow.virtual_),
-            server: address(flow.dest),
-            local: address(flow.local),
+            protocol: tag(keys.client) as u8,
+            client,
+            virtual_,
+            server,
+            local,
             state: control.state(),
             protected: control.is_protected(),
         });

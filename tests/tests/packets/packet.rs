@@ -1,6 +1,6 @@
 //! Packets as fields, and the bytes they are. Checksums are summed up from scratch, word by word.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 
 pub(crate) type Mac = [u8; 6];
 
@@ -10,7 +10,63 @@ pub(crate) const RST: u8 = 4;
 pub(crate) const ACK: u8 = 16;
 
 const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
 const VLAN: u16 = 0x8100;
+const DONT_FRAGMENT: u16 = 0x4000;
+
+/// The hosts of the cases have an address of each family. A case names them by the IPv4 one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Family {
+    V4,
+    V6,
+}
+
+/// What stands before the IPv4 address in a host's IPv6 address. Its three words cancel each other out, so
+/// that the schedulers that hash, which fold an IPv6 address, treat a host of either family alike.
+const IPV6_PREFIX: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xf0, 0xe0, 0x20f1, 0xd58, 0, 0);
+
+impl Family {
+    pub(crate) const BOTH: [Self; 2] = [Self::V4, Self::V6];
+
+    /// The address of a host.
+    pub(crate) fn address(self, host: Ipv4Addr) -> IpAddr {
+        match self {
+            Self::V4 => host.into(),
+            Self::V6 => Ipv6Addr::from(IPV6_PREFIX.to_bits() | u128::from(host.to_bits())).into(),
+        }
+    }
+
+    /// The length of a network's prefix.
+    pub(crate) const fn prefix(self, length: u8) -> u8 {
+        match self {
+            Self::V4 => length,
+            Self::V6 => 96 + length,
+        }
+    }
+
+    /// The address of a host's socket.
+    pub(crate) fn socket(self, host: SocketAddrV4) -> SocketAddr {
+        SocketAddr::new(self.address(*host.ip()), host.port())
+    }
+
+    /// The host with this address.
+    pub(crate) fn host(self, address: IpAddr) -> Ipv4Addr {
+        match (self, address) {
+            (Self::V4, IpAddr::V4(address)) => address,
+            (Self::V6, IpAddr::V6(address)) => {
+                let host = Ipv4Addr::from_bits(address.to_bits() as u32);
+                assert_eq!(self.address(host), IpAddr::V6(address), "nobody's address");
+                host
+            }
+            other => panic!("an address of another family: {other:?}"),
+        }
+    }
+
+    /// The host's socket with this address.
+    pub(crate) fn host_of(self, address: SocketAddr) -> SocketAddrV4 {
+        SocketAddrV4::new(self.host(address.ip()), address.port())
+    }
+}
 
 /// What stands before the IP header.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,12 +100,15 @@ pub(crate) enum Transport {
 #[derive(Clone, Debug)]
 pub(crate) struct Packet {
     pub link: Link,
-    /// Of the innermost Ethernet header.
-    pub ethertype: u16,
-    pub version: u8,
+    pub family: Family,
+    /// Of the innermost Ethernet header, if not the family's.
+    pub ethertype: Option<u16>,
+    /// The IP version, if not the family's.
+    pub version: Option<u8>,
     /// Header length in 32-bit words, if not the true one.
     pub header_words: Option<u8>,
-    /// IP total length, if not the true one.
+    /// What the IP header says about the length, if not the truth: IPv4's total length or IPv6's length
+    /// of the payload.
     pub total_length: Option<u16>,
     pub id: u16,
     /// Flags and fragment offset.
@@ -57,6 +116,8 @@ pub(crate) struct Packet {
     pub ttl: u8,
     /// IP options, a multiple of four bytes.
     pub options: Vec<u8>,
+    /// IPv6 extension headers: kinds and contents, but for the kind of the next header.
+    pub extensions: Vec<(u8, Vec<u8>)>,
     pub source: SocketAddrV4,
     pub destination: SocketAddrV4,
     pub transport: Transport,
@@ -101,14 +162,16 @@ impl Packet {
     ) -> Self {
         Self {
             link,
-            ethertype: IPV4,
-            version: 4,
+            family: Family::V4,
+            ethertype: None,
+            version: None,
             header_words: None,
             total_length: None,
             id: 1,
             fragment: 0,
             ttl: 64,
             options: Vec::new(),
+            extensions: Vec::new(),
             source,
             destination,
             transport,
@@ -155,16 +218,49 @@ impl Packet {
         }
     }
 
-    /// What the IP header says about the packet's length.
+    /// The packet's length with its IP header, as that says.
     pub(crate) fn ip_length(&self) -> u16 {
-        let true_length = 20 + self.options.len() + self.transport_bytes().len();
-        self.total_length.unwrap_or(true_length as u16)
+        let transport = self.transport_bytes().len();
+        match self.family {
+            Family::V4 => {
+                let length = 20 + self.options.len() + transport;
+                self.total_length.unwrap_or(length as u16)
+            }
+            Family::V6 => 40 + self.ipv6_payload(),
+        }
+    }
+
+    fn ipv6_payload(&self) -> u16 {
+        let extensions = self.extensions.iter();
+        let extensions: usize = extensions.map(|(_, content)| 1 + content.len()).sum();
+        let length = extensions + self.transport_bytes().len();
+        self.total_length.unwrap_or(length as u16)
+    }
+
+    /// The same between the same hosts' IPv6 addresses; `None` if it has something that only IPv4 has, or
+    /// is cut where that matters.
+    pub(crate) fn in_ipv6(&self) -> Option<Self> {
+        let is_plain = self.ethertype.is_none()
+            && self.version.is_none()
+            && self.header_words.is_none()
+            && self.total_length.is_none()
+            && self.fragment & !DONT_FRAGMENT == 0
+            && self.options.is_empty()
+            && self.ip_error == 0
+            && self.cut.is_none();
+        is_plain.then(|| Self {
+            family: Family::V6,
+            ..self.clone()
+        })
     }
 
     /// The frame.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = self.link_bytes();
-        bytes.extend(self.ip_header());
+        bytes.extend(match self.family {
+            Family::V4 => self.ip_header(),
+            Family::V6 => self.ipv6_headers(),
+        });
         bytes.extend(self.transport_bytes());
         bytes.extend(std::iter::repeat_n(0xee, self.padding));
         bytes.truncate(self.cut.unwrap_or(usize::MAX));
@@ -189,14 +285,18 @@ impl Packet {
             bytes.extend(VLAN.to_be_bytes());
             bytes.extend(tag.to_be_bytes());
         }
-        bytes.extend(self.ethertype.to_be_bytes());
+        let ethertype = match self.family {
+            Family::V4 => IPV4,
+            Family::V6 => IPV6,
+        };
+        bytes.extend(self.ethertype.unwrap_or(ethertype).to_be_bytes());
         bytes
     }
 
     fn ip_header(&self) -> Vec<u8> {
         let true_words = 5 + self.options.len() as u8 / 4;
         let mut header = vec![
-            self.version << 4 | self.header_words.unwrap_or(true_words),
+            self.version.unwrap_or(4) << 4 | self.header_words.unwrap_or(true_words),
             0,
         ];
         header.extend(self.ip_length().to_be_bytes());
@@ -209,6 +309,32 @@ impl Packet {
         let checksum = spoilt(!sum(&header, 0), self.ip_error);
         header[10..12].copy_from_slice(&checksum.to_be_bytes());
         header
+    }
+
+    fn ipv6_headers(&self) -> Vec<u8> {
+        // Traffic class and flow label have a value, so that it is seen to stay.
+        let mut header = vec![self.version.unwrap_or(6) << 4 | 3, 0x45, 0x67, 0x89];
+        header.extend(self.ipv6_payload().to_be_bytes());
+        let kinds = self.extensions.iter().map(|(kind, _)| *kind);
+        let mut kinds = kinds.chain([self.protocol()]);
+        header.extend(kinds.next());
+        header.push(self.ttl);
+        header.extend(self.address_bytes());
+        for (_, content) in &self.extensions {
+            header.extend(kinds.next());
+            header.extend(content);
+        }
+        header
+    }
+
+    /// Both addresses, as the header has them.
+    fn address_bytes(&self) -> Vec<u8> {
+        let ends = [self.source, self.destination];
+        let bytes = |end: SocketAddrV4| match self.family.address(*end.ip()) {
+            IpAddr::V4(address) => address.octets().to_vec(),
+            IpAddr::V6(address) => address.octets().to_vec(),
+        };
+        ends.map(bytes).concat()
     }
 
     fn transport_bytes(&self) -> Vec<u8> {
@@ -251,9 +377,8 @@ impl Packet {
 
     /// Checksum over pseudo-header and segment, whose checksum field is zero.
     fn checksum(&self, segment: &[u8]) -> u16 {
-        let mut pseudo = Vec::new();
-        pseudo.extend(self.source.ip().octets());
-        pseudo.extend(self.destination.ip().octets());
+        // IPv6's has the same fields, some of them longer (RFC 8200, section 8.1): the sum is the same.
+        let mut pseudo = self.address_bytes();
         pseudo.extend([0, self.protocol()]);
         pseudo.extend((segment.len() as u16).to_be_bytes());
         !sum(segment, sum(&pseudo, 0))

@@ -1,7 +1,13 @@
 //! The core on slices of plain memory.
 
+use std::collections::BTreeMap;
+
 use ferrovs_core::{
-    abi::{bucket, config, reason::Reason},
+    abi::{
+        bucket, config,
+        ipv6::{EndpointKey, NeighbourKey},
+        reason::Reason,
+    },
     director::direct,
     tables::Tables,
     verdict::{Arrival, Hook},
@@ -73,6 +79,18 @@ impl Home for Slices {
 
     fn set_neighbour(&self, key: u64, number: u32) {
         self.memory.set_neighbour(key, number);
+    }
+
+    fn set_neighbour_ipv6(&self, key: NeighbourKey, number: u32) {
+        self.memory.set_neighbour_ipv6(key, number);
+    }
+
+    fn endpoints(&self) -> BTreeMap<EndpointKey, u64> {
+        self.memory.endpoints().into_iter().collect()
+    }
+
+    fn set_endpoint(&self, key: EndpointKey, value: Option<u64>) {
+        self.memory.set_endpoint(key, value);
     }
 
     fn filter_lines(&self) -> u32 {

@@ -1,9 +1,42 @@
 //! Checks every checksum of a frame from scratch, with a library that knows nothing of ours.
 
-use etherparse::{IpNumber, Ipv4Slice, TcpSlice, UdpSlice, checksum::Sum16BitWords};
+use etherparse::{IpNumber, Ipv4Slice, Ipv6Slice, TcpSlice, UdpSlice, checksum::Sum16BitWords};
 
-/// Whether the IPv4 packet at `offset` of a frame has right checksums.
+/// Whether the IP packet at `offset` of a frame has right checksums.
 pub(crate) fn checksums(frame: &[u8], offset: usize) -> Result<(), String> {
+    match frame[offset] >> 4 {
+        6 => of_ipv6(frame, offset),
+        _ => of_ipv4(frame, offset),
+    }
+}
+
+fn of_ipv6(frame: &[u8], offset: usize) -> Result<(), String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let packet = Ipv6Slice::from_slice(&frame[offset..]).map_err(|error| text(&error))?;
+    let header = packet.header().to_header();
+    let payload = packet.payload();
+    match payload.ip_number {
+        IpNumber::TCP => {
+            let tcp = TcpSlice::from_slice(payload.payload).map_err(|error| text(&error))?;
+            let right = tcp.calc_checksum_ipv6(header.source, header.destination);
+            equal("TCP", tcp.checksum(), right.map_err(|error| text(&error))?)
+        }
+        IpNumber::UDP => {
+            let udp = UdpSlice::from_slice(payload.payload).map_err(|error| text(&error))?;
+            if udp.checksum() == 0 {
+                return Ok(());
+            }
+            let right = udp
+                .to_header()
+                .calc_checksum_ipv6(&header, udp.payload())
+                .map_err(|error| text(&error))?;
+            equal("UDP", udp.checksum(), right)
+        }
+        other => Err(format!("a packet of IP protocol {} was rewritten", other.0)),
+    }
+}
+
+fn of_ipv4(frame: &[u8], offset: usize) -> Result<(), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let packet = Ipv4Slice::from_slice(&frame[offset..]).map_err(|error| text(&error))?;
     let header = packet.header();

@@ -7,12 +7,16 @@
 //!  client 10.9.0.60, server 10.9.0.5 ── bare (no link header)
 //! ```
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4},
+};
 
 use ferrovs_core::{
     abi::{
         config,
         interface::{self, pack_mac},
+        ipv6::{Address, EndpointKey, NeighbourKey},
         next_hop::{self, NO_VLAN, USABLE, neighbour_key, pack_macs},
     },
     tables::{Line, Tables},
@@ -25,7 +29,7 @@ use ferrovs_sim::{Network, Routes};
 
 use crate::{
     home::{Home, Interfaces},
-    packet::{Link, Mac, at},
+    packet::{Family, Link, Mac, at},
 };
 
 pub(crate) const VIP: Ipv4Addr = Ipv4Addr::new(169, 254, 179, 1);
@@ -63,12 +67,14 @@ const SECRETS: [u64; 2] = [0x5ec2_e700_0000_0001, 0x5ec2_e700_0000_0003];
 pub(crate) fn routes(interfaces: &Interfaces) -> Routes {
     let mut routes = Routes::default();
     for (network, prefix, port, gateway) in ROUTES {
-        routes.add(Network {
-            address: network,
-            prefix,
-            interface: interfaces.index(port),
-            gateway,
-        });
+        for family in Family::BOTH {
+            routes.add(Network {
+                address: family.address(network),
+                prefix: family.prefix(prefix),
+                interface: interfaces.index(port),
+                gateway: gateway.map(|gateway| family.address(gateway)),
+            });
+        }
     }
     routes
 }
@@ -182,6 +188,8 @@ pub(crate) struct Service {
 /// How a case begins.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
+    /// Which addresses of the hosts are used.
+    pub family: Family,
     pub buckets: u32,
     pub services: Vec<Service>,
     pub hops: Vec<Hop>,
@@ -203,6 +211,7 @@ impl Default for World {
         ];
         let hops = (1..).zip(neighbours);
         Self {
+            family: Family::V4,
             buckets: 256,
             services: vec![
                 service(Protocol::Tcp, HTTP, &servers(80)),
@@ -269,6 +278,7 @@ impl World {
 
 /// What keeps the tables of a home as the daemon would.
 pub(crate) struct Daemon {
+    family: Family,
     wanted: Wanted,
     pub publisher: Publisher,
     hops: Vec<Hop>,
@@ -297,10 +307,11 @@ impl Daemon {
         for hop in &world.hops {
             write_hop(home, hop, hop_status(hop, USABLE, 2));
             if hop.learnable {
-                home.set_neighbour(neighbour_key_of(home, hop), hop.number);
+                introduce(home, world.family, hop);
             }
         }
         let mut daemon = Self {
+            family: world.family,
             wanted: Wanted::default(),
             publisher: Publisher::default(),
             hops: world.hops.clone(),
@@ -312,7 +323,8 @@ impl Daemon {
 
     /// Makes these changes to the services.
     pub(crate) fn change<H: Home>(&mut self, home: &H, changes: &[Change]) {
-        self.wanted.apply_all(changes).unwrap();
+        let changes = changes.iter().map(|change| in_family(change, self.family));
+        self.wanted.apply_all(&changes.collect::<Vec<_>>()).unwrap();
         let plane = PlaneOf::new(home);
         let plan = self.publisher.plan(&plane, &self.wanted).unwrap();
         self.publisher.commit(&plane, plan);
@@ -326,7 +338,7 @@ impl Daemon {
             let hop = self
                 .hops
                 .iter()
-                .find(|hop| hop.neighbour == record.address.ip());
+                .find(|hop| self.family.address(hop.neighbour) == record.address.ip());
             let line = home.tables().dest(record.number).unwrap();
             line.store(dest::NEXT_HOP, hop.map_or(0, |hop| u64::from(hop.number)));
         }
@@ -354,7 +366,7 @@ impl Daemon {
             .iter()
             .find(|hop| hop.neighbour == neighbour)
             .unwrap();
-        home.set_neighbour(neighbour_key_of(home, hop), hop.number);
+        introduce(home, self.family, hop);
     }
 }
 
@@ -368,9 +380,67 @@ pub(crate) enum Fitness {
     BeingWritten,
 }
 
-fn neighbour_key_of<H: Home>(home: &H, hop: &Hop) -> u64 {
-    let address = u32::from_ne_bytes(hop.neighbour.octets());
-    neighbour_key(address, home.interfaces().index(hop.port))
+/// Leads a neighbour's key to its next hop.
+fn introduce<H: Home>(home: &H, family: Family, hop: &Hop) {
+    let interface = home.interfaces().index(hop.port);
+    match family.address(hop.neighbour) {
+        IpAddr::V4(address) => {
+            let address = u32::from_ne_bytes(address.octets());
+            home.set_neighbour(neighbour_key(address, interface), hop.number);
+        }
+        IpAddr::V6(address) => {
+            let address = Address::new(address.octets());
+            home.set_neighbour_ipv6(NeighbourKey::new(address, interface), hop.number);
+        }
+    }
+}
+
+/// The change as it is for the hosts' addresses of a family.
+fn in_family(change: &Change, family: Family) -> Change {
+    let key = |key: &ServiceKey| {
+        let (protocol, address) = key.endpoint().unwrap();
+        ServiceKey::address(protocol, in_family_address(address, family))
+    };
+    let dest = |dest: &Destination| Destination {
+        address: in_family_address(dest.address, family),
+        ..*dest
+    };
+    match change {
+        Change::AddService { service, settings } => Change::AddService {
+            service: key(service),
+            settings: settings.clone(),
+        },
+        Change::EditService { service, settings } => Change::EditService {
+            service: key(service),
+            settings: settings.clone(),
+        },
+        Change::DeleteService { service } => Change::DeleteService {
+            service: key(service),
+        },
+        Change::AddDestination {
+            service,
+            destination,
+        } => Change::AddDestination {
+            service: key(service),
+            destination: dest(destination),
+        },
+        Change::EditDestination {
+            service,
+            destination,
+        } => Change::EditDestination {
+            service: key(service),
+            destination: dest(destination),
+        },
+        Change::DeleteDestination { service, address } => Change::DeleteDestination {
+            service: key(service),
+            address: in_family_address(*address, family),
+        },
+        other => other.clone(),
+    }
+}
+
+fn in_family_address(host: SocketAddr, family: Family) -> SocketAddr {
+    family.socket(Family::V4.host_of(host))
 }
 
 fn hop_status(hop: &Hop, usable: u64, version: u64) -> u64 {
@@ -420,6 +490,15 @@ impl<'a, H: Home> Plane for PlaneOf<'a, H> {
 
     fn figures(&self, dest: u32) -> Figures {
         self.home.figures(dest)
+    }
+
+    fn endpoints(&self) -> BTreeMap<EndpointKey, u64> {
+        self.home.endpoints()
+    }
+
+    fn set_endpoint(&self, key: EndpointKey, value: Option<u64>) -> bool {
+        self.home.set_endpoint(key, value);
+        true
     }
 
     fn filter_lines(&self) -> u32 {

@@ -4,7 +4,6 @@ mod view;
 
 use std::{
     collections::{BTreeSet, HashSet},
-    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -210,10 +209,10 @@ impl Director {
     fn targets(&self, wanted: &Wanted, ledger: &Ledger) -> Targets {
         let virtuals = ledger.services().iter().filter_map(|service| {
             let (_, address) = service.key.endpoint()?;
-            ipv4(address)
+            Some(address.ip())
         });
         let dests = ledger.dests().iter();
-        let dests = dests.filter_map(|dest| Some((dest.number, ipv4(dest.address)?)));
+        let dests = dests.map(|dest| (dest.number, dest.address.ip()));
         Targets {
             virtuals: virtuals.collect::<BTreeSet<_>>(),
             dests: dests.collect(),
@@ -304,11 +303,4 @@ fn refused(refused: RefusedChange) -> NotMade {
 
 fn failed(error: anyhow::Error) -> NotMade {
     NotMade::Failed(format!("{error:#}"))
-}
-
-fn ipv4(address: SocketAddr) -> Option<std::net::Ipv4Addr> {
-    match address.ip() {
-        IpAddr::V4(address) => Some(address),
-        IpAddr::V6(_) => None,
-    }
 }

@@ -3,7 +3,7 @@
 
 use std::{
     borrow::Cow,
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
 };
 
@@ -14,10 +14,15 @@ use ferrovs_core::{
         bucket,
         config::nanoseconds,
         endpoint::{Endpoint, tag},
-        state,
+        ipv6::Address,
+        service, state,
     },
-    flow::{Flow, is_expired, read, timeout},
-    tables::Tables,
+    flow::{
+        Flow,
+        ends::{is_ipv6, server_address},
+        is_expired, read, timeout,
+    },
+    tables::{Line, Tables},
 };
 use ferrovs_kernel::{DataPlane, Maps};
 use ferrovs_model::Protocol;
@@ -72,20 +77,42 @@ fn view(maps: &Maps, flow: &Flow) -> Option<FlowView<'static>> {
     }
     let protocol = [Protocol::Tcp, Protocol::Udp]
         .into_iter()
-        .find(|protocol| u16::from(protocol.number()) == tag(flow.client))?;
+        .find(|protocol| protocol.number() == tag(flow.words.client) as u8)?;
     let idle = now.wrapping_sub(flow.control.last_seen()) as i32;
     let left = timeout(tables, flow.control.state()).saturating_sub(idle.max(0) as u32);
+    let [client, virtual_, destination] = addresses(maps, flow)?;
     Some(FlowView {
         protocol,
         expires: (nanoseconds(left) / 1_000_000_000) as u32,
         state: Cow::Borrowed(state::name(flow.control.state())),
-        client: address(flow.client),
-        virtual_: address(flow.virtual_),
-        destination: address(flow.dest),
+        client,
+        virtual_,
+        destination,
     })
+}
+
+/// Of client, service and server.
+fn addresses(maps: &Maps, flow: &Flow) -> Option<[SocketAddr; 3]> {
+    let words = &flow.words;
+    if !is_ipv6(words.client) {
+        return Some([words.client, words.virtual_, words.dest].map(address));
+    }
+    let ports = words.ports();
+    let service = maps.service(u32::from(ports.service))?;
+    let virtual_ = [0, 1].map(|rest| service.load(service::ADDRESS + rest));
+    let server = server_address(maps.dest(flow.owner.dest())?);
+    Some([
+        address_ipv6(words.address(), ports.client),
+        address_ipv6(Address(virtual_), ports.virtual_),
+        address_ipv6(server, Endpoint::unpack(words.dest).port),
+    ])
 }
 
 fn address(word: u64) -> SocketAddr {
     let endpoint = Endpoint::unpack(word);
     SocketAddr::from((Ipv4Addr::from(endpoint.octets()), endpoint.host_port()))
+}
+
+fn address_ipv6(address: Address, port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv6Addr::from(address.octets()), u16::from_be(port)))
 }

@@ -1,8 +1,11 @@
 //! The mapped tables as the publisher sees them.
 
-use ferrovs_core::tables::Tables;
+use std::{collections::BTreeMap, net::Ipv6Addr};
+
+use ferrovs_core::{abi::ipv6::EndpointKey, tables::Tables};
 use ferrovs_kernel::Maps;
 use ferrovs_model::publish::{Figures, Plane};
+use tracing::error;
 
 /// The tables of the running data plane.
 pub(super) struct Live<'a>(pub(super) &'a Maps);
@@ -16,6 +19,22 @@ impl<'a> Plane for Live<'a> {
 
     fn figures(&self, dest: u32) -> Figures {
         Figures::of((&self.0).counts(dest), self.0.traffic_of(dest))
+    }
+
+    fn endpoints(&self) -> BTreeMap<EndpointKey, u64> {
+        self.0.endpoints().unwrap_or_else(|error| {
+            error!("cannot read the IPv6 endpoints: {error}");
+            BTreeMap::new()
+        })
+    }
+
+    fn set_endpoint(&self, key: EndpointKey, value: Option<u64>) -> bool {
+        let done = self.0.set_endpoint(key, value);
+        if let Err(error) = &done {
+            let address = Ipv6Addr::from(key.address().octets());
+            error!("cannot write the IPv6 endpoint of {address}: {error}");
+        }
+        done.is_ok()
     }
 
     fn filter_lines(&self) -> u32 {

@@ -50,6 +50,7 @@ pub(super) fn plan<P: Plane>(
         wanted: None,
         lists,
         filter: filter::Change::Edits(Vec::new()),
+        endpoints: None,
         timeouts: wanted.timeouts(),
         sysctls: wanted.sysctls(),
         freed,

@@ -2,16 +2,13 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    net::{SocketAddr, SocketAddrV4},
+    net::SocketAddr,
 };
 
-use ferrovs_core::{
-    abi::{dest::Limits, endpoint::Endpoint},
-    tables::Tables,
-};
+use ferrovs_core::{abi::dest::Limits, tables::Tables};
 use serde::{Deserialize, Serialize};
 
-use super::{Figures, Plane, rotation::Rotation};
+use super::{Figures, Plane, endpoint::Key, rotation::Rotation};
 use crate::{
     ServiceKey, Wanted,
     amendment::{amend, amended},
@@ -29,7 +26,7 @@ pub struct Ledger {
     /// Filter keys of real servers' endpoints that have served more than one service. A flow made at
     /// that time may need its pointer until it ends, so an endpoint stays here until no service
     /// remembers it.
-    pub(super) shared: BTreeSet<u64>,
+    pub(super) shared: BTreeSet<Key>,
     /// All that went through services that are remembered no longer.
     #[serde(default, skip_serializing_if = "Figures::is_zero")]
     pub(super) departed: Figures,
@@ -234,16 +231,4 @@ impl Ledger {
         self.zero = self.lifetime(&self.lifetimes(plane));
         self.zero_services(plane, |_| true);
     }
-}
-
-/// An IPv4 address as the tables hold it; `None` for IPv6, which is not forwarded so far.
-pub(super) fn endpoint(address: SocketAddr) -> Option<Endpoint> {
-    match address {
-        SocketAddr::V4(v4) => Some(endpoint_v4(v4)),
-        SocketAddr::V6(_) => None,
-    }
-}
-
-fn endpoint_v4(address: SocketAddrV4) -> Endpoint {
-    Endpoint::new(address.ip().octets(), address.port())
 }

@@ -10,7 +10,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use ferrovs_core::{
     abi::{
-        filter::{Entry, virtual_key},
+        filter::Entry,
+        ipv6::EndpointKey,
         schedule::{LINES, Schedule},
         service,
     },
@@ -18,8 +19,10 @@ use ferrovs_core::{
 };
 
 use super::{
-    Plane, filter,
-    ledger::{Ledger, ServiceRecord, endpoint},
+    Plane,
+    endpoint::Key,
+    filter,
+    ledger::{Ledger, ServiceRecord},
     numbers::Retired,
     spans::{Piece, Space},
 };
@@ -111,9 +114,9 @@ fn is_reachable<P: Plane>(plane: &P, record: &ServiceRecord) -> bool {
     let Some((protocol, address)) = record.key.endpoint() else {
         return false;
     };
-    endpoint(address).is_some_and(|endpoint| {
-        let key = virtual_key(endpoint, protocol.number());
-        let entry = Entry::new(record.number, false);
-        filter::look_up(plane.tables(), key) == Some(entry.0)
-    })
+    let value = match Key::virtual_(address, protocol.number()) {
+        Key::V4(key) => filter::look_up(plane.tables(), key),
+        Key::V6(key) => plane.tables().endpoint(&EndpointKey(key)),
+    };
+    value == Some(Entry::new(record.number, false).0)
 }

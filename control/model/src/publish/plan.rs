@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ferrovs_core::{
-    abi::{
-        self, config,
-        filter::{Entry, real_key, virtual_key},
-    },
+    abi::{self, config, filter::Entry, ipv6::EndpointKey},
+    flow::place::digest,
     tables::Tables,
 };
 
 use super::{
-    Figures, Plane, TRASH_SECONDS, filter,
-    ledger::{DestRecord, Ledger, ServiceRecord, endpoint},
+    Figures, Plane, TRASH_SECONDS,
+    endpoint::{Endpoints, Key},
+    filter,
+    ledger::{DestRecord, Ledger, ServiceRecord},
     lists::{NewList, new_lists},
     numbers::{FreeNumbers, Retired},
     rotation::Rotation,
@@ -30,6 +30,8 @@ pub struct Plan {
     /// New lists, by service number.
     pub(super) lists: Vec<NewList>,
     pub(super) filter: filter::Change,
+    /// What the map of IPv6 endpoints is to hold; `None`: what it does.
+    pub(super) endpoints: Option<Endpoints>,
     pub(super) timeouts: Timeouts,
     pub(super) sysctls: Sysctls,
     /// Numbers and pieces that nobody will own any more.
@@ -94,12 +96,14 @@ fn draft<P: Plane>(
     )?;
     ledger.set_limits(wanted, |_| true);
     let lists = new_lists(&mut ledger, plane, retired, &mut freed, wanted, |_| true)?;
-    let filter = filter::plan(plane, &endpoints(&mut ledger), retired)?;
+    let (words, endpoints) = endpoints(plane, &mut ledger);
+    let filter = filter::plan(plane, &words, retired)?;
     Ok(Plan {
         ledger,
         wanted: None,
         lists,
         filter,
+        endpoints: Some(endpoints),
         timeouts: wanted.timeouts(),
         sysctls: wanted.sysctls(),
         freed,
@@ -277,7 +281,7 @@ fn add_dests<'a, P: Plane>(
 
 /// What the filter has to hold. Removed services and destinations stay in it: their flows' packets
 /// must still be recognised.
-fn endpoints(ledger: &mut Ledger) -> BTreeMap<u64, u64> {
+fn endpoints<P: Plane>(plane: &P, ledger: &mut Ledger) -> (BTreeMap<u64, u64>, Endpoints) {
     let mut entries = BTreeMap::new();
     let mut protocols = HashMap::new();
     for record in &ledger.services {
@@ -285,30 +289,46 @@ fn endpoints(ledger: &mut Ledger) -> BTreeMap<u64, u64> {
             continue;
         };
         protocols.insert(record.number, protocol.number());
-        if let Some(endpoint) = endpoint(address) {
-            let key = virtual_key(endpoint, protocol.number());
-            entries.insert(key, Entry::new(record.number, false).0);
-        }
+        let key = Key::virtual_(address, protocol.number());
+        entries.insert(key, Entry::new(record.number, false));
     }
     // Flows made before the sharing began have no pointers and are hashed with the service that had
     // the endpoint alone, so that one is named. It has the endpoint's oldest destination, for as long
     // as it has such flows, whatever the ages of the services.
     let mut owners = BTreeMap::new();
     for dest in &ledger.dests {
-        if let Some(endpoint) = endpoint(dest.endpoint) {
-            let key = real_key(endpoint, protocols[&dest.service]);
-            let owner = *owners.entry(key).or_insert(dest.service);
-            if owner != dest.service {
-                ledger.shared.insert(key);
-            }
+        let key = Key::real(dest.endpoint, protocols[&dest.service]);
+        let owner = *owners.entry(key).or_insert(dest.service);
+        if owner != dest.service {
+            ledger.shared.insert(key);
         }
     }
     ledger.shared.retain(|key| owners.contains_key(key));
     for (key, owner) in owners {
         let shared = ledger.shared.contains(&key);
-        entries.insert(key, Entry::new(owner, shared).0);
+        entries.insert(key, Entry::new(owner, shared));
     }
-    entries
+    let config = plane.tables().config(0);
+    let mut words = BTreeMap::new();
+    let mut endpoints = Endpoints::new();
+    for (key, entry) in entries {
+        match key {
+            Key::V4(key) => {
+                words.insert(key, entry.0);
+            }
+            Key::V6(key) => {
+                let key = EndpointKey(key);
+                let digest = config.map_or(0, |config| digest(config, key.address()));
+                let entry = if key.is_real() {
+                    entry.with_digest(digest)
+                } else {
+                    entry
+                };
+                endpoints.insert(key, entry.0);
+            }
+        }
+    }
+    (words, endpoints)
 }
 
 fn numbers_by_key(ledger: &Ledger) -> HashMap<ServiceKey, u16> {

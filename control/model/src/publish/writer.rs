@@ -4,15 +4,20 @@ use ferrovs_core::{
     abi::{
         WORDS,
         config::{self, ticks},
-        dest, service, state,
+        dest,
+        endpoint::{Endpoint, IPV6},
+        ipv6::Address,
+        service, state,
     },
     flow::load::judge,
     tables::{Line, Tables},
 };
 
 use super::{
-    Plan, Plane, filter,
-    ledger::{DestRecord, Ledger, endpoint},
+    Plan, Plane,
+    endpoint::{self, Endpoints, Place},
+    filter,
+    ledger::{DestRecord, Ledger},
     numbers::Retired,
     rotation,
 };
@@ -24,12 +29,23 @@ use crate::{Sysctl, Sysctls, Timeouts};
 /// shared: a flow made earlier would lack the pointer that its replies need. So the lists of services
 /// that packets already lead to are switched after the filter is written, all others before. A removed
 /// server is in no list any more when its line says that it is gone.
-pub(super) fn write<P: Plane>(plane: &P, plan: &Plan, retired: &mut Retired) {
+///
+/// `known` is what the map of IPv6 endpoints holds; `None` when that is not known for sure.
+pub(super) fn write<P: Plane>(
+    plane: &P,
+    plan: &Plan,
+    retired: &mut Retired,
+    known: &mut Option<Endpoints>,
+) {
     write_dests(plane, &plan.ledger, true);
     write_services(plane, &plan.ledger, true);
     write_lists(plane, plan, false);
     if filter::write(plane, &plan.filter) {
         retired.filter = true;
+    }
+    if let Some(wanted) = &plan.endpoints {
+        let before = known.take().unwrap_or_else(|| plane.endpoints());
+        *known = endpoint::write(plane, &before, wanted).then(|| wanted.clone());
     }
     write_lists(plane, plan, true);
     write_services(plane, &plan.ledger, false);
@@ -44,22 +60,29 @@ pub(super) fn write<P: Plane>(plane: &P, plan: &Plan, retired: &mut Retired) {
 /// The lines of the present destinations, or of the removed ones.
 fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
     for record in ledger.dests.iter().filter(|r| r.present == present) {
-        let (Some(line), Some(endpoint)) = (
-            plane.tables().dest(record.number),
-            endpoint(record.endpoint),
-        ) else {
+        let Some(line) = plane.tables().dest(record.number) else {
             continue;
         };
         let forwards = if present { dest::FORWARDS } else { 0 };
         let rests = if record.rests { dest::RESTS } else { 0 };
-        let mode = u64::from(record.service) | forwards | rests;
+        // The endpoint's word, the address's rest, and what the mode says of it.
+        let (endpoint, rest, family) = match Place::of(record.endpoint) {
+            Place::V4(endpoint) => (endpoint.pack(0), 0, 0),
+            Place::V6(Address([first, rest]), port) => {
+                (first, rest, dest::IPV6 | u64::from(port) << 16)
+            }
+        };
+        let mode = u64::from(record.service) | forwards | rests | family;
         let returns = present && line.load(dest::MODE) & dest::FORWARDS == 0;
-        if returns || line.load(dest::ENDPOINT) != endpoint.pack(0) {
+        let is_other =
+            (line.load(dest::ENDPOINT), line.load(dest::ADDRESS_REST)) != (endpoint, rest);
+        if returns || is_other {
             // The way there is not known yet: the number was somebody else's, or the server's before it
             // was forgotten, and then the next hop's number may be another neighbour's by now.
             line.store(dest::MODE, 0);
             line.store(dest::NEXT_HOP, 0);
-            line.store(dest::ENDPOINT, endpoint.pack(0));
+            line.store(dest::ENDPOINT, endpoint);
+            line.store(dest::ADDRESS_REST, rest);
         }
         store_if_other(line, dest::MODE, mode);
         write_limits(plane, record);
@@ -93,18 +116,26 @@ fn write_services<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
         let Some((protocol, address)) = record.key.endpoint() else {
             continue;
         };
-        let (Some(line), Some(endpoint)) = (
-            plane.tables().service(u32::from(record.number)),
-            endpoint(address),
-        ) else {
+        let Some(line) = plane.tables().service(u32::from(record.number)) else {
             continue;
         };
-        let endpoint = endpoint.pack(u16::from(protocol.number()));
-        if line.load(service::ENDPOINT) != endpoint {
+        let protocol = u16::from(protocol.number());
+        let (endpoint, address) = match Place::of(address) {
+            Place::V4(endpoint) => (endpoint.pack(protocol), Address::default()),
+            Place::V6(whole, port) => {
+                let endpoint = Endpoint { address: 0, port };
+                (endpoint.pack(protocol | IPV6), whole)
+            }
+        };
+        let there = Address([line.load(service::ADDRESS), line.load(service::ADDRESS + 1)]);
+        if (line.load(service::ENDPOINT), there) != (endpoint, address) {
             // Nothing leads here yet, but the line may hold a list that is no longer its own.
             line.store(service::MODE, 0);
             line.store(service::SCHEDULE, 0);
             line.store(service::ENDPOINT, endpoint);
+            let Address([first, second]) = address;
+            line.store(service::ADDRESS, first);
+            line.store(service::ADDRESS + 1, second);
         }
         let mode = if present { service::ACCEPTS } else { 0 };
         store_if_other(line, service::MODE, mode);

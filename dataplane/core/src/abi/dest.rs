@@ -15,18 +15,28 @@ pub const LINES: u32 = MAX_DESTS / 2 * PAIR;
 /// Lines of traffic of all destinations on one CPU.
 pub const TRAFFIC_LINES: u32 = MAX_DESTS / 2;
 
-/// Word of the settings: endpoint, tag 0.
+/// Word of the settings: endpoint, tag 0; with [`IPV6`] the first word of the address.
 pub const ENDPOINT: usize = 0;
-/// Word of the settings: bits 0..16 service number, bit 32 [`FORWARDS`], bit 33 [`RESTS`].
+/// Word of the settings: bits 0..16 service number, bit 32 [`FORWARDS`], bit 33 [`RESTS`], bit 34 [`IPV6`], and
+/// with that 16..32 the port, wire order.
 pub const MODE: usize = 1;
 /// Word of the settings: number of the next hop towards it.
 pub const NEXT_HOP: usize = 2;
+/// Word of the settings, with [`IPV6`]: the second word of the address.
+pub const ADDRESS_REST: usize = 3;
 
 /// Bit of [`MODE`]: the server exists. What becomes of flows whose server was removed, the sysctl
 /// `expire_nodest_conn` says.
 pub const FORWARDS: u64 = 1 << 32;
 /// Bit of [`MODE`]: the server has weight 0.
 pub const RESTS: u64 = 1 << 33;
+/// Bit of [`MODE`]: the server has an IPv6 address.
+pub const IPV6: u64 = 1 << 34;
+
+/// The port of a server with an IPv6 address in its word [`MODE`], wire order.
+pub const fn port(mode: u64) -> u16 {
+    (mode >> 16) as u16
+}
 
 /// Word of the live counts: flows there are, see [`Counts`].
 pub const COUNTS: usize = 0;

@@ -1,7 +1,11 @@
 //! An address, a port and a 16-bit tag in one word, so that two endpoints compare in one step.
 //!
 //! Bits 0..32 hold the IPv4 address and bits 32..48 the port, both as the native integer whose memory
-//! bytes are the wire's bytes; bits 48..64 the tag, whose meaning depends on the word.
+//! bytes are the wire's bytes; bits 48..64 the tag, whose meaning depends on the word. Of an IPv6
+//! address bits 0..32 hold the [digest](super::ipv6::Address::digest).
+
+/// Bit of a tag that names a protocol: the endpoint's address is an IPv6 one.
+pub const IPV6: u16 = 1 << 8;
 
 /// An IPv4 socket address as it stands on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -44,6 +48,11 @@ impl Endpoint {
             port: (word >> 32) as u16,
         }
     }
+}
+
+/// The packed word with another port, wire order.
+pub const fn with_port(word: u64, port: u16) -> u64 {
+    word & !(0xffff << 32) | (port as u64) << 32
 }
 
 /// The tag of a packed word.

@@ -26,7 +26,8 @@ pub const fn real_key(endpoint: Endpoint, protocol: u8) -> u64 {
     endpoint.pack(protocol as u16 | REAL)
 }
 
-/// What an endpoint is: bits 0..16 service number, bit 16 [`Entry::SHARED`].
+/// What an endpoint is: bits 0..16 service number, bit 16 [`Entry::SHARED`], of a real server's IPv6
+/// endpoint bits 32..64 the address's digest.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
 pub struct Entry(pub u64);
@@ -39,6 +40,17 @@ impl Entry {
     /// Of this service; for a shared endpoint, the one that had it first.
     pub const fn new(service: u16, shared: bool) -> Self {
         Self(service as u64 | if shared { Self::SHARED } else { 0 })
+    }
+
+    /// The same of a server with an IPv6 address of this digest.
+    #[must_use]
+    pub const fn with_digest(self, digest: u32) -> Self {
+        Self(self.0 & 0xffff_ffff | (digest as u64) << 32)
+    }
+
+    /// The digest of the server's IPv6 address.
+    pub const fn digest(self) -> u32 {
+        (self.0 >> 32) as u32
     }
 
     /// The service's number.

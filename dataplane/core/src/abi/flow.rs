@@ -4,6 +4,21 @@
 //! compare-and-exchange (or by the one CPU that holds the line in [`Phase::Claimed`]). The endpoint
 //! words change only while the line is claimed. The rule for readers and writers is in
 //! [`crate::flow`].
+//!
+//! The four endpoint words of an IPv4 flow are as they are named. Those of an IPv6 flow, which is told by
+//! [`super::endpoint::IPV6`] in the tag of [`CLIENT`], hold the client's address whole and the rest
+//! packed; [`crate::flow::ends::Ends`] makes of both what keys and hashes are made of:
+//!
+//! | word | bits | IPv6 |
+//! |---|---|---|
+//! | [`CLIENT`] | 0..16 | service number |
+//! | | 16..32 | local port, wire order |
+//! | | 32..48 | client port, wire order |
+//! | | 48..64 | tag: IP protocol and [`super::endpoint::IPV6`] |
+//! | [`VIRTUAL`] | | first word of the client's address |
+//! | [`DEST`] | 0..48 | real server endpoint, its address as a digest |
+//! | | 48..64 | virtual port, wire order |
+//! | [`LOCAL`] | | second word of the client's address |
 
 use super::bits;
 
@@ -113,7 +128,7 @@ impl Control {
 
 /// Which destination a flow counts for, and how it can be found.
 ///
-/// bits 0..32 destination number, 32.. flags.
+/// bits 0..32 destination number, 32..36 flags, 36..64 the digest of the client's IPv6 address.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
 pub struct Owner(pub u64);
@@ -123,6 +138,22 @@ impl Owner {
     pub const DISPLACED: u64 = 1 << 32;
     /// A pointer leads to it from the server's side.
     pub const SERVER_POINTER: u64 = 1 << 33;
+
+    /// Of this destination, whose client has, if it is an IPv6 one, this digest.
+    pub const fn new(dest: u32, digest: u32) -> Self {
+        Self(dest as u64 | (digest as u64) << 36)
+    }
+
+    /// The digest of the client's IPv6 address ([`super::ipv6::Address::digest`]).
+    pub const fn digest(self) -> u32 {
+        (self.0 >> 36) as u32
+    }
+
+    /// The same with these flags.
+    #[must_use]
+    pub const fn with(self, flags: u64) -> Self {
+        Self(self.0 | flags)
+    }
 
     /// The destination's number.
     pub const fn dest(self) -> u32 {

@@ -16,6 +16,7 @@ pub mod endpoint;
 pub mod filter;
 pub mod flow;
 pub mod interface;
+pub mod ipv6;
 pub mod next_hop;
 pub mod pointer;
 pub mod reason;
@@ -25,7 +26,7 @@ pub mod state;
 
 /// Version of the table layout, word [`config::LAYOUT`] of the configuration.
 /// A daemon refuses tables that carry another one.
-pub const LAYOUT: u64 = 4;
+pub const LAYOUT: u64 = 5;
 
 /// Words in a line.
 pub const WORDS: usize = 8;

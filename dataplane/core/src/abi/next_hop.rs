@@ -12,7 +12,7 @@ pub const MACS: usize = 1;
 /// Word: bits 0..32 the other four bytes of the source MAC in wire order, 32..64 interface index.
 pub const OUT: usize = 2;
 /// Word: bits 0..16 VLAN tag control information, [`NO_VLAN`] for none; 16..32 MTU in bytes; for the
-/// daemon, 32..64 IPv4 address of the neighbour (wire order).
+/// daemon, 32..64 IPv4 address of the neighbour (wire order), 0 for an IPv6 neighbour.
 pub const LINK: usize = 3;
 
 /// Lines of all next hops.

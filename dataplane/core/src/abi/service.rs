@@ -1,7 +1,10 @@
 //! A virtual service's line.
 
-/// Word: virtual endpoint, tag = IP protocol.
+/// Word: virtual endpoint, tag = IP protocol, which names the family too ([`super::endpoint::IPV6`]); of
+/// IPv6, without the address.
 pub const ENDPOINT: usize = 0;
+/// First of two words: the virtual address, if it is an IPv6 one.
+pub const ADDRESS: usize = 6;
 /// Word: bit 32 [`ACCEPTS`].
 pub const MODE: usize = 1;
 /// Word: see [`super::schedule::Schedule`].

@@ -7,38 +7,52 @@
 //!
 //! A key is the two words that identify a flow from one direction, as a pointer's key has them: client
 //! and virtual endpoint, or real server and the peer it sees, each a pair of neighbouring words in the
-//! line. Which of the two it is, its first tag tells.
+//! line. Which of the two it is, its first tag tells. Of IPv6 they lead to a line but do not identify its
+//! flow: [`Family::is`] compares the client's whole address too.
 
+use super::ends::{Words, is_ipv6};
 use super::place::{self, Place};
 use super::{Flow, read};
 use crate::abi::bucket::{DISPLACED, LINES, TAGS, WAYS, tag_of};
 use crate::abi::endpoint::tag;
 use crate::abi::filter::Entry;
-use crate::abi::flow::{CLIENT, CONTROL, Control, DEST};
+use crate::abi::flow::{CLIENT, CONTROL, Control, DEST, OWNER, Owner};
 use crate::abi::pointer::PointerKey;
+use crate::family::Family;
 use crate::tables::{Line, Tables};
 
-/// The flow of a client's packet. `place` is its home.
+/// The flow of a packet of this `client`. `place` is its home.
 #[inline(always)]
-pub fn by_client<T: Tables>(tables: &T, place: &Place, key: PointerKey) -> Option<Flow> {
-    at_home(tables, place, key)
+pub fn by_client<A: Family, T: Tables>(
+    tables: &T,
+    place: &Place,
+    key: PointerKey,
+    client: A::Client,
+) -> Option<Flow> {
+    at_home::<A, T>(tables, place, key, client)
 }
 
-/// The flow of a server's packet; `entry` is what the filter knows about the server's endpoint.
+/// The flow of a server's packet to `client`; `entry` is what the filter knows about the server's endpoint.
 #[inline(always)]
-pub fn by_server<T: Tables>(
+pub fn by_server<A: Family, T: Tables>(
     tables: &T,
     config: T::Line,
     entry: Entry,
     key: PointerKey,
+    client: A::Client,
 ) -> Option<Flow> {
     let PointerKey([dest, local]) = key;
     if entry.is_shared()
-        && let Some(flow) = in_line(tables, pointed_to(tables, dest, local), key)
+        && let Some(flow) = in_line::<A, T>(tables, pointed_to(tables, dest, local), key, client)
     {
         return Some(flow);
     }
-    at_home(tables, &place::of(config, local, entry.service()), key)
+    at_home::<A, T>(
+        tables,
+        &place::of(config, local, entry.service()),
+        key,
+        client,
+    )
 }
 
 /// The number of the line of a client's flow, 0 if there is none: [`by_client`] as a function of its
@@ -76,18 +90,24 @@ pub fn pointed_to<T: Tables>(tables: &T, first: u64, second: u64) -> u32 {
 }
 
 #[inline(always)]
-fn at_home<T: Tables>(tables: &T, place: &Place, key: PointerKey) -> Option<Flow> {
-    if let Some(flow) = in_line(tables, place.bucket * LINES + place.way, key) {
+fn at_home<A: Family, T: Tables>(
+    tables: &T,
+    place: &Place,
+    key: PointerKey,
+    client: A::Client,
+) -> Option<Flow> {
+    let preferred = place.bucket * LINES + place.way;
+    if let Some(flow) = in_line::<A, T>(tables, preferred, key, client) {
         return Some(flow);
     }
     let PointerKey([first, second]) = key;
-    in_line(tables, elsewhere(tables, place, first, second), key)
+    in_line::<A, T>(tables, elsewhere(tables, place, first, second), key, client)
 }
 
 /// The number of the flow's line, wherever it is; 0 if there is none.
 #[inline(always)]
 fn elsewhere<T: Tables>(tables: &T, place: &Place, first: u64, second: u64) -> u32 {
-    let number = tagged(tables, place.bucket, place.tag as u32, first, second);
+    let number = tables.tagged(place.bucket, place.tag as u32, first, second);
     if number != 0 {
         return number;
     }
@@ -106,15 +126,15 @@ fn elsewhere<T: Tables>(tables: &T, place: &Place, first: u64, second: u64) -> u
 /// The number of the flow's line, if it is in one of these two buckets; else 0.
 #[inline(never)]
 fn displaced<T: Tables>(tables: &T, buckets: u64, tag: u32, first: u64, second: u64) -> u32 {
-    match tagged(tables, buckets as u32, tag, first, second) {
-        0 => tagged(tables, (buckets >> 32) as u32, tag, first, second),
+    match tables.tagged(buckets as u32, tag, first, second) {
+        0 => tables.tagged((buckets >> 32) as u32, tag, first, second),
         number => number,
     }
 }
 
 /// The number of the flow's line, if it is one of those in the bucket that have this tag; else 0.
-#[inline(never)]
-fn tagged<T: Tables>(tables: &T, bucket: u32, tag: u32, first: u64, second: u64) -> u32 {
+#[inline(always)]
+pub fn tagged<T: Tables>(tables: &T, bucket: u32, tag: u32, first: u64, second: u64) -> u32 {
     let Some(header) = tables.flow(bucket * LINES) else {
         return 0;
     };
@@ -134,28 +154,37 @@ fn holds<T: Tables>(tables: &T, number: u32, first: u64, second: u64) -> bool {
     let Some(line) = tables.flow(number) else {
         return false;
     };
-    let word = if tag(first) == 0 { DEST } else { CLIENT };
+    let from_server = tag(first) == 0;
     let before = Control(line.load(CONTROL));
-    let same = line.load(word) == first && line.load(word + 1) == second;
+    let same = if is_ipv6(if from_server { second } else { first }) {
+        let ends = Words::load(line).ends(Owner(line.load(OWNER)));
+        if from_server {
+            ends.dest == first && ends.local == second
+        } else {
+            ends.client == first && ends.virtual_ == second
+        }
+    } else {
+        let word = if from_server { DEST } else { CLIENT };
+        line.load(word) == first && line.load(word + 1) == second
+    };
     let after = Control(line.load(CONTROL));
     same && before.is_live() && after.is_live() && before.generation() == after.generation()
 }
 
 /// The flow of this key, if line `number` has it.
 #[inline(always)]
-pub fn in_line<T: Tables>(tables: &T, number: u32, key: PointerKey) -> Option<Flow> {
+pub fn in_line<A: Family, T: Tables>(
+    tables: &T,
+    number: u32,
+    key: PointerKey,
+    client: A::Client,
+) -> Option<Flow> {
     // Line 0 is a header, so 0 can mean "none".
     if number == 0 {
         return None;
     }
     let flow = read(tables.flow(number)?, number)?;
-    let PointerKey([first, second]) = key;
-    let (a, b) = if tag(first) == 0 {
-        (flow.dest, flow.local)
-    } else {
-        (flow.client, flow.virtual_)
-    };
-    if a == first && b == second {
+    if A::is(&flow.words, key, client) {
         Some(flow)
     } else {
         None

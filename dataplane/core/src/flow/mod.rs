@@ -3,7 +3,7 @@
 //! The life of a line of the flow table, all changes by compare-and-exchange of its control word:
 //!
 //! ```text
-//!            acquire                  install
+//!            acquire                   settle
 //!   Free ─────────────► Claimed ─────────────────► Live ──┐ touch: state, protection, last seen
 //!    ▲                  (generation + 1)            │  ▲  │
 //!    │                      ▲                       │  └──┘
@@ -19,23 +19,23 @@
 //!   Only programs take it, for a bounded time; the daemon never does and may die at any point.
 
 pub mod acquire;
+pub mod ends;
 pub mod find;
-pub mod install;
 pub mod load;
 pub mod open;
 pub mod place;
 pub mod reserve;
 pub mod retire;
+pub mod settle;
 pub mod sweep;
 pub mod tcp;
 pub mod touch;
 pub mod way_back;
 
 use crate::abi::config;
-use crate::abi::flow::{
-    CLIENT, CONTROL, Control, DEST, LOCAL, OWNER, Owner, VIRTUAL, WAY_BACK, WayBack,
-};
+use crate::abi::flow::{CONTROL, Control, OWNER, Owner, WAY_BACK, WayBack};
 use crate::tables::{Line, Tables};
+use ends::Words;
 
 /// What a line says, all words of one generation.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,14 +45,8 @@ pub struct Flow {
     pub number: u32,
     /// Phase, state, generation, last use.
     pub control: Control,
-    /// Client endpoint, tag = IP protocol.
-    pub client: u64,
-    /// Virtual endpoint, tag = service number.
-    pub virtual_: u64,
-    /// Real server's endpoint.
-    pub dest: u64,
-    /// What the server sees as its peer, tag = IP protocol.
-    pub local: u64,
+    /// Its endpoints, as they lie in the line.
+    pub words: Words,
     /// Destination number and pointer flags.
     pub owner: Owner,
     /// How to get back to the client.
@@ -69,10 +63,7 @@ pub fn read<L: Line>(line: L, number: u32) -> Option<Flow> {
     let flow = Flow {
         number,
         control: before,
-        client: line.load(CLIENT),
-        virtual_: line.load(VIRTUAL),
-        dest: line.load(DEST),
-        local: line.load(LOCAL),
+        words: Words::load(line),
         owner: Owner(line.load(OWNER)),
         way_back: WayBack(line.load(WAY_BACK)),
     };

@@ -1,21 +1,21 @@
 //! Opening a flow: the service's consent, the scheduler's choice, a line of the table.
 //!
 //! Under the lock of the flow's home bucket: look once more whether another CPU was faster, let the
-//! scheduler pick ([`choose`]), find a line ([`acquire`](super::acquire)), make sure that replies can be
-//! told apart ([`reserve`](super::reserve)), write the line and make it live
-//! ([`install`](super::install)).
+//! scheduler pick ([`choose`]), find a line ([`acquire`](super::acquire)), write into it what is known
+//! ([`draft`]), make sure that replies can be told apart and make it live ([`settle`](super::settle)).
 //!
 //! Off the way of established packets. The eBPF programs make [`open`] a function that is verified by
 //! itself; its steps are functions too, so that each needs stack only while it runs (512 bytes are all
-//! there is).
+//! there is). What they need of the flow to be they read from its line, which is claimed and nobody else's.
 
 use super::acquire::acquire;
-use super::install::{install, own, release};
-use super::reserve::{reserve, unreserve};
+use super::ends::{Ends, is_ipv6, server, virtual_address};
+use super::settle::settle;
 use super::{find, is_expired, place, retire};
 use crate::abi::bucket::{LINES, LOCK};
 use crate::abi::endpoint::{Endpoint, tag};
-use crate::abi::flow::{CONTROL, Control};
+use crate::abi::flow::{CONTROL, Control, HANDSHAKE, Handshake, OWNER, Owner, WAY_BACK, WayBack};
+use crate::abi::ipv6::Address;
 use crate::abi::reason::Reason;
 use crate::abi::service;
 use crate::sched::{self, Peers};
@@ -32,6 +32,8 @@ pub struct Wish {
     pub client: u64,
     /// Virtual endpoint, tag = service number.
     pub virtual_: u64,
+    /// The client's whole address, if it is an IPv6 one.
+    pub address: Address,
     /// The state it begins in.
     pub state: u8,
     /// Index of the interface its first packet came by.
@@ -45,6 +47,7 @@ impl Wish {
     pub const NONE: Self = Self {
         client: 0,
         virtual_: 0,
+        address: Address([0, 0]),
         state: 0,
         interface: 0,
         now: 0,
@@ -94,9 +97,9 @@ impl Outcome {
     /// What [`Self::pack`] packed.
     #[inline(always)]
     pub const fn unpack(word: u64) -> Self {
-        let refusal = match word >> 32 {
+        let refusal = match (word >> 32) as u8 {
             0 => None,
-            reason => Reason::from_number((reason - 1) as u8),
+            reason => Reason::from_number(reason - 1),
         };
         Self {
             line: word as u32,
@@ -149,7 +152,7 @@ fn under_lock<T: Tables>(tables: &T, wish: &Wish, home: u32, alternatives: u64) 
     if let Some(line) = already_open(tables, wish) {
         return Outcome::line(line);
     }
-    let dest = tables.choose(wish.client, wish.virtual_);
+    let dest = tables.choose(hashed(wish), wish.client, wish.virtual_);
     if dest == 0 {
         return Outcome::refused(Reason::NoDestination);
     }
@@ -157,18 +160,41 @@ fn under_lock<T: Tables>(tables: &T, wish: &Wish, home: u32, alternatives: u64) 
     if line == 0 {
         return Outcome::refused(Reason::TableFull);
     }
-    let local = reserve(tables, wish, line, dest);
-    if local == 0 {
-        release(tables, line, wish.now);
-        return Outcome::refused(Reason::PortsExhausted);
+    if !draft(tables, wish, line, dest, home) {
+        return Outcome::refused(Reason::TableFull);
     }
-    let owner = own(tables, wish, line, dest, home);
-    if !install(tables, wish, line, owner, local) {
-        unreserve(tables, owner, local);
-        release(tables, line, wish.now);
-        return Outcome::refused(Reason::Contended);
+    settle(tables, line, wish.state)
+}
+
+/// Writes into a claimed line what `wish` says of the flow with `dest` whose preferred line is `home`.
+#[inline(always)]
+fn draft<T: Tables>(tables: &T, wish: &Wish, number: u32, dest: u32, home: u32) -> bool {
+    let (Some(config), Some(line), Some(settings)) =
+        (tables.config(0), tables.flow(number), tables.dest(dest))
+    else {
+        return false;
+    };
+    let digest = if is_ipv6(wish.client) {
+        Endpoint::unpack(wish.client).address
+    } else {
+        0
+    };
+    let mut owner = Owner::new(dest, digest);
+    if number / LINES != home / LINES {
+        owner = owner.with(Owner::DISPLACED);
     }
-    Outcome::line(line)
+    let ends = Ends {
+        client: wish.client,
+        virtual_: wish.virtual_,
+        dest: server(config, settings),
+        local: wish.client,
+    };
+    let generation = Control(line.load(CONTROL)).generation();
+    ends.words(wish.address).store(line);
+    line.store(OWNER, owner.0);
+    line.store(WAY_BACK, WayBack::new(0, wish.interface, generation).0);
+    line.store(HANDSHAKE, Handshake::none(generation).0);
+    true
 }
 
 /// The line in which another CPU has opened the flow meanwhile. One that has expired is ended.
@@ -190,18 +216,34 @@ fn already_open<T: Tables>(tables: &T, wish: &Wish) -> Option<u32> {
     None
 }
 
-/// The number of the destination that the service's scheduler picks for a flow from `client` to `virtual_`
-/// (words as in [`Wish`]); 0 if none is usable.
+/// What schedulers that hash know the client's address by: itself, or an IPv6 one folded (`addr_fold` in
+/// `ip_vs_sh_hashkey`). Wire order.
 #[inline(always)]
-pub fn choose<T: Tables>(tables: &T, client: u64, virtual_: u64) -> u32 {
+const fn hashed(wish: &Wish) -> u32 {
+    if is_ipv6(wish.client) {
+        wish.address.fold()
+    } else {
+        Endpoint::unpack(wish.client).address
+    }
+}
+
+/// The number of the destination that the service's scheduler picks for a flow from `client` to `virtual_`
+/// (words as in [`Wish`]); 0 if none is usable. `address` is what stands for the client's where schedulers
+/// hash it.
+#[inline(always)]
+pub fn choose<T: Tables>(tables: &T, address: u32, client: u64, virtual_: u64) -> u32 {
     let Some(service) = tables.service(tag(virtual_) as u32) else {
         return 0;
     };
-    let client = Endpoint::unpack(client);
+    let virtual_address = if is_ipv6(client) {
+        virtual_address(service).fold()
+    } else {
+        Endpoint::unpack(virtual_).address
+    };
     let peers = Peers {
-        client: u32::from_be(client.address),
-        port: client.host_port(),
-        virtual_: u32::from_be(Endpoint::unpack(virtual_).address),
+        client: u32::from_be(address),
+        port: Endpoint::unpack(client).host_port(),
+        virtual_: u32::from_be(virtual_address),
     };
     sched::pick(tables, service, peers).unwrap_or(0)
 }

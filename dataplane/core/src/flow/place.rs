@@ -6,6 +6,7 @@
 
 use crate::abi::bucket::WAYS;
 use crate::abi::config;
+use crate::abi::ipv6::Address;
 use crate::tables::Line;
 
 /// A flow's home, and where it may live when the home is full.
@@ -44,6 +45,12 @@ pub fn of<L: Line>(config: L, client: u64, service: u16) -> Place {
         hash: x,
         mask,
     }
+}
+
+/// The digest of an IPv6 address that stands for it in endpoint words. `config` is line 0.
+#[inline(always)]
+pub fn digest<L: Line>(config: L, address: Address) -> u32 {
+    address.digest([config.load(config::SECRET0), config.load(config::SECRET1)])
 }
 
 impl Place {

@@ -12,58 +12,65 @@
 //!
 //! Bound: [`PORT_TRIES`] source ports.
 
+use super::ends::{Ends, Words};
 use super::find;
-use super::open::Wish;
-use crate::abi::dest;
-use crate::abi::endpoint::{Endpoint, tag};
-use crate::abi::flow::{CONTROL, Control, Owner};
+use crate::abi::endpoint::{tag, with_port};
+use crate::abi::flow::{CLIENT, CONTROL, Control, OWNER, Owner};
 use crate::abi::pointer::{Pointer, PointerKey};
+use crate::abi::reason::Reason;
 use crate::side;
-use crate::tables::{Line, Tables};
+use crate::tables::{Line, Tables, count};
 
 /// Source ports tried when the client's own is taken.
 pub const PORT_TRIES: u32 = 32;
 
-/// What the server will see as its peer: the client itself, or its address with another port; 0 if no
-/// port is left. `line` is claimed by the caller.
+/// Makes sure of the replies to the draft in line `number`, which the caller has claimed. The server will
+/// see as its peer the client itself, or its address with another port, which is then noted; false if no
+/// port is left.
 #[inline(never)]
-pub(super) fn reserve<T: Tables>(tables: &T, wish: &Wish, line: u32, dest: u32) -> u64 {
-    let (Some(config), Some(settings), Some(flow)) =
-        (tables.config(0), tables.dest(dest), tables.flow(line))
-    else {
-        return 0;
+pub(super) fn reserve<T: Tables>(tables: &T, number: u32) -> bool {
+    let (Some(config), Some(line)) = (tables.config(0), tables.flow(number)) else {
+        return false;
     };
-    let server = settings.load(dest::ENDPOINT);
+    // Read where it is needed, here as below: stack is short.
+    let Some(settings) = tables.dest(Owner(line.load(OWNER)).dest()) else {
+        return false;
+    };
     // The flows of the service that had the server first may be older than the sharing, and have no
     // pointer.
-    let older = match side::real(tables, config, server, tag(wish.client)) {
+    let older = match side::real(tables, config, settings, tag(line.load(CLIENT))) {
         Some(entry) if entry.is_shared() => entry.service(),
-        _ => return wish.client,
+        _ => return true,
     };
-    let pointer = Pointer::new(line, Control(flow.load(CONTROL)).generation());
-    let mut local = wish.client;
+    let Ends { dest, client, .. } = Words::load(line).ends(Owner(line.load(OWNER)));
+    let pointer = Pointer::new(number, Control(line.load(CONTROL)).generation());
+    let mut local = client;
     for _ in 0..PORT_TRIES {
-        if tables.point(older, PointerKey([server, local]), pointer) {
-            return local;
+        if tables.point(older, PointerKey([dest, local]), pointer) {
+            let owner = Owner(line.load(OWNER));
+            line.store(OWNER, owner.with(Owner::SERVER_POINTER).0);
+            if local != client {
+                Words::load(line).with_local(local).store(line);
+                count(tables, Reason::PortChanged);
+            }
+            return true;
         }
         let port = 1024 + (tables.random() & 0xffff) % (65_536 - 1024);
-        local = Endpoint {
-            port: (port as u16).to_be(),
-            ..Endpoint::unpack(wish.client)
-        }
-        .pack(tag(wish.client));
+        local = with_port(client, (port as u16).to_be());
     }
-    0
+    false
 }
 
 /// Takes back what [`reserve`] has stored.
 #[inline(always)]
-pub(super) fn unreserve<T: Tables>(tables: &T, owner: u64, local: u64) {
-    let owner = Owner(owner);
-    if owner.has(Owner::SERVER_POINTER)
-        && let Some(settings) = tables.dest(owner.dest())
-    {
-        tables.pointer_remove(&PointerKey([settings.load(dest::ENDPOINT), local]));
+pub(super) fn unreserve<T: Tables>(tables: &T, number: u32) {
+    let Some(line) = tables.flow(number) else {
+        return;
+    };
+    let owner = Owner(line.load(OWNER));
+    if owner.has(Owner::SERVER_POINTER) {
+        let ends = Words::load(line).ends(owner);
+        tables.pointer_remove(&PointerKey([ends.dest, ends.local]));
     }
 }
 

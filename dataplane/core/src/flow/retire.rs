@@ -1,11 +1,12 @@
 //! Ending a flow, by whoever finds it at its end: the sweeper, a new flow that needs the line, a
 //! client that opens the same connection anew.
 
+use super::ends::Words;
 use super::{load, place};
 use crate::abi::bucket::{DISPLACED, LINES};
 use crate::abi::dest::Counts;
 use crate::abi::endpoint::tag;
-use crate::abi::flow::{CLIENT, CONTROL, Control, DEST, LOCAL, OWNER, Owner, Phase, VIRTUAL};
+use crate::abi::flow::{CONTROL, Control, OWNER, Owner, Phase};
 use crate::abi::pointer::{Pointer, PointerKey};
 use crate::abi::state;
 use crate::tables::{Line, Tables};
@@ -33,25 +34,38 @@ pub(super) fn take<T: Tables>(tables: &T, number: u32, seen: Control, now: u32) 
     // Read before the claim: if that succeeds, they all belong to the flow that was seen, and it does
     // not matter how long the rest takes.
     let owner = Owner(line.load(OWNER));
-    let reply = PointerKey([line.load(DEST), line.load(LOCAL)]);
-    let (client, virtual_) = (line.load(CLIENT), line.load(VIRTUAL));
+    let words = Words::load(line);
     let claimed = seen.claimed(now);
     if !line.compare_exchange(CONTROL, seen.0, claimed.0) {
         return false;
     }
     count_down(tables, owner, seen);
+    if owner.has(Owner::SERVER_POINTER) || owner.has(Owner::DISPLACED) {
+        give_back(tables, number, claimed, owner, words);
+    }
+    true
+}
+
+/// Takes away what led to the ended flow but its line's tag.
+#[inline(always)]
+fn give_back<T: Tables>(tables: &T, number: u32, claimed: Control, owner: Owner, words: Words) {
+    let ends = words.ends(owner);
     if owner.has(Owner::SERVER_POINTER) {
-        forget(tables, number, claimed, &reply);
+        forget(
+            tables,
+            number,
+            claimed,
+            &PointerKey([ends.dest, ends.local]),
+        );
     }
     if owner.has(Owner::DISPLACED)
         && let Some(config) = tables.config(0)
     {
-        let home = place::of(config, client, tag(virtual_)).bucket;
+        let home = place::of(config, ends.client, tag(ends.virtual_)).bucket;
         if let Some(header) = tables.flow(home * LINES) {
             header.fetch_add(DISPLACED, 1u64.wrapping_neg());
         }
     }
-    true
 }
 
 #[inline(always)]

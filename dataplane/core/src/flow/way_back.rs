@@ -6,8 +6,9 @@
 //! comes up again at the next packet, and until then the kernel finds the neighbour.
 
 use crate::abi::flow::{WAY_BACK, WayBack};
+use crate::abi::ipv6::{Address, NeighbourKey};
 use crate::abi::next_hop::neighbour_key;
-use crate::tables::{Line, Route, Tables};
+use crate::tables::{Line, Route, RouteIpv6, Tables};
 
 /// The way back to `client` (IPv4 address, wire order) of the flow in line `number`, whose word says
 /// `known` so far. The word is completed if the next hop has a number, unless the line has another flow
@@ -24,7 +25,31 @@ pub fn learn<T: Tables>(tables: &T, number: u32, known: u64, client: u32) -> u64
     let Some(next_hop) = tables.neighbour(neighbour_key(route.neighbour, route.interface)) else {
         return routed.0;
     };
-    let learned = routed.with_next_hop(next_hop);
+    keep(tables, number, known, routed.with_next_hop(next_hop))
+}
+
+/// As [`learn`], to a client with the IPv6 address that these two words are.
+#[inline(never)]
+pub fn learn_ipv6<T: Tables>(tables: &T, number: u32, known: u64, first: u64, second: u64) -> u64 {
+    let known = WayBack(known);
+    let client = Address([first, second]);
+    let arrival = RouteIpv6 {
+        interface: known.interface(),
+        neighbour: client,
+    };
+    let route = tables
+        .route_ipv6(client, arrival.interface)
+        .unwrap_or(arrival);
+    let routed = known.by(route.interface);
+    let key = NeighbourKey::new(route.neighbour, route.interface);
+    let Some(next_hop) = tables.neighbour_ipv6(&key) else {
+        return routed.0;
+    };
+    keep(tables, number, known, routed.with_next_hop(next_hop))
+}
+
+#[inline(always)]
+fn keep<T: Tables>(tables: &T, number: u32, known: WayBack, learned: WayBack) -> u64 {
     if let Some(line) = tables.flow(number) {
         line.compare_exchange(WAY_BACK, known.0, learned.0);
     }

@@ -10,6 +10,12 @@ pub const fn difference(old: u32, new: u32) -> u32 {
     (old & 0xffff) + (old >> 16) + (new & 0xffff) + (new >> 16)
 }
 
+/// The same of eight bytes; at most 8 * 0xffff.
+#[inline(always)]
+pub const fn difference_of_u64(old: u64, new: u64) -> u32 {
+    difference(old as u32, new as u32) + difference((old >> 32) as u32, (new >> 32) as u32)
+}
+
 /// The checksum `old` after `difference` was added to the sum under it.
 #[inline(always)]
 pub const fn apply(old: u16, difference: u32) -> u16 {
@@ -68,6 +74,7 @@ mod tests {
             addresses: 77,
             ports: 5,
             zero_is_none: true,
+            ipv6: false,
         };
         assert_eq!(change(0, none), 0);
         assert_ne!(
@@ -89,6 +96,7 @@ mod tests {
             addresses: 0x1234,
             ports: 0,
             zero_is_none: true,
+            ipv6: false,
         };
         assert_eq!(change(0x1234, to_zero), 0xffff);
     }

@@ -1,16 +1,17 @@
 //! The rewriting: addresses, ports, TTL, checksums, Ethernet header.
 //!
-//! Relies on [`crate::wire::parse`] having seen every byte that is touched here, so no access fails
+//! Relies on [`crate::wire`] having seen every byte that is touched here, so no access fails
 //! half way.
 
 pub mod checksum;
 
 use crate::abi::endpoint::Endpoint;
+use crate::abi::ipv6::Address;
 use crate::frame::{ChecksumChange, Frame};
 use crate::hop::Hop;
 use crate::wire::ethernet::{Link, TAG};
 use crate::wire::transport::{TCP_CHECKSUM, UDP_CHECKSUM};
-use crate::wire::{Packet, UDP, ipv4};
+use crate::wire::{Packet, UDP, ipv4, ipv6};
 
 /// Who a packet will be from and to.
 #[derive(Clone, Copy)]
@@ -65,13 +66,65 @@ pub fn rewrite<F: Frame>(frame: &mut F, packet: &Packet, new: Rewrite) -> Option
     frame.write_u32(packet.transport, new_ports)?;
 
     let udp = packet.protocol == UDP;
-    let field = packet.transport + if udp { UDP_CHECKSUM } else { TCP_CHECKSUM };
     let change = ChecksumChange {
         addresses,
         ports: checksum::difference(old_ports, new_ports),
         zero_is_none: udp,
+        ipv6: false,
     };
-    frame.change_checksum(field, change)
+    frame.change_checksum(checksum_field(packet), change)
+}
+
+/// What becomes of an IPv6 packet. One of its addresses is the client's, which stays.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+pub struct RewriteIpv6 {
+    /// Offset, in the IP header, of the address that changes.
+    pub place: usize,
+    /// What it will be.
+    pub address: Address,
+    /// New source port, wire order.
+    pub source: u16,
+    /// New destination port, wire order.
+    pub destination: u16,
+}
+
+/// As [`rewrite`]: gives the packet its new address and ports, takes one from its hop limit (RFC 8200,
+/// section 3) and mends the checksum.
+#[inline(always)]
+pub fn rewrite_ipv6<F: Frame>(frame: &mut F, packet: &Packet, new: RewriteIpv6) -> Option<()> {
+    let place = packet.network() + new.place;
+    let Address([old_first, old_second]) = ipv6::address(frame, place)?;
+    let Address([first, second]) = new.address;
+    let old_ports = frame.read_u32(packet.transport)?;
+    let new_ports = new.source as u32 | (new.destination as u32) << 16;
+
+    let field = packet.network() + ipv6::NEXT_AND_LIMIT;
+    let [next, limit] = frame.read_u16(field)?.to_ne_bytes();
+    frame.write_u16(field, u16::from_ne_bytes([next, limit.wrapping_sub(1)]))?;
+    frame.write_u64(place, first)?;
+    frame.write_u64(place + 8, second)?;
+    frame.write_u32(packet.transport, new_ports)?;
+
+    let change = ChecksumChange {
+        addresses: checksum::difference_of_u64(old_first, first)
+            + checksum::difference_of_u64(old_second, second),
+        ports: checksum::difference(old_ports, new_ports),
+        zero_is_none: packet.protocol == UDP,
+        ipv6: true,
+    };
+    frame.change_checksum(checksum_field(packet), change)
+}
+
+/// Offset of the TCP or UDP checksum.
+#[inline(always)]
+const fn checksum_field(packet: &Packet) -> usize {
+    packet.transport
+        + if packet.protocol == UDP {
+            UDP_CHECKSUM
+        } else {
+            TCP_CHECKSUM
+        }
 }
 
 /// The first four bytes of a TCP or UDP header, as memory has them on a little-endian machine.

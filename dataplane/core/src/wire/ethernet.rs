@@ -3,6 +3,7 @@
 use crate::frame::Frame;
 
 const IPV4: u16 = u16::from_ne_bytes([0x08, 0x00]);
+const IPV6: u16 = u16::from_ne_bytes([0x86, 0xdd]);
 const VLAN: u16 = u16::from_ne_bytes([0x81, 0x00]);
 /// Those bits of the first eight bytes that are the destination address.
 const DESTINATION: u64 = u64::from_ne_bytes([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0]);
@@ -34,19 +35,38 @@ impl Link {
     }
 }
 
-/// The link header of an IPv4 frame addressed to `mac` (layout of
-/// [`crate::abi::interface::pack_mac`]); `None` for every other frame.
+/// The version of IP that a frame carries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+pub enum Version {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+/// The link header of an IP frame addressed to `mac` (layout of
+/// [`crate::abi::interface::pack_mac`]), and what stands behind it; `None` for every other frame.
 #[inline(always)]
-pub fn parse<F: Frame>(frame: &F, mac: Option<u64>) -> Option<Link> {
+pub fn parse<F: Frame>(frame: &F, mac: Option<u64>) -> Option<(Link, Version)> {
     let Some(mac) = mac else {
-        return Some(Link::Bare);
+        let [version, _] = frame.read_u16(0)?.to_ne_bytes();
+        return match version >> 4 {
+            6 => Some((Link::Bare, Version::V6)),
+            _ => Some((Link::Bare, Version::V4)),
+        };
     };
     if (frame.read_u64(0)? ^ mac) & DESTINATION != 0 {
         return None;
     }
     match frame.read_u16(12)? {
-        IPV4 => Some(Link::Ethernet),
-        VLAN if frame.read_u16(16)? == IPV4 => Some(Link::Tagged),
+        IPV4 => Some((Link::Ethernet, Version::V4)),
+        IPV6 => Some((Link::Ethernet, Version::V6)),
+        VLAN => match frame.read_u16(16)? {
+            IPV4 => Some((Link::Tagged, Version::V4)),
+            IPV6 => Some((Link::Tagged, Version::V6)),
+            _ => None,
+        },
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! From bytes to a [`Packet`]: Ethernet, 802.1Q or bare IP; IPv4; TCP and UDP.
+//! From bytes to a [`Packet`]: Ethernet, 802.1Q or bare IP; IPv4 or IPv6; TCP and UDP.
 //!
 //! Checks all lengths that later rooms rely on: whoever holds a [`Packet`] may read and write its
 //! headers and knows that every access succeeds. IPv4 header checksums are not verified, as a router
@@ -7,11 +7,12 @@
 
 pub mod ethernet;
 pub mod ipv4;
+pub mod ipv6;
 pub mod transport;
 
 use crate::abi::endpoint::Endpoint;
 use crate::frame::Frame;
-pub use ethernet::Link;
+pub use ethernet::{Link, Version};
 pub use transport::Tcp;
 
 /// IP protocol number of TCP.
@@ -27,9 +28,9 @@ pub struct Packet {
     pub link: Link,
     /// Offset of the TCP or UDP header, bytes.
     pub transport: usize,
-    /// IP total length, bytes: what IPVS counts.
-    pub length: u16,
-    /// Time to live.
+    /// Length with the IP header, bytes: what IPVS counts.
+    pub length: u32,
+    /// Time to live, or hop limit.
     pub ttl: u8,
     /// [`TCP`] or [`UDP`].
     pub protocol: u8,
@@ -59,13 +60,9 @@ pub enum Parsed {
     Foreign,
 }
 
-/// Reads the headers of `frame`, which begins with an Ethernet header addressed to `mac`, or with the
-/// IP header if there is none.
+/// Reads the headers of a frame that has an IPv4 packet behind `link`.
 #[inline(always)]
-pub fn parse<F: Frame>(frame: &F, mac: Option<u64>) -> Parsed {
-    let Some(link) = ethernet::parse(frame, mac) else {
-        return Parsed::Foreign;
-    };
+pub fn parse_ipv4<F: Frame>(frame: &F, link: Link) -> Parsed {
     let network = link.length();
     let Some(ip) = ipv4::parse(frame, network) else {
         return Parsed::Foreign;
@@ -80,7 +77,7 @@ pub fn parse<F: Frame>(frame: &F, mac: Option<u64>) -> Parsed {
     Parsed::Packet(Packet {
         link,
         transport,
-        length: ip.length,
+        length: ip.length as u32,
         ttl: ip.ttl,
         protocol: ip.protocol,
         source: Endpoint {
@@ -89,6 +86,52 @@ pub fn parse<F: Frame>(frame: &F, mac: Option<u64>) -> Parsed {
         },
         destination: Endpoint {
             address: ip.destination,
+            port: ports.1,
+        },
+        tcp,
+    })
+}
+
+/// Reads the headers of a frame that has an IPv6 packet behind `link`. The endpoints have no addresses
+/// yet: what stands for them depends on the [side](crate::side).
+#[inline(always)]
+pub fn parse_ipv6<F: Frame>(frame: &F, link: Link) -> Parsed {
+    let network = link.length();
+    let Some(ip) = ipv6::parse(frame, network) else {
+        return Parsed::Foreign;
+    };
+    let first = network + ipv6::HEADER;
+    let upper = if ipv6::is_extension(ip.next) {
+        frame.skip_extensions(first, ip.next)
+    } else {
+        ipv6::Upper {
+            offset: first,
+            protocol: ip.next,
+        }
+    };
+    if upper.is_fragment() {
+        return Parsed::Fragment;
+    }
+    let extensions = upper.offset.wrapping_sub(first);
+    if extensions > ip.payload as usize {
+        return Parsed::Foreign;
+    }
+    let payload = ip.payload - extensions as u16;
+    let Some((ports, tcp)) = transport::parse(frame, upper.offset, upper.protocol, payload) else {
+        return Parsed::Foreign;
+    };
+    Parsed::Packet(Packet {
+        link,
+        transport: upper.offset,
+        length: ip.payload as u32 + ipv6::HEADER as u32,
+        ttl: ip.limit,
+        protocol: upper.protocol,
+        source: Endpoint {
+            address: 0,
+            port: ports.0,
+        },
+        destination: Endpoint {
+            address: 0,
             port: ports.1,
         },
         tcp,

@@ -6,8 +6,10 @@ use ferrovs_core::abi::bucket::{DISPLACED, LINES, LOCK};
 use ferrovs_core::abi::dest::{self, Counts};
 use ferrovs_core::abi::endpoint::tag;
 use ferrovs_core::abi::flow::{CONTROL, Control, Owner};
+use ferrovs_core::abi::ipv6::Address;
 use ferrovs_core::abi::pointer::PointerKey;
 use ferrovs_core::abi::state;
+use ferrovs_core::family::Ipv4;
 use ferrovs_core::flow::open::Wish;
 use ferrovs_core::flow::{Flow, find, place, read};
 use ferrovs_core::side;
@@ -44,14 +46,23 @@ pub(crate) fn audit<M: Memory>(world: &World<M>) -> Audit {
     let mut counts: HashMap<u32, u64> = HashMap::new();
     let mut displaced: HashMap<u32, u64> = HashMap::new();
     for flow in &flows {
-        for key in [[flow.client, flow.virtual_], [flow.dest, flow.local]] {
+        for key in [
+            [flow.words.client, flow.words.virtual_],
+            [flow.words.dest, flow.words.local],
+        ] {
             assert!(keys.insert(key), "two flows look alike: {flow:?}");
         }
-        assert_eq!(by_client(world, flow.client, flow.virtual_), Some(*flow));
-        assert_eq!(by_server(world, flow.dest, flow.local), Some(*flow));
+        assert_eq!(
+            by_client(world, flow.words.client, flow.words.virtual_),
+            Some(*flow)
+        );
+        assert_eq!(
+            by_server(world, flow.words.dest, flow.words.local),
+            Some(*flow)
+        );
         let unit = Counts::unit(state::is_active(flow.control.state()));
         *counts.entry(flow.owner.dest()).or_default() += unit;
-        let home = home(world, flow.client, tag(flow.virtual_)).bucket;
+        let home = home(world, flow.words.client, tag(flow.words.virtual_)).bucket;
         let away = flow.number / LINES != home;
         assert_eq!(flow.owner.has(Owner::DISPLACED), away, "{flow:?}");
         *displaced.entry(home).or_default() += u64::from(away);
@@ -84,7 +95,10 @@ pub(crate) fn audit<M: Memory>(world: &World<M>) -> Audit {
     let leftovers = pointers.iter().filter(|(key, pointer)| {
         let owner = flows.iter().find(|flow| flow.number == pointer.line());
         !owner.is_some_and(|flow| {
-            let keys = [[flow.client, flow.virtual_], [flow.dest, flow.local]];
+            let keys = [
+                [flow.words.client, flow.words.virtual_],
+                [flow.words.dest, flow.words.local],
+            ];
             flow.control.generation() == pointer.generation() && keys.contains(key)
         })
     });
@@ -107,14 +121,16 @@ pub(crate) fn live<M: Memory>(world: &World<M>) -> Vec<Flow> {
 /// What a client's packet finds.
 pub(crate) fn by_client<T: Tables>(tables: T, client: u64, virtual_: u64) -> Option<Flow> {
     let place = place::of(tables.config(0)?, client, tag(virtual_));
-    find::by_client(&tables, &place, PointerKey([client, virtual_]))
+    find::by_client::<Ipv4, T>(&tables, &place, PointerKey([client, virtual_]), ())
 }
 
 /// What a server's packet finds.
 pub(crate) fn by_server<T: Tables>(tables: T, dest: u64, local: u64) -> Option<Flow> {
     let config = tables.config(0)?;
-    let entry = side::real(&tables, config, dest, tag(local))?;
-    find::by_server(&tables, config, entry, PointerKey([dest, local]))
+    let mut servers = (1..).map_while(|number| tables.dest(number));
+    let settings = servers.find(|settings| settings.load(dest::ENDPOINT) == dest)?;
+    let entry = side::real(&tables, config, settings, tag(local))?;
+    find::by_server::<Ipv4, T>(&tables, config, entry, PointerKey([dest, local]), ())
 }
 
 /// Where a flow of this client with this service belongs.
@@ -141,6 +157,7 @@ pub(crate) fn wish(port: u16, service: u16, now: u32) -> Wish {
     Wish {
         client: client(port),
         virtual_: virtual_of(service),
+        address: Address::default(),
         state: state::SYN_RECV,
         interface: 3,
         now,

@@ -3,11 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use ferrovs_core::abi::ipv6::{Address, EndpointKey, NeighbourKey};
 use ferrovs_core::abi::pointer::{Pointer, PointerKey};
 use ferrovs_core::flow::Flow;
 use ferrovs_core::flow::acquire::ABANDONED;
 use ferrovs_core::flow::open::open;
-use ferrovs_core::tables::{Line, Route, Tables};
+use ferrovs_core::tables::{Line, Route, RouteIpv6, Tables};
 
 use crate::audit::{audit, by_client, by_server, home, live, wish};
 use crate::scene::{BEGIN, EXPIRED, SHARED_SERVER, sweep_all, tables};
@@ -91,6 +92,14 @@ impl<'b, 'a> Tables for &'b Interrupted<'a> {
         self.world.neighbour(key)
     }
 
+    fn endpoint(&self, key: &EndpointKey) -> Option<u64> {
+        self.world.endpoint(key)
+    }
+
+    fn neighbour_ipv6(&self, key: &NeighbourKey) -> Option<u32> {
+        self.world.neighbour_ipv6(key)
+    }
+
     fn pointer(&self, key: &PointerKey) -> Option<Pointer> {
         self.step();
         self.world.pointer(key)
@@ -113,6 +122,10 @@ impl<'b, 'a> Tables for &'b Interrupted<'a> {
 
     fn route(&self, destination: u32, interface: u32) -> Option<Route> {
         self.world.route(destination, interface)
+    }
+
+    fn route_ipv6(&self, destination: Address, interface: u32) -> Option<RouteIpv6> {
+        self.world.route_ipv6(destination, interface)
     }
 
     fn now(&self) -> u32 {
@@ -139,8 +152,8 @@ fn one_displaced_flow() -> (World<Real>, u16, u16) {
 }
 
 fn is_found(world: &World<Real>, flow: &Flow) -> bool {
-    by_client(world, flow.client, flow.virtual_) == Some(*flow)
-        && by_server(world, flow.dest, flow.local) == Some(*flow)
+    by_client(world, flow.words.client, flow.words.virtual_) == Some(*flow)
+        && by_server(world, flow.words.dest, flow.words.local) == Some(*flow)
 }
 
 struct Killed;
@@ -161,7 +174,7 @@ fn a_daemon_killed_at_any_step_loses_no_flow_and_no_line() {
         // At once, the same connection again: refused at most until the line is given up.
         let early = open(&&world, &wish(port, 1, EXPIRED + 1));
         let flows = audit(&world).flows;
-        let lives = flows.iter().any(|flow| flow.client == client(port));
+        let lives = flows.iter().any(|flow| flow.words.client == client(port));
         assert_eq!(lives, early.line != 0, "step {step}: {early:?}");
         // Later both lines are to be had again.
         sweep_all(&world, GIVEN_UP);

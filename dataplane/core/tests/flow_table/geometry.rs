@@ -3,6 +3,7 @@
 
 use ferrovs_core::abi::bucket::{DISPLACED, LINES};
 use ferrovs_core::abi::endpoint::Endpoint;
+use ferrovs_core::abi::ipv6::Address;
 use ferrovs_core::abi::state;
 use ferrovs_core::flow::open::{Wish, open};
 use ferrovs_core::tables::{Line, Tables};
@@ -42,8 +43,14 @@ fn all_found(world: &World<Real>, expected: usize) {
     let flows = live(world);
     assert_eq!(flows.len(), expected);
     for flow in flows {
-        assert_eq!(by_client(world, flow.client, flow.virtual_), Some(flow));
-        assert_eq!(by_server(world, flow.dest, flow.local), Some(flow));
+        assert_eq!(
+            by_client(world, flow.words.client, flow.words.virtual_),
+            Some(flow)
+        );
+        assert_eq!(
+            by_server(world, flow.words.dest, flow.words.local),
+            Some(flow)
+        );
     }
 }
 
@@ -59,6 +66,7 @@ fn a_million_random_flows() {
     let wishes = (0..FLOWS).map(|_| Wish {
         client: client().pack(u16::from(TCP)),
         virtual_: virtual_of(1),
+        address: Address::default(),
         state: state::SYN_RECV,
         interface: 3,
         now: BEGIN,

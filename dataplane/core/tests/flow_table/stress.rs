@@ -130,8 +130,8 @@ impl Traffic {
         let opened = open(&&self.world, &wish(port, service, now));
         if opened.line != 0
             && let Some(flow) = read((&&self.world).flow(opened.line).unwrap(), opened.line)
-            && flow.client == client(port)
-            && flow.virtual_ == virtual_of(service)
+            && flow.words.client == client(port)
+            && flow.words.virtual_ == virtual_of(service)
         {
             self.reply(&flow);
         }
@@ -139,7 +139,7 @@ impl Traffic {
 
     /// The server's packet finds the flow, unless it has ended meanwhile.
     fn reply(&self, flow: &Flow) {
-        let found = by_server(&self.world, flow.dest, flow.local);
+        let found = by_server(&self.world, flow.words.dest, flow.words.local);
         let same = found.is_some_and(|found| {
             found.number == flow.number && found.control.generation() == flow.control.generation()
         });
@@ -205,13 +205,16 @@ fn another_port_is_not_an_older_flows() {
     let drawn = (1024 + ((&&twin).random() & 0xffff) % (65_536 - 1024)) as u16;
     let old = open(&&world, &wish(drawn, 1, BEGIN)).line;
     let flow = read((&&world).flow(old).unwrap(), old).unwrap();
-    (&&world).pointer_remove(&PointerKey([flow.dest, flow.local]));
+    (&&world).pointer_remove(&PointerKey([flow.words.dest, flow.words.local]));
     world.set(old, OWNER, flow.owner.0 & !Owner::SERVER_POINTER);
     // The reply of a flow of the newer service, which the older service's next flow would have too.
     assert_ne!(open(&&world, &wish(80, 2, BEGIN)).line, 0);
     assert_ne!(open(&&world, &wish(80, 1, BEGIN)).line, 0);
     let flows = audit(&world).clean();
     assert_eq!(flows.len(), 3);
-    let changed = flows.iter().find(|flow| flow.local != flow.client).unwrap();
-    assert_ne!(changed.local, client(drawn));
+    let changed = flows
+        .iter()
+        .find(|flow| flow.words.local != flow.words.client)
+        .unwrap();
+    assert_ne!(changed.words.local, client(drawn));
 }

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use ferrovs_core::abi::endpoint::Endpoint;
 use ferrovs_core::abi::filter::{ENTRIES, Entry, Geometry, PROBES, real_key};
+use ferrovs_core::abi::ipv6::{Address, EndpointKey, NeighbourKey};
 use ferrovs_core::abi::pointer::{Pointer, PointerKey};
 use ferrovs_core::abi::schedule::Schedule;
 use ferrovs_core::abi::service::Scheduler;
 use ferrovs_core::abi::{WORDS, bucket, config, dest, service};
-use ferrovs_core::tables::{Line, Route, Tables};
+use ferrovs_core::tables::{Line, Route, RouteIpv6, Tables};
 use ferrovs_core::wire::TCP;
 
 /// A word of shared memory, with the orderings that [`Line`] promises.
@@ -327,6 +328,14 @@ impl<'a, M: Memory> Tables for &'a World<M> {
         Some(NEXT_HOP)
     }
 
+    fn endpoint(&self, _: &EndpointKey) -> Option<u64> {
+        None
+    }
+
+    fn neighbour_ipv6(&self, _: &NeighbourKey) -> Option<u32> {
+        Some(NEXT_HOP)
+    }
+
     fn pointer(&self, key: &PointerKey) -> Option<Pointer> {
         self.pointers.with(|pointers| pointers.get(&key.0).copied())
     }
@@ -358,6 +367,13 @@ impl<'a, M: Memory> Tables for &'a World<M> {
 
     fn route(&self, destination: u32, interface: u32) -> Option<Route> {
         Some(Route {
+            interface,
+            neighbour: destination,
+        })
+    }
+
+    fn route_ipv6(&self, destination: Address, interface: u32) -> Option<RouteIpv6> {
+        Some(RouteIpv6 {
             interface,
             neighbour: destination,
         })

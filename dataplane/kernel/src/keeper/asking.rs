@@ -3,7 +3,7 @@
 //! Every second, but of very many neighbours only a part, the next one in the next second.
 
 use std::{
-    net::Ipv4Addr,
+    net::IpAddr,
     ops::Bound,
     time::{Duration, Instant},
 };
@@ -63,11 +63,12 @@ impl Keeper {
         }
     }
 
-    fn tell_full(&mut self, neighbour: Ipv4Addr) {
+    fn tell_full(&mut self, neighbour: IpAddr) {
         if !std::mem::replace(&mut self.asking.full, true) {
+            let family = if neighbour.is_ipv6() { "ipv6" } else { "ipv4" };
             warn!(
                 "the kernel has no room for the neighbour {neighbour} and perhaps others, so packets to them take \
-                 the slow way or are lost: net.ipv4.neigh.default.gc_thresh3 should be more than twice the number \
+                 the slow way or are lost: net.{family}.neigh.default.gc_thresh3 should be more than twice the number \
                  of neighbours"
             );
         }

@@ -32,9 +32,10 @@ impl Keeper {
         let known: BTreeSet<_> = self.homeless.drain(..).collect();
         let new: Vec<_> = homeless.iter().filter(|one| !known.contains(one)).collect();
         for address in new.iter().take(TOLD) {
+            let length = if address.is_ipv6() { 128 } else { 32 };
             warn!(
                 "no interface carries the virtual address {address}: give it to one (ip address add \
-                 {address}/32 dev ...) or name the interface its clients come by with --interface"
+                 {address}/{length} dev ...) or name the interface its clients come by with --interface"
             );
         }
         if let Some(more @ 1..) = new.len().checked_sub(TOLD) {

@@ -7,11 +7,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    net::Ipv4Addr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     ops::Bound,
 };
 
-use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
+use netlink_packet_route::{
+    AddressFamily,
+    route::{RouteAddress, RouteAttribute, RouteMessage},
+};
 
 use crate::{
     Targets,
@@ -25,9 +28,9 @@ const DOUBTED: usize = 1000;
 #[derive(Debug, Default)]
 pub(super) struct Ways {
     /// `None`: there is no way.
-    answers: BTreeMap<Ipv4Addr, Option<Way>>,
+    answers: BTreeMap<IpAddr, Option<Way>>,
     /// Whose answer was doubted last.
-    doubted: Option<Ipv4Addr>,
+    doubted: Option<IpAddr>,
 }
 
 impl Ways {
@@ -36,7 +39,7 @@ impl Ways {
         &mut self,
         query: &mut Query,
         targets: &Targets,
-    ) -> io::Result<BTreeMap<Ipv4Addr, Way>> {
+    ) -> io::Result<BTreeMap<IpAddr, Way>> {
         let addresses: BTreeSet<_> = targets.dests.iter().map(|&(_, address)| address).collect();
         let mut ways = Vec::with_capacity(addresses.len());
         for address in addresses {
@@ -62,17 +65,10 @@ impl Ways {
 
     /// Forgets what may be otherwise since this route came or went.
     pub(super) fn forget_by(&mut self, route: &RouteMessage) {
-        let length = u32::from(route.header.destination_prefix_length);
-        let network = route
-            .attributes
-            .iter()
-            .find_map(|attribute| match attribute {
-                RouteAttribute::Destination(RouteAddress::Inet(network)) => Some(*network),
-                _ => None,
-            });
-        let first = network.map_or(0, u32::from);
-        let hosts = u32::MAX.checked_shr(length).unwrap_or(0);
-        let range = Ipv4Addr::from(first)..=Ipv4Addr::from(first | hosts);
+        let range = match network_of(route) {
+            Some((first, last)) => (Bound::Included(first), Bound::Included(last)),
+            None => (Bound::Unbounded, Bound::Unbounded),
+        };
         let affected: Vec<_> = self.answers.range(range).map(|(&one, _)| one).collect();
         for address in affected {
             self.answers.remove(&address);
@@ -101,21 +97,69 @@ impl Ways {
     }
 }
 
+/// The first and the last address that a route is for; `None` if it is not known of which family it is.
+fn network_of(route: &RouteMessage) -> Option<(IpAddr, IpAddr)> {
+    let length = u32::from(route.header.destination_prefix_length);
+    let destination = route
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            RouteAttribute::Destination(destination) => Some(destination),
+            _ => None,
+        });
+    match (route.header.address_family, destination) {
+        (AddressFamily::Inet, destination) => {
+            let first = match destination {
+                Some(RouteAddress::Inet(network)) => network.to_bits(),
+                _ => 0,
+            };
+            let hosts = u32::MAX.checked_shr(length).unwrap_or(0);
+            let last = Ipv4Addr::from_bits(first | hosts);
+            Some((Ipv4Addr::from_bits(first).into(), last.into()))
+        }
+        (AddressFamily::Inet6, destination) => {
+            let first = match destination {
+                Some(RouteAddress::Inet6(network)) => network.to_bits(),
+                _ => 0,
+            };
+            let hosts = u128::MAX.checked_shr(length).unwrap_or(0);
+            let last = Ipv6Addr::from_bits(first | hosts);
+            Some((Ipv6Addr::from_bits(first).into(), last.into()))
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn known(addresses: &[[u8; 4]]) -> Ways {
+    const ALL: [&str; 7] = [
+        "9.255.0.1",
+        "10.0.0.1",
+        "10.0.0.255",
+        "10.0.1.0",
+        "2001:db8::1",
+        "2001:db8::ffff",
+        "2001:db8::1:0",
+    ];
+
+    fn known() -> Ways {
+        let addresses = ALL.iter().map(|one| one.parse().unwrap());
         Ways {
-            answers: addresses.iter().map(|&one| (one.into(), None)).collect(),
+            answers: addresses.map(|one| (one, None)).collect(),
             doubted: None,
         }
     }
 
-    fn route(network: Option<[u8; 4]>, length: u8) -> RouteMessage {
+    fn route(family: AddressFamily, network: Option<&str>, length: u8) -> RouteMessage {
         let mut route = RouteMessage::default();
+        route.header.address_family = family;
         route.header.destination_prefix_length = length;
-        let network = network.map(|network| RouteAddress::Inet(network.into()));
+        let network = network.map(|network| match network.parse().unwrap() {
+            IpAddr::V4(network) => RouteAddress::Inet(network),
+            IpAddr::V6(network) => RouteAddress::Inet6(network),
+        });
         route
             .attributes
             .extend(network.map(RouteAttribute::Destination));
@@ -124,25 +168,30 @@ mod tests {
 
     #[test]
     fn a_route_casts_doubt_on_those_behind_it_alone() {
-        let left = |network, length| {
-            let mut ways = known(&[
-                [9, 255, 0, 1],
-                [10, 0, 0, 1],
-                [10, 0, 0, 255],
-                [10, 0, 1, 0],
-            ]);
-            ways.forget_by(&route(network, length));
-            ways.answers
-                .into_keys()
-                .map(|one| one.octets())
-                .collect::<Vec<_>>()
+        let left = |family, network, length| {
+            let mut ways = known();
+            ways.forget_by(&route(family, network, length));
+            let left = ways.answers.into_keys();
+            left.map(|one| one.to_string()).collect::<Vec<_>>()
         };
+        let (v4, v6) = (AddressFamily::Inet, AddressFamily::Inet6);
+        let (of_v4, of_v6) = (&ALL[..4], &ALL[4..]);
         assert_eq!(
-            left(Some([10, 0, 0, 0]), 24),
-            [[9, 255, 0, 1], [10, 0, 1, 0]]
+            left(v4, Some("10.0.0.0"), 24),
+            [&["9.255.0.1", "10.0.1.0"], of_v6].concat()
         );
-        assert_eq!(left(Some([10, 0, 1, 0]), 32).len(), 3);
-        assert_eq!(left(Some([10, 0, 0, 0]), 8), [[9, 255, 0, 1]]);
-        assert_eq!(left(None, 0).len(), 0);
+        assert_eq!(left(v4, Some("10.0.1.0"), 32).len(), ALL.len() - 1);
+        assert_eq!(
+            left(v4, Some("10.0.0.0"), 8),
+            [&["9.255.0.1"], of_v6].concat()
+        );
+        assert_eq!(left(v4, None, 0), of_v6);
+        assert_eq!(
+            left(v6, Some("2001:db8::"), 112),
+            [of_v4, &["2001:db8::1:0"]].concat()
+        );
+        assert_eq!(left(v6, Some("2001:db8::1"), 128).len(), ALL.len() - 1);
+        assert_eq!(left(v6, None, 0), of_v4);
+        assert_eq!(left(AddressFamily::Unspec, None, 0).len(), 0);
     }
 }

@@ -3,7 +3,7 @@
 //! What is redirected never passes the kernel's own output, so it neither looks for a neighbour nor
 //! confirms it. The daemon asks instead.
 
-use std::{io, net::Ipv4Addr};
+use std::{io, net::IpAddr};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
 use netlink_packet_route::{
@@ -21,7 +21,7 @@ impl Query {
     ///
     /// # Errors
     /// What the kernel says.
-    pub(crate) fn manage(&mut self, interface: u32, address: Ipv4Addr) -> io::Result<()> {
+    pub(crate) fn manage(&mut self, interface: u32, address: IpAddr) -> io::Result<()> {
         let mut request = neighbour(interface, address);
         let managed = NeighbourAttribute::ExtFlags(NeighbourExtFlags::Managed);
         request.attributes.push(managed);
@@ -34,7 +34,7 @@ impl Query {
     ///
     /// # Errors
     /// What the kernel says.
-    pub(crate) fn look_for(&mut self, interface: u32, address: Ipv4Addr) -> io::Result<()> {
+    pub(crate) fn look_for(&mut self, interface: u32, address: IpAddr) -> io::Result<()> {
         let mut request = neighbour(interface, address);
         request.header.flags = NeighbourFlags::Use;
         let request = RouteNetlinkMessage::NewNeighbour(request);
@@ -42,12 +42,14 @@ impl Query {
     }
 }
 
-fn neighbour(interface: u32, address: Ipv4Addr) -> NeighbourMessage {
+fn neighbour(interface: u32, address: IpAddr) -> NeighbourMessage {
     let mut message = NeighbourMessage::default();
-    message.header.family = AddressFamily::Inet;
     message.header.ifindex = interface;
-    message.attributes = vec![NeighbourAttribute::Destination(NeighbourAddress::Inet(
-        address,
-    ))];
+    let (family, destination) = match address {
+        IpAddr::V4(address) => (AddressFamily::Inet, NeighbourAddress::Inet(address)),
+        IpAddr::V6(address) => (AddressFamily::Inet6, NeighbourAddress::Inet6(address)),
+    };
+    message.header.family = family;
+    message.attributes = vec![NeighbourAttribute::Destination(destination)];
     message
 }

@@ -1,6 +1,6 @@
 //! Asking the kernel's routing table.
 
-use std::{io, net::Ipv4Addr};
+use std::{io, net::IpAddr};
 
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
@@ -15,7 +15,7 @@ pub(crate) struct Way {
     /// Index of the interface they leave by.
     pub(crate) interface: u32,
     /// Whom they are handed to: the gateway, or the address itself.
-    pub(crate) neighbour: Ipv4Addr,
+    pub(crate) neighbour: IpAddr,
 }
 
 impl Query {
@@ -23,11 +23,15 @@ impl Query {
     ///
     /// # Errors
     /// When the kernel cannot be asked.
-    pub(crate) fn way_to(&mut self, address: Ipv4Addr) -> io::Result<Option<Way>> {
+    pub(crate) fn way_to(&mut self, address: IpAddr) -> io::Result<Option<Way>> {
         let mut request = RouteMessage::default();
-        request.header.address_family = AddressFamily::Inet;
-        request.header.destination_prefix_length = 32;
-        request.attributes = vec![RouteAttribute::Destination(RouteAddress::Inet(address))];
+        let (family, length, destination) = match address {
+            IpAddr::V4(address) => (AddressFamily::Inet, 32, RouteAddress::Inet(address)),
+            IpAddr::V6(address) => (AddressFamily::Inet6, 128, RouteAddress::Inet6(address)),
+        };
+        request.header.address_family = family;
+        request.header.destination_prefix_length = length;
+        request.attributes = vec![RouteAttribute::Destination(destination)];
         match self.ask(RouteNetlinkMessage::GetRoute(request)) {
             Ok(RouteNetlinkMessage::NewRoute(route)) => Ok(way_of(&route, address)),
             Ok(_) => Ok(None),
@@ -37,7 +41,7 @@ impl Query {
     }
 }
 
-fn way_of(route: &RouteMessage, address: Ipv4Addr) -> Option<Way> {
+fn way_of(route: &RouteMessage, address: IpAddr) -> Option<Way> {
     if route.header.kind != RouteType::Unicast {
         return None;
     }
@@ -46,7 +50,8 @@ fn way_of(route: &RouteMessage, address: Ipv4Addr) -> Option<Way> {
     for attribute in &route.attributes {
         match attribute {
             RouteAttribute::Oif(index) => interface = Some(*index),
-            RouteAttribute::Gateway(RouteAddress::Inet(gateway)) => neighbour = *gateway,
+            RouteAttribute::Gateway(RouteAddress::Inet(gateway)) => neighbour = (*gateway).into(),
+            RouteAttribute::Gateway(RouteAddress::Inet6(gateway)) => neighbour = (*gateway).into(),
             _ => {}
         }
     }

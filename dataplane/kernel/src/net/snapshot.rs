@@ -1,10 +1,6 @@
 //! Links, addresses and neighbours of this network namespace, as they are at one moment.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    net::{IpAddr, Ipv4Addr},
-};
+use std::{collections::BTreeMap, io, net::IpAddr};
 
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
@@ -40,13 +36,13 @@ pub struct Link {
     pub xdp: Vec<(super::XdpMode, u32)>,
 }
 
-/// An IPv4 address of this host.
+/// An address of this host.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Address {
     /// Index of the interface it is on.
     pub interface: u32,
     /// The address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
 }
 
 /// What is known about a neighbour.
@@ -65,10 +61,10 @@ pub struct Neighbour {
 pub struct Snapshot {
     /// Interfaces by index.
     pub links: BTreeMap<u32, Link>,
-    /// IPv4 addresses, sorted.
+    /// Addresses, sorted.
     pub addresses: Vec<Address>,
-    /// IPv4 neighbours by interface and address.
-    pub neighbours: BTreeMap<(u32, Ipv4Addr), Neighbour>,
+    /// Neighbours by interface and address.
+    pub neighbours: BTreeMap<(u32, IpAddr), Neighbour>,
 }
 
 impl Snapshot {
@@ -85,17 +81,19 @@ impl Snapshot {
     /// Asks the kernel for everything.
     pub(crate) fn take(query: &mut Query) -> io::Result<Self> {
         let mut snapshot = Self::links(query)?;
-        let mut address = AddressMessage::default();
-        address.header.family = AddressFamily::Inet;
-        let mut neighbour = NeighbourMessage::default();
-        neighbour.header.family = AddressFamily::Inet;
-        for request in [
-            RouteNetlinkMessage::GetAddress(address),
-            RouteNetlinkMessage::GetNeighbour(neighbour),
-        ] {
-            query.dump(request, |message| {
-                snapshot.note(message);
-            })?;
+        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+            let mut address = AddressMessage::default();
+            address.header.family = family;
+            let mut neighbour = NeighbourMessage::default();
+            neighbour.header.family = family;
+            for request in [
+                RouteNetlinkMessage::GetAddress(address),
+                RouteNetlinkMessage::GetNeighbour(neighbour),
+            ] {
+                query.dump(request, |message| {
+                    snapshot.note(message);
+                })?;
+            }
         }
         Ok(snapshot)
     }
@@ -148,7 +146,7 @@ impl Snapshot {
 
     /// Whether an address is this host's own.
     #[must_use]
-    pub fn is_local(&self, address: Ipv4Addr) -> bool {
+    pub fn is_local(&self, address: IpAddr) -> bool {
         self.addresses.iter().any(|own| own.address == address)
     }
 }
@@ -197,25 +195,36 @@ fn xdp_of(attributes: &[LinkXdp]) -> Vec<(super::XdpMode, u32)> {
     present.filter(|&(_, id)| id != 0).collect()
 }
 
-/// IFA_LOCAL is the host's own address; IFA_ADDRESS may be the peer's.
+/// IFA_LOCAL is the host's own address, and IFA_ADDRESS may be the peer's; an IPv6 address without a peer
+/// has the latter only.
 fn address_of(message: &AddressMessage) -> Option<Address> {
-    let own = |attribute: &AddressAttribute| match attribute {
-        AddressAttribute::Local(IpAddr::V4(address)) => Some(*address),
-        _ => None,
-    };
-    let address = message.attributes.iter().find_map(own)?;
+    let mut own = None;
+    for attribute in &message.attributes {
+        match attribute {
+            AddressAttribute::Local(address) => own = Some(*address),
+            AddressAttribute::Address(address @ IpAddr::V6(_)) => {
+                own = own.or(Some(*address));
+            }
+            _ => {}
+        }
+    }
     Some(Address {
         interface: message.header.index,
-        address,
+        address: own?,
     })
 }
 
-fn neighbour_of(message: &NeighbourMessage) -> Option<((u32, Ipv4Addr), Neighbour)> {
+fn neighbour_of(message: &NeighbourMessage) -> Option<((u32, IpAddr), Neighbour)> {
     let mut address = None;
     let mut mac = None;
     for attribute in &message.attributes {
         match attribute {
-            NeighbourAttribute::Destination(NeighbourAddress::Inet(ip)) => address = Some(*ip),
+            NeighbourAttribute::Destination(NeighbourAddress::Inet(ip)) => {
+                address = Some(IpAddr::V4(*ip));
+            }
+            NeighbourAttribute::Destination(NeighbourAddress::Inet6(ip)) => {
+                address = Some(IpAddr::V6(*ip));
+            }
             NeighbourAttribute::LinkLayerAddress(bytes) => mac = mac_of(bytes),
             _ => {}
         }

@@ -14,9 +14,9 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
 use super::message;
 
-/// Multicast groups whose changes matter here (`RTNLGRP_*`): links, neighbours, IPv4 addresses, IPv4
-/// routes, IPv4 rules.
-const GROUPS: [u32; 5] = [1, 3, 5, 7, 8];
+/// Multicast groups whose changes matter here (`RTNLGRP_*`): links, neighbours; addresses, routes and rules
+/// of IPv4; the same of IPv6.
+const GROUPS: [u32; 8] = [1, 3, 5, 7, 8, 9, 11, 19];
 /// `NLMSG_ERROR`.
 const ERROR: u16 = 2;
 /// Bytes of a message's header.

@@ -61,8 +61,8 @@ pub(crate) fn keeper(plane: &Arc<DataPlane>) -> Keeper {
 /// One service with one server, whose number is 1.
 pub(crate) fn targets(choice: HookChoice) -> Targets {
     Targets {
-        virtuals: BTreeSet::from([VIP]),
-        dests: vec![(1, RIP)],
+        virtuals: BTreeSet::from([VIP.into()]),
+        dests: vec![(1, RIP.into())],
         choice,
         anchored: true,
         ..Targets::default()

@@ -39,8 +39,10 @@ fn headers() -> Vec<Case> {
     }
     let mut other_versions = case("an IP header of another version is the stack's");
     for version in [0, 3, 5, 6, 15] {
-        other_versions =
-            other_versions.front(alice(SYN).with(|packet| packet.version = version), passed());
+        other_versions = other_versions.front(
+            alice(SYN).with(|packet| packet.version = Some(version)),
+            passed(),
+        );
     }
     let mut short_headers = case("an IP header of fewer than five words is the stack's");
     for words in 0..5 {

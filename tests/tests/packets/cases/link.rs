@@ -71,7 +71,7 @@ fn bare_server(world: &mut World) {
 
 pub(super) fn cases() -> Vec<Case> {
     let opens = || forwarded().opens(FIRST, SYN_RECV);
-    let other_type = |ethertype| alice(SYN).with(|packet| packet.ethertype = ethertype);
+    let other_type = |ethertype| alice(SYN).with(|packet| packet.ethertype = Some(ethertype));
     let bare_alice: SocketAddrV4 = at(BARE_CLIENT, 40_001);
     let from_bare = |flags| bare(super::from_client(bare_alice, HTTP, flags));
     let on_bare = |case: Case, packet: Packet, expect: Expect| case.on(Port::Bare, packet, expect);

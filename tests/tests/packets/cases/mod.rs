@@ -3,6 +3,7 @@
 mod departures;
 mod hops;
 mod ip;
+mod ipv6;
 mod link;
 mod schedulers;
 mod segments;
@@ -22,8 +23,17 @@ use crate::{
     world::{BACK_MAC, CLIENT, FRONT_MAC, HTTP, RIP_141, RIP_143, mac_of},
 };
 
-/// All cases.
+/// All cases: those of IPv4, the same with IPv6 where that can be, and those that only IPv6 has.
 pub(crate) fn all() -> Vec<Case> {
+    let mut cases = of_ipv4();
+    let with_ipv6: Vec<_> = cases.iter().filter_map(Case::in_ipv6).collect();
+    cases.extend(with_ipv6);
+    cases.extend(ipv6::cases());
+    cases.extend(table::cases());
+    cases
+}
+
+fn of_ipv4() -> Vec<Case> {
     [
         tcp::cases(),
         thresholds::cases(),
@@ -35,7 +45,6 @@ pub(crate) fn all() -> Vec<Case> {
         services::cases(),
         departures::cases(),
         schedulers::cases(),
-        table::cases(),
     ]
     .concat()
 }

@@ -1,11 +1,12 @@
 //! The flow table when it gets full: flows away from home, eviction, refusal.
 
-use std::net::SocketAddrV4;
+use std::net::{IpAddr, SocketAddrV4};
 
 use ferrovs_core::{
     abi::{
         bucket::WAYS,
-        endpoint::Endpoint,
+        endpoint::{Endpoint, IPV6},
+        ipv6::Address,
         reason::Reason,
         state::{ESTABLISHED, SYN_RECV},
     },
@@ -18,7 +19,7 @@ use super::{FIRST, client, from_client, from_server};
 use crate::{
     case::{Case, Expect, Step, case, dropped, forwarded},
     home::Home,
-    packet::{ACK, RST, SYN},
+    packet::{ACK, Family, RST, SYN},
     slices::Slices,
     world::{Daemon, HTTP, World, service},
 };
@@ -37,7 +38,7 @@ fn roomy(world: &mut World) {
 }
 
 /// The home bucket of a client's flow in a table of that size.
-fn homes(buckets: u32) -> impl Fn(SocketAddrV4) -> u32 {
+fn homes(family: Family, buckets: u32) -> impl Fn(SocketAddrV4) -> u32 {
     let mut world = World::default();
     small(&mut world);
     world.buckets = buckets;
@@ -45,9 +46,14 @@ fn homes(buckets: u32) -> impl Fn(SocketAddrV4) -> u32 {
     Daemon::start(&slices, &world);
     move |client| {
         let tables = slices.tables();
-        let endpoint = Endpoint::new(client.ip().octets(), client.port());
         let config = tables.config(0).unwrap();
-        place::of(config, endpoint.pack(6), SERVICE).bucket
+        let mut endpoint = Endpoint::new(client.ip().octets(), client.port());
+        let mut tag = 6;
+        if let IpAddr::V6(address) = family.address(*client.ip()) {
+            endpoint.address = place::digest(config, Address::new(address.octets()));
+            tag |= IPV6;
+        }
+        place::of(config, endpoint.pack(tag), SERVICE).bucket
     }
 }
 
@@ -56,8 +62,8 @@ fn clients() -> impl Iterator<Item = SocketAddrV4> {
 }
 
 /// Clients whose flows fill two buckets exactly, each at home.
-fn filling() -> Vec<SocketAddrV4> {
-    let home = homes(2);
+fn filling(family: Family) -> Vec<SocketAddrV4> {
+    let home = homes(family, 2);
     let in_bucket = |bucket| {
         clients()
             .filter(|&client| home(client) == bucket)
@@ -69,9 +75,9 @@ fn filling() -> Vec<SocketAddrV4> {
 }
 
 /// A client whose home is bucket 0, as is that of the first half of [`filling`].
-fn one_more() -> SocketAddrV4 {
-    let home = homes(2);
-    let taken = filling();
+fn one_more(family: Family) -> SocketAddrV4 {
+    let home = homes(family, 2);
+    let taken = filling(family);
     let mut others = clients().filter(|client| home(*client) == 0 && !taken.contains(client));
     others.next().unwrap()
 }
@@ -84,21 +90,28 @@ fn syn(client: SocketAddrV4) -> crate::packet::Packet {
     from_client(client, HTTP, SYN)
 }
 
+/// The same cases for either family, whose clients have other homes.
 pub(super) fn cases() -> Vec<Case> {
+    let of_ipv6 = cases_of(Family::V6).into_iter();
+    let of_ipv6 = of_ipv6.map(|case| case.in_ipv6().unwrap());
+    cases_of(Family::V4).into_iter().chain(of_ipv6).collect()
+}
+
+fn cases_of(family: Family) -> Vec<Case> {
     vec![
-        displaced(),
-        displaced_and_ended(),
-        displaced_and_reset(),
-        evicted(),
-        refused(),
-        expired_first(),
-        evicted_though_established(),
+        displaced(family),
+        displaced_and_ended(family),
+        displaced_and_reset(family),
+        evicted(family),
+        refused(family),
+        expired_first(family),
+        evicted_though_established(family),
     ]
 }
 
 /// Eight flows of one home, where seven fit.
-fn crowd(name: &'static str) -> (Case, SocketAddrV4) {
-    let home = homes(16);
+fn crowd(family: Family, name: &'static str) -> (Case, SocketAddrV4) {
+    let home = homes(family, 16);
     let crowd: Vec<_> = clients()
         .filter(|&client| home(client) == 3)
         .take(8)
@@ -113,9 +126,11 @@ fn crowd(name: &'static str) -> (Case, SocketAddrV4) {
     )
 }
 
-fn displaced() -> Case {
-    let (case, eighth) =
-        crowd("the eighth flow of a bucket lives elsewhere and is found from both sides");
+fn displaced(family: Family) -> Case {
+    let (case, eighth) = crowd(
+        family,
+        "the eighth flow of a bucket lives elsewhere and is found from both sides",
+    );
     case.back(from_server(FIRST, eighth, SYN | ACK), forwarded())
         .front(
             from_client(eighth, HTTP, ACK),
@@ -126,9 +141,12 @@ fn displaced() -> Case {
         .front(syn(eighth), forwarded())
 }
 
-fn displaced_and_ended() -> Case {
-    let (case, eighth) = crowd("a flow that lived elsewhere ends and opens anew at home");
-    let home = homes(16);
+fn displaced_and_ended(family: Family) -> Case {
+    let (case, eighth) = crowd(
+        family,
+        "a flow that lived elsewhere ends and opens anew at home",
+    );
+    let home = homes(family, 16);
     let seven: Vec<_> = clients()
         .filter(|&client| home(client) == 3)
         .take(7)
@@ -141,8 +159,11 @@ fn displaced_and_ended() -> Case {
         .back(from_server(FIRST, eighth, SYN | ACK), forwarded())
 }
 
-fn displaced_and_reset() -> Case {
-    let (case, eighth) = crowd("a flow that lives elsewhere is closed and opened anew");
+fn displaced_and_reset(family: Family) -> Case {
+    let (case, eighth) = crowd(
+        family,
+        "a flow that lives elsewhere is closed and opened anew",
+    );
     case.back(
         from_server(FIRST, eighth, RST | ACK),
         forwarded().state(ferrovs_core::abi::state::CLOSE),
@@ -151,8 +172,8 @@ fn displaced_and_reset() -> Case {
     .back(from_server(FIRST, eighth, SYN | ACK), forwarded())
 }
 
-fn evicted() -> Case {
-    let flows = filling();
+fn evicted(family: Family) -> Case {
+    let flows = filling(family);
     // In the bucket that the newcomer calls home.
     let victim = flows[3];
     let full = flows.iter().fold(
@@ -166,26 +187,26 @@ fn evicted() -> Case {
             case.front(syn(client), forwarded())
         })
         .front(
-            syn(one_more()),
+            syn(one_more(family)),
             opens().ends(victim).because(Reason::Evicted),
         )
-        .back(from_server(FIRST, one_more(), SYN | ACK), forwarded())
+        .back(from_server(FIRST, one_more(family), SYN | ACK), forwarded())
         .back(from_server(FIRST, victim, SYN | ACK), crate::case::passed())
 }
 
-fn refused() -> Case {
-    let flows = filling();
+fn refused(family: Family) -> Case {
+    let flows = filling(family);
     let full = flows.iter().fold(
         case("a table full of connections that clients have confirmed takes no more").world(small),
         |case, &client| case.connected(client, HTTP, FIRST),
     );
-    full.front(syn(one_more()), dropped(Reason::TableFull))
-        .front(syn(one_more()), dropped(Reason::TableFull))
+    full.front(syn(one_more(family)), dropped(Reason::TableFull))
+        .front(syn(one_more(family)), dropped(Reason::TableFull))
         .front(from_client(flows[0], HTTP, ACK), forwarded())
 }
 
-fn expired_first() -> Case {
-    let flows = filling();
+fn expired_first(family: Family) -> Case {
+    let flows = filling(family);
     let old = flows[2];
     let case = case("an expired flow gives its line to a new one before a half-open flow must")
         .world(small);
@@ -197,12 +218,12 @@ fn expired_first() -> Case {
         case.front(syn(client), forwarded())
     })
     .seconds(14)
-    .front(syn(one_more()), opens().ends(old))
-    .back(from_server(FIRST, one_more(), SYN | ACK), forwarded())
+    .front(syn(one_more(family)), opens().ends(old))
+    .back(from_server(FIRST, one_more(family), SYN | ACK), forwarded())
 }
 
-fn evicted_though_established() -> Case {
-    let flows = filling();
+fn evicted_though_established(family: Family) -> Case {
+    let flows = filling(family);
     let (victim, confirmed) = (flows[5], &flows[..5]);
     let case = case("a guessed acknowledgement does not save a flow from eviction").world(small);
     let case = confirmed
@@ -215,7 +236,7 @@ fn evicted_though_established() -> Case {
             forwarded().state(ESTABLISHED),
         )
         .front(
-            syn(one_more()),
+            syn(one_more(family)),
             opens().ends(victim).because(Reason::Evicted),
         )
 }

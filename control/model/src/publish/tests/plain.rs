@@ -2,20 +2,25 @@
 
 use std::{
     cell::RefCell,
+    collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst},
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, AtomicU64, Ordering::SeqCst},
+    },
 };
 
 use ferrovs_core::abi::{
     self, config, dest,
     filter::{ENTRIES, Geometry, PROBES},
     interface,
+    ipv6::{Address, EndpointKey, NeighbourKey},
     pointer::{Pointer, PointerKey},
     schedule::{self, Schedule},
     service,
 };
 use ferrovs_core::sched::{Peers, pick};
-use ferrovs_core::tables::{Line, Route, Tables};
+use ferrovs_core::tables::{Line, Route, RouteIpv6, Tables};
 
 use crate::publish::{Figures, INITIAL_LOG2, Plane};
 
@@ -30,6 +35,14 @@ pub(super) fn watched(check: impl Fn() + 'static, run: impl FnOnce()) {
     WATCH.set(None);
 }
 
+fn watch() {
+    WATCH.with_borrow(|watch| {
+        if let Some(check) = watch {
+            check();
+        }
+    });
+}
+
 type Words = [AtomicU64; abi::WORDS];
 
 #[derive(Clone, Copy)]
@@ -42,11 +55,7 @@ impl Line for PlainLine {
 
     fn store(self, word: usize, value: u64) {
         self.0[word % abi::WORDS].store(value, SeqCst);
-        WATCH.with_borrow(|watch| {
-            if let Some(check) = watch {
-                check();
-            }
-        });
+        watch();
     }
 
     fn compare_exchange(self, word: usize, current: u64, new: u64) -> bool {
@@ -64,6 +73,7 @@ impl Line for PlainLine {
 pub(super) struct Plain {
     config: Vec<Words>,
     filter: Vec<Words>,
+    endpoints: Mutex<BTreeMap<EndpointKey, u64>>,
     services: Vec<Words>,
     schedules: Vec<Words>,
     dests: Vec<Words>,
@@ -86,6 +96,7 @@ impl Plain {
         let plain: &'static Self = Box::leak(Box::new(Self {
             config: lines(config::LINES),
             filter: lines(filter_lines),
+            endpoints: Mutex::default(),
             services: lines(abi::MAX_SERVICES),
             schedules: lines(schedule::LINES),
             dests: lines(dest::LINES),
@@ -144,6 +155,12 @@ impl Plain {
         pick(&self, line(&self.services, service).unwrap(), peers)
     }
 
+    fn endpoint_words(&self) -> Vec<u64> {
+        let endpoints = self.endpoints.lock().unwrap();
+        let words = |(key, &value): (&EndpointKey, &u64)| [key.0[0], key.0[1], key.0[2], value];
+        endpoints.iter().flat_map(words).collect()
+    }
+
     /// All that a publisher may write.
     pub(super) fn snapshot(&self) -> Vec<u64> {
         [
@@ -157,6 +174,7 @@ impl Plain {
         .flatten()
         .flatten()
         .map(|word| word.load(SeqCst))
+        .chain(self.endpoint_words())
         .collect()
     }
 }
@@ -209,6 +227,14 @@ impl Tables for &'static Plain {
         None
     }
 
+    fn endpoint(&self, key: &EndpointKey) -> Option<u64> {
+        self.endpoints.lock().unwrap().get(key).copied()
+    }
+
+    fn neighbour_ipv6(&self, _: &NeighbourKey) -> Option<u32> {
+        None
+    }
+
     fn pointer(&self, _: &PointerKey) -> Option<Pointer> {
         None
     }
@@ -224,6 +250,10 @@ impl Tables for &'static Plain {
     fn pointer_remove(&self, _: &PointerKey) {}
 
     fn route(&self, _: u32, _: u32) -> Option<Route> {
+        None
+    }
+
+    fn route_ipv6(&self, _: Address, _: u32) -> Option<RouteIpv6> {
         None
     }
 
@@ -247,6 +277,21 @@ impl Plane for &'static Plain {
 
     fn figures(&self, dest: u32) -> Figures {
         Figures::of(self.counts(dest), self.traffic(dest).into_iter())
+    }
+
+    fn endpoints(&self) -> BTreeMap<EndpointKey, u64> {
+        self.endpoints.lock().unwrap().clone()
+    }
+
+    fn set_endpoint(&self, key: EndpointKey, value: Option<u64>) -> bool {
+        let mut endpoints = self.endpoints.lock().unwrap();
+        match value {
+            Some(value) => endpoints.insert(key, value),
+            None => endpoints.remove(&key),
+        };
+        drop(endpoints);
+        watch();
+        true
     }
 
     fn filter_lines(&self) -> u32 {

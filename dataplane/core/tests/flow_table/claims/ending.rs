@@ -33,7 +33,7 @@ fn a_flow_that_was_used_is_not_swept() {
         let (swept, used) = race(
             &world,
             |world| sweep_all(world, EXPIRED),
-            move |world| match by_client(world, flow.client, flow.virtual_) {
+            move |world| match by_client(world, flow.words.client, flow.words.virtual_) {
                 Some(flow) if !is_expired(&world, flow.control, EXPIRED - 1) => {
                     packet(world, &flow, ToServer, Tcp::ACK, 0, EXPIRED - 1)
                 }
@@ -130,13 +130,13 @@ fn a_flow_reopened_twice_has_one_line() {
         let (world, old) = with_one_flow(&[1, 2]);
         assert!(packet(&*world, &old, ToServer, Tcp::FIN, 0, BEGIN));
         let reopen = move |world: &World<Watched>| {
-            let found = by_client(world, old.client, old.virtual_);
+            let found = by_client(world, old.words.client, old.words.virtual_);
             if let Some(flow) = found
                 && flow.control.state() == state::TIME_WAIT
             {
                 retire::retire(&world, flow.number, flow.control, BEGIN);
             }
-            let port = ferrovs_core::abi::endpoint::Endpoint::unpack(old.client).host_port();
+            let port = ferrovs_core::abi::endpoint::Endpoint::unpack(old.words.client).host_port();
             open(&world, &wish(port, 1, BEGIN))
         };
         let (one, other) = race(&world, reopen, reopen);
@@ -178,8 +178,14 @@ fn reopened_while_swept(preemptions: usize, lines: &'static [u32], shared: bool)
         let [flow] = audit(&world).clean()[..] else {
             panic!("one flow");
         };
-        assert_eq!(by_client(&*world, flow.client, flow.virtual_), Some(flow));
-        assert_eq!(by_server(&*world, flow.dest, flow.local), Some(flow));
+        assert_eq!(
+            by_client(&*world, flow.words.client, flow.words.virtual_),
+            Some(flow)
+        );
+        assert_eq!(
+            by_server(&*world, flow.words.dest, flow.words.local),
+            Some(flow)
+        );
         let later = EXPIRED + EXPIRED;
         assert_eq!(sweep_all(&*world, later).ended, 1);
         assert!(audit(&world).clean().is_empty());

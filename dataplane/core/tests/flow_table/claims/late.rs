@@ -44,12 +44,12 @@ fn late(
 #[test]
 fn a_way_back_learned_late_is_not_the_next_flows() {
     let learn = |world: &World<Watched>, old: &Flow| {
-        let client = Endpoint::unpack(old.client).address;
+        let client = Endpoint::unpack(old.words.client).address;
         let learned = WayBack(learn(&world, old.number, old.way_back.0, client));
         assert_eq!(learned.next_hop(), NEXT_HOP);
     };
     late(learn, |_, old, now| {
-        assert_ne!(now.client, old.client);
+        assert_ne!(now.words.client, old.words.client);
         assert_eq!(now.way_back, WayBack::new(0, 3, now.control.generation()));
     });
 }
@@ -60,7 +60,7 @@ fn an_answer_noted_late_is_not_the_next_flows() {
         packet(world, old, ToClient, Tcp::SYN | Tcp::ACK, 4711, BEGIN);
     };
     late(answer, |world, old, now| {
-        assert_ne!(now.client, old.client);
+        assert_ne!(now.words.client, old.words.client);
         let line = world.flow(1).unwrap();
         let none = Handshake::none(now.control.generation());
         assert_eq!(line.load(HANDSHAKE), none.0);
@@ -74,7 +74,9 @@ fn a_flow_ended_late_is_not_the_next_one() {
         retire::retire(&world, old.number, old.control, EXPIRED);
     };
     // The audit says that nobody counted it down and that it lives; more is not asked of it.
-    late(retire, |_, old, now| assert_ne!(now.client, old.client));
+    late(retire, |_, old, now| {
+        assert_ne!(now.words.client, old.words.client);
+    });
 }
 
 /// A client's acknowledgement is judged by the answer that its own server gave.
@@ -95,7 +97,7 @@ fn protection_is_not_taken_from_another_flows_answer() {
             move |world| packet(world, &old, ToServer, Tcp::ACK, 9, BEGIN),
         );
         let flows = audit(&world).clean();
-        assert_ne!(flows[0].client, old.client);
+        assert_ne!(flows[0].words.client, old.words.client);
         assert!(!flows[0].control.is_protected());
     });
 }

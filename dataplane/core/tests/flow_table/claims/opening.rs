@@ -75,7 +75,10 @@ fn the_last_line_goes_to_one_flow() {
         // The flow at home may evict the other.
         match winners.count() {
             1 => assert!([one, other].contains(&Outcome::refused(Reason::TableFull))),
-            winners => assert_eq!((winners, flows[0].client), (2, wish(home, 1, 0).client)),
+            winners => assert_eq!(
+                (winners, flows[0].words.client),
+                (2, wish(home, 1, 0).client)
+            ),
         }
     });
 }
@@ -95,7 +98,7 @@ fn an_expired_line_goes_to_one_flow_and_is_counted_down_once() {
         );
         let flows = audit(&world).clean();
         assert_eq!(flows.len(), 1);
-        assert_ne!(flows[0].client, wish(old, 1, 0).client);
+        assert_ne!(flows[0].words.client, wish(old, 1, 0).client);
     });
 }
 
@@ -114,7 +117,7 @@ fn an_evicted_line_holds_one_flow() {
         assert_eq!((one, other), (Outcome::line(1), Outcome::line(1)));
         let flows = audit(&world).clean();
         assert_eq!(flows.len(), 1);
-        assert_ne!(flows[0].client, wish(ports[0], 1, 0).client);
+        assert_ne!(flows[0].words.client, wish(ports[0], 1, 0).client);
     });
 }
 
@@ -144,7 +147,7 @@ fn a_protected_flow_is_not_evicted() {
         if lives {
             assert_eq!(opened, Outcome::refused(Reason::TableFull));
             assert!(flows[0].control.is_protected());
-            assert_eq!(flows[0].client, flow.client);
+            assert_eq!(flows[0].words.client, flow.words.client);
         } else {
             assert_eq!(opened, Outcome::line(1));
         }
@@ -167,7 +170,7 @@ fn a_reader_gets_one_flow_whole_or_nothing() {
         assert_eq!(opened, Outcome::line(1));
         let flows = audit(&world).clean();
         assert_ne!(
-            flows[0].dest, before.dest,
+            flows[0].words.dest, before.words.dest,
             "another server, so that all words differ"
         );
         if let Some(seen) = seen {

@@ -28,10 +28,10 @@ fn both_are_found(world: &World<Watched>, port: u16) {
     assert_eq!(flows.len(), 2);
     let own = flows
         .iter()
-        .filter(|flow| flow.local == client(port))
+        .filter(|flow| flow.words.local == client(port))
         .count();
     let addresses = flows.iter().filter(|flow| {
-        Endpoint::unpack(flow.local).address == Endpoint::unpack(flow.client).address
+        Endpoint::unpack(flow.words.local).address == Endpoint::unpack(flow.words.client).address
     });
     assert_eq!((own, addresses.count()), (1, 2), "one has another port");
 }
@@ -94,7 +94,7 @@ fn a_flow_older_than_the_sharing_keeps_its_replies() {
         let (world, port) = two_services();
         let line = open(&&*world, &wish(port, 1, BEGIN)).line;
         let flow = read((&&*world).flow(line).unwrap(), line).unwrap();
-        (&&*world).pointer_remove(&PointerKey([flow.dest, flow.local]));
+        (&&*world).pointer_remove(&PointerKey([flow.words.dest, flow.words.local]));
         world.set(line, OWNER, flow.owner.0 & !Owner::SERVER_POINTER);
         let retransmitted = move |world: &World<Watched>| open(&world, &wish(port, 1, BEGIN));
         let (again, other) = race(&world, retransmitted, move |world| {

@@ -1,0 +1,234 @@
+//! What differs between IPv4 and IPv6 on the way of a packet. Everything else is one piece of code for
+//! both, compiled for each.
+
+use crate::abi::endpoint::{Endpoint, IPV6, tag};
+use crate::abi::flow::WayBack;
+use crate::abi::ipv6::Address;
+use crate::abi::pointer::PointerKey;
+use crate::flow::Flow;
+use crate::flow::ends::{Words, server_address, virtual_address};
+use crate::flow::tcp::Direction;
+use crate::flow::way_back::{learn, learn_ipv6};
+use crate::frame::Frame;
+use crate::nat::{self, Rewrite, RewriteIpv6};
+use crate::side::{self, Side};
+use crate::tables::Tables;
+use crate::wire::{self, Link, Packet, Parsed, ipv6};
+
+/// An address family. No value of it is ever made.
+pub trait Family {
+    /// What its protocols have in the tags of endpoint words besides their number.
+    const TAG: u16;
+    /// A client's whole address, where endpoint words have no room for it.
+    type Client: Copy;
+
+    /// Reads the headers behind `link`.
+    fn parse<F: Frame>(frame: &F, link: Link) -> Parsed;
+
+    /// Tells the side of a packet, or `None` if it is none of ours, and the client's address. `config`
+    /// is line 0.
+    fn tell<F: Frame, T: Tables>(
+        frame: &F,
+        tables: &T,
+        config: T::Line,
+        packet: &mut Packet,
+    ) -> Option<(Side, Self::Client)>;
+
+    /// Whether a flow with these words is the one that `key` names, as [`crate::flow::find`] has it.
+    fn is(words: &Words, key: PointerKey, client: Self::Client) -> bool;
+
+    /// Whether `packet`, which comes from a server, comes from the server of `flow`. The key by which
+    /// the flow was found says so but for what a digest leaves out.
+    fn is_from_server<F: Frame, T: Tables>(
+        frame: &F,
+        tables: &T,
+        packet: &Packet,
+        flow: &Flow,
+    ) -> bool;
+
+    /// The client's address as a [`crate::flow::open::Wish`] has it.
+    fn address(client: Self::Client) -> Address;
+
+    /// The way back to the client of a flow that does not know it yet.
+    fn way_back<T: Tables>(tables: &T, flow: &Flow, client: Self::Client) -> WayBack;
+
+    /// Gives the packet the addresses and ports that its flow has for this direction.
+    fn rewrite<F: Frame, T: Tables>(
+        frame: &mut F,
+        tables: &T,
+        packet: &Packet,
+        flow: &Flow,
+        direction: Direction,
+    ) -> Option<()>;
+}
+
+/// IPv4: an address fits into an endpoint word.
+pub enum Ipv4 {}
+
+impl Family for Ipv4 {
+    const TAG: u16 = 0;
+    type Client = ();
+
+    #[inline(always)]
+    fn parse<F: Frame>(frame: &F, link: Link) -> Parsed {
+        wire::parse_ipv4(frame, link)
+    }
+
+    #[inline(always)]
+    fn tell<F: Frame, T: Tables>(
+        _: &F,
+        tables: &T,
+        config: T::Line,
+        packet: &mut Packet,
+    ) -> Option<(Side, ())> {
+        Some((side::tell(tables, config, packet)?, ()))
+    }
+
+    #[inline(always)]
+    fn is(words: &Words, key: PointerKey, (): ()) -> bool {
+        let PointerKey([first, second]) = key;
+        let (a, b) = if tag(first) == 0 {
+            (words.dest, words.local)
+        } else {
+            (words.client, words.virtual_)
+        };
+        a == first && b == second
+    }
+
+    #[inline(always)]
+    fn is_from_server<F: Frame, T: Tables>(_: &F, _: &T, _: &Packet, _: &Flow) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    fn address((): ()) -> Address {
+        Address([0, 0])
+    }
+
+    #[inline(always)]
+    fn way_back<T: Tables>(tables: &T, flow: &Flow, (): ()) -> WayBack {
+        let client = Endpoint::unpack(flow.words.client).address;
+        WayBack(learn(tables, flow.number, flow.way_back.0, client))
+    }
+
+    #[inline(always)]
+    fn rewrite<F: Frame, T: Tables>(
+        frame: &mut F,
+        _: &T,
+        packet: &Packet,
+        flow: &Flow,
+        direction: Direction,
+    ) -> Option<()> {
+        let words = &flow.words;
+        let (source, destination) = match direction {
+            Direction::ToServer => (words.local, words.dest),
+            Direction::ToClient => (words.virtual_, words.client),
+        };
+        let new = Rewrite {
+            source: Endpoint::unpack(source),
+            destination: Endpoint::unpack(destination),
+        };
+        nat::rewrite(frame, packet, new)
+    }
+}
+
+/// IPv6: endpoint words hold digests of addresses; the whole ones lie in the flow's line, the server's
+/// settings and the service's line.
+pub enum Ipv6 {}
+
+impl Family for Ipv6 {
+    const TAG: u16 = IPV6;
+    type Client = Address;
+
+    #[inline(always)]
+    fn parse<F: Frame>(frame: &F, link: Link) -> Parsed {
+        wire::parse_ipv6(frame, link)
+    }
+
+    #[inline(always)]
+    fn tell<F: Frame, T: Tables>(
+        frame: &F,
+        tables: &T,
+        config: T::Line,
+        packet: &mut Packet,
+    ) -> Option<(Side, Address)> {
+        side::tell_ipv6(frame, tables, config, packet)
+    }
+
+    #[inline(always)]
+    fn is(words: &Words, key: PointerKey, client: Address) -> bool {
+        let PointerKey([first, second]) = key;
+        let ports = words.ports();
+        let from_server = tag(first) == 0;
+        // The word with the protocol and the client's port.
+        let (end, port) = if from_server {
+            (second, ports.local)
+        } else {
+            (first, ports.client)
+        };
+        let same_peer = if from_server {
+            words.dest << 16 == first << 16
+        } else {
+            (ports.service, ports.virtual_) == (tag(second), Endpoint::unpack(second).port)
+        };
+        words.address() == client
+            && same_peer
+            && tag(words.client) == tag(end)
+            && port == Endpoint::unpack(end).port
+    }
+
+    #[inline(always)]
+    fn is_from_server<F: Frame, T: Tables>(
+        frame: &F,
+        tables: &T,
+        packet: &Packet,
+        flow: &Flow,
+    ) -> bool {
+        let source = ipv6::address(frame, packet.network() + ipv6::SOURCE);
+        match (tables.dest(flow.owner.dest()), source) {
+            (Some(settings), Some(source)) => server_address(settings) == source,
+            _ => false,
+        }
+    }
+
+    #[inline(always)]
+    fn address(client: Address) -> Address {
+        client
+    }
+
+    #[inline(always)]
+    fn way_back<T: Tables>(tables: &T, flow: &Flow, client: Address) -> WayBack {
+        let Address([first, second]) = client;
+        let known = flow.way_back.0;
+        WayBack(learn_ipv6(tables, flow.number, known, first, second))
+    }
+
+    #[inline(always)]
+    fn rewrite<F: Frame, T: Tables>(
+        frame: &mut F,
+        tables: &T,
+        packet: &Packet,
+        flow: &Flow,
+        direction: Direction,
+    ) -> Option<()> {
+        let ports = flow.words.ports();
+        let new = match direction {
+            Direction::ToServer => RewriteIpv6 {
+                place: ipv6::DESTINATION,
+                address: server_address(tables.dest(flow.owner.dest())?),
+                source: ports.local,
+                destination: Endpoint::unpack(flow.words.dest).port,
+            },
+            Direction::ToClient => {
+                let service = tables.service(ports.service as u32)?;
+                RewriteIpv6 {
+                    place: ipv6::SOURCE,
+                    address: virtual_address(service),
+                    source: ports.virtual_,
+                    destination: ports.client,
+                }
+            }
+        };
+        nat::rewrite_ipv6(frame, packet, new)
+    }
+}
