@@ -6,21 +6,35 @@ use serde::{Deserialize, Serialize};
 
 use crate::Destination;
 
-/// The memory of a scheduler about edits.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+/// The memory of a scheduler about edits. Two are equal if the same edits were made, in one list or in several.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct History {
     /// How often the service got another scheduler, which then began anew.
     pub(crate) bound: u32,
     /// How often servers were added, edited or removed.
     pub(crate) edits: u32,
     /// Of wrr: what the round was after the edits of the last list of changes, each with its number. One
-    /// that does not differ from the edit before is not there twice.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// that does not differ from the edit before is not there twice. Of no use once the list is published.
+    #[serde(skip)]
     pub(crate) rounds: Vec<(u32, Round)>,
     /// The last weights of servers that have weight 0 now (`dest->last_weight`, which mh uses).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     resting: BTreeMap<SocketAddr, u32>,
 }
+
+impl PartialEq for History {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            bound,
+            edits,
+            rounds: _,
+            resting,
+        } = self;
+        (*bound, *edits, resting) == (other.bound, other.edits, &other.resting)
+    }
+}
+
+impl Eq for History {}
 
 impl History {
     /// Whether nothing has happened; keeps it out of JSON.
@@ -81,7 +95,7 @@ impl History {
 }
 
 /// The weights that the passes of a round of wrr go down by (`struct ip_vs_wrr_mark`).
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Round {
     /// The least weight that is visited in the first pass (`mw`); 0: nobody has any weight.
     pub(crate) top: u32,

@@ -67,6 +67,15 @@ pub trait Plane {
         let line = self.tables().counts(number);
         dest::Counts(line.map_or(0, |line| line.load(dest::COUNTS)))
     }
+    /// How many templates keep clients with a destination.
+    fn templates(&self, number: u32) -> u64 {
+        let line = self.tables().counts(number);
+        line.map_or(0, |line| line.load(dest::TEMPLATES))
+    }
+    /// Whether flows or templates lead to a destination.
+    fn is_used(&self, number: u32) -> bool {
+        self.flows(number).0 != 0 || self.templates(number) != 0
+    }
 }
 
 /// Keeps tables and wanted state together.

@@ -19,8 +19,8 @@ pub enum Lack {
     AllPorts,
     /// Scheduling by the scheduler with this name.
     Scheduler(String),
-    /// Keeping clients with their server.
-    Persistence,
+    /// Keeping together what this persistence engine says.
+    Engine(String),
     /// Scheduling every packet for itself.
     OnePacket,
     /// Direct routing.
@@ -36,7 +36,7 @@ impl fmt::Display for Lack {
             Self::FirewallMark => f.write_str("firewall marks (-f)"),
             Self::AllPorts => f.write_str("port 0"),
             Self::Scheduler(name) => write!(f, "the scheduler {name}"),
-            Self::Persistence => f.write_str("persistence (-p)"),
+            Self::Engine(name) => write!(f, "the persistence engine {name} (--pe)"),
             Self::OnePacket => f.write_str("one-packet scheduling (-o)"),
             Self::Route => f.write_str("direct routing (-g)"),
             Self::Tunnel => f.write_str("tunnelling (-i)"),
@@ -63,8 +63,8 @@ fn lacks_of_service(service: &Service) -> Vec<Lack> {
         lacks.push(Lack::Scheduler(settings.scheduler.clone()));
     }
     // An engine only has a say in persistence.
-    if settings.persistence.is_some() {
-        lacks.push(Lack::Persistence);
+    if let (Some(_), Some(engine)) = (settings.persistence, &settings.persistence_engine) {
+        lacks.push(Lack::Engine(engine.clone()));
     }
     if settings.one_packet {
         lacks.push(Lack::OnePacket);
@@ -195,6 +195,10 @@ mod tests {
             }),
             ..rr.clone()
         };
+        let sip = ServiceSettings {
+            persistence_engine: Some("sip".to_owned()),
+            ..persistent.clone()
+        };
         let ops = ServiceSettings {
             one_packet: true,
             ..rr.clone()
@@ -221,13 +225,13 @@ mod tests {
             ),
             (
                 tcp,
-                persistent.clone(),
-                "TCP 10.0.0.1:80 is kept but not forwarded: not there yet: persistence (-p)",
+                sip,
+                "TCP 10.0.0.1:80 is kept but not forwarded: not there yet: the persistence engine sip (--pe)",
             ),
             (
                 vip(Protocol::Tcp, "10.0.0.1:0"),
                 persistent,
-                "TCP 10.0.0.1:0 is kept but not forwarded: not there yet: port 0, persistence (-p)",
+                "TCP 10.0.0.1:0 is kept but not forwarded: not there yet: port 0",
             ),
             (
                 vip(Protocol::Udp, "10.0.0.1:53"),

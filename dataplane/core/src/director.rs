@@ -13,6 +13,7 @@ use crate::abi::reason::Reason;
 use crate::abi::{filter, interface, state};
 use crate::family::{Family, Ipv4, Ipv6};
 use crate::flow::open::Wish;
+use crate::flow::schedule::schedule;
 use crate::flow::tcp::{self, Direction};
 use crate::flow::touch::touch;
 use crate::flow::{Flow, find, is_expired, place, retire};
@@ -35,7 +36,7 @@ pub fn direct<F: Frame, T: Tables>(frame: &mut F, tables: &T, arrival: Arrival) 
     if first != OPENS {
         return Verdict::unpack(first);
     }
-    let opened = tables.open(wish);
+    let opened = schedule(tables, &mut wish);
     if let Some(reason) = opened.refusal {
         count(tables, reason);
         return Verdict::Drop;
@@ -239,6 +240,7 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
             client: self.packet.source.pack(self.tag()),
             virtual_: self.packet.destination.pack(service),
             address: A::address(self.client),
+            dest: 0,
             state,
             interface: self.arrival.interface,
             now: self.now,

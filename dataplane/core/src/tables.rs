@@ -8,8 +8,10 @@ use crate::abi::pointer::{Pointer, PointerKey};
 use crate::abi::reason::Reason;
 use crate::abi::{dest, next_hop};
 use crate::flow::find::tagged;
-use crate::flow::open::{Outcome, Wish, choose, open};
+use crate::flow::open::{Outcome, Wish, open};
+use crate::flow::persist::persist;
 use crate::flow::reserve::point;
+use crate::flow::schedule::choose;
 use crate::sched::scan::{Search, step};
 use crate::sched::search::below;
 
@@ -187,7 +189,15 @@ pub trait Tables {
         below(self, first, count, value, shift)
     }
 
-    /// Picks a server: [`crate::flow::open::choose`].
+    /// Keeps a client with its server: [`crate::flow::persist::persist`].
+    fn persist(&self, wish: Wish) -> Outcome
+    where
+        Self: Sized,
+    {
+        persist(self, &wish)
+    }
+
+    /// Picks a server: [`crate::flow::schedule::choose`].
     fn choose(&self, address: u32, client: u64, virtual_: u64) -> u32
     where
         Self: Sized,

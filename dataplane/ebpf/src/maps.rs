@@ -19,8 +19,10 @@ use ferrovs_core::abi::{
     self, MAX_DESTS, MAX_NEXT_HOPS, MAX_SERVICES, WORDS, config, dest, interface, next_hop, reason,
 };
 use ferrovs_core::flow::find::tagged;
-use ferrovs_core::flow::open::{Outcome, Wish, choose, open};
+use ferrovs_core::flow::open::{Outcome, Wish, open};
+use ferrovs_core::flow::persist::persist;
 use ferrovs_core::flow::reserve::point;
+use ferrovs_core::flow::schedule::choose;
 use ferrovs_core::sched::scan::{Search, step};
 use ferrovs_core::sched::search::below;
 use ferrovs_core::tables::{Route, RouteIpv6, Tables};
@@ -294,10 +296,21 @@ impl Tables for Maps {
     #[inline(always)]
     fn open(&self, wish: Wish) -> Outcome {
         let Address([first, second]) = wish.address;
-        let rest = u64::from(wish.interface & INTERFACE)
-            | u64::from(wish.state) << 24
-            | u64::from(wish.now) << 32;
+        let rest = pack_rest(&wish);
         Outcome::unpack(ferrovs_open(
+            wish.client,
+            wish.virtual_,
+            rest,
+            first,
+            second,
+        ))
+    }
+
+    #[inline(always)]
+    fn persist(&self, wish: Wish) -> Outcome {
+        let Address([first, second]) = wish.address;
+        let rest = pack_rest(&wish);
+        Outcome::unpack(ferrovs_persist(
             wish.client,
             wish.virtual_,
             rest,
@@ -333,20 +346,47 @@ extern "C" fn look_at(at: u32, search: *mut Search) -> i64 {
 /// Bits of an interface's index that a flow keeps ([`ferrovs_core::abi::flow::WayBack`]).
 const INTERFACE: u32 = 0x00ff_ffff;
 
-/// [`open`]: of the [`Wish`], `rest` holds interface (bits 0..24), state (24..32) and time (32..64),
-/// `first` and `second` the address; the result is an [`Outcome`], packed.
+/// [`open`]: of the [`Wish`], `rest` is what [`pack_rest`] makes, `first` and `second` the address; the
+/// result is an [`Outcome`], packed.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn ferrovs_open(client: u64, virtual_: u64, rest: u64, first: u64, second: u64) -> u64 {
-    let wish = Wish {
+    let wish = unpack(client, virtual_, rest, Address([first, second]));
+    open(&Maps::new(core::ptr::null_mut()), &wish).pack()
+}
+
+/// [`persist`], as [`ferrovs_open`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_persist(
+    client: u64,
+    virtual_: u64,
+    rest: u64,
+    first: u64,
+    second: u64,
+) -> u64 {
+    let wish = unpack(client, virtual_, rest, Address([first, second]));
+    persist(&Maps::new(core::ptr::null_mut()), &wish).pack()
+}
+
+/// Interface (bits 0..24), state (24..32) and destination (32..64) of a wish.
+#[inline(always)]
+fn pack_rest(wish: &Wish) -> u64 {
+    u64::from(wish.interface & INTERFACE) | u64::from(wish.state) << 24 | u64::from(wish.dest) << 32
+}
+
+/// The wish whose rest was packed so, now.
+#[inline(always)]
+fn unpack(client: u64, virtual_: u64, rest: u64, address: Address) -> Wish {
+    Wish {
         client,
         virtual_,
-        address: Address([first, second]),
+        address,
+        dest: (rest >> 32) as u32,
         state: (rest >> 24) as u8,
         interface: rest as u32 & INTERFACE,
-        now: (rest >> 32) as u32,
-    };
-    open(&Maps::new(core::ptr::null_mut()), &wish).pack()
+        now: Maps::new(core::ptr::null_mut()).now(),
+    }
 }
 
 /// [`tagged`].

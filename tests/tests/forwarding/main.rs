@@ -15,6 +15,7 @@ mod ipv6;
 mod load;
 mod neighbours;
 mod objects;
+mod persistence;
 mod restarts;
 mod stage;
 mod transfers;

@@ -59,6 +59,8 @@ pub(crate) struct Expect {
     pub resolved: bool,
     /// It opens a flow with this server, in this state.
     pub opens: Option<(SocketAddrV4, u8)>,
+    /// It makes a template for this server.
+    pub keeps: Option<SocketAddrV4>,
     /// The flow takes another source port than the client's.
     pub draws_port: bool,
     /// The state of its flow afterwards, if another.
@@ -78,6 +80,7 @@ impl Expect {
             deferred: false,
             resolved: false,
             opens: None,
+            keeps: None,
             draws_port: false,
             state: None,
             protects: false,
@@ -114,6 +117,12 @@ impl Expect {
 
     pub(crate) fn protects(mut self) -> Self {
         self.protects = true;
+        self
+    }
+
+    /// Opens a flow and makes a template.
+    pub(crate) fn keeps(mut self, server: SocketAddrV4) -> Self {
+        self.keeps = Some(server);
         self
     }
 

@@ -39,6 +39,8 @@ pub(crate) struct Books {
     pub figures: BTreeMap<Path, Figures>,
     /// Flows of each server, zero left out.
     pub counts: BTreeMap<Path, (u32, u32)>,
+    /// Templates of each server, zero left out.
+    pub templates: BTreeMap<Path, u64>,
     /// What was counted besides, zero left out.
     pub reasons: BTreeMap<Reason, u64>,
 }
@@ -91,6 +93,10 @@ impl Model {
     ) -> Option<Way> {
         for client in &expect.ends {
             self.end(*client);
+        }
+        if let Some(server) = expect.keeps {
+            let path = (packet.protocol(), packet.destination, server);
+            *self.books.templates.entry(path).or_default() += 1;
         }
         if let Some((server, state)) = expect.opens {
             let protocol = packet.protocol();

@@ -13,6 +13,7 @@ use ferrovs_core::{
         flow::{CONTROL, Control, Owner},
         ipv6::Address,
         service,
+        state::TEMPLATE,
     },
     flow::{
         ends::{is_ipv6, server_address},
@@ -75,6 +76,12 @@ pub(crate) fn books<H: Home>(home: &H, publisher: &Publisher) -> Result<Books, S
             let counts = (counts.active(), counts.inactive());
             books.counts.insert(path, counts);
         }
+        match line.map_or(0, |line| line.load(dest::TEMPLATES)) {
+            0 => {}
+            templates => {
+                books.templates.insert(path, templates);
+            }
+        }
     }
     let reasons = home.reasons().into_iter();
     books.reasons = reasons.filter(|&(_, count)| count != 0).collect();
@@ -136,6 +143,9 @@ pub(crate) fn flows<H: Home>(home: &H) -> Result<Vec<Flow>, String> {
         pointers += usize::from(flow.owner.has(Owner::SERVER_POINTER));
         if is_away {
             *displaced.entry(home_bucket).or_default() += 1;
+        }
+        if control.state() == TEMPLATE {
+            continue;
         }
         let [client, virtual_, server, local] = ends(&tables, &flow);
         flows.push(Flow {

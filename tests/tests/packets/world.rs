@@ -22,7 +22,7 @@ use ferrovs_core::{
     tables::{Line, Tables},
 };
 use ferrovs_model::{
-    Change, Destination, Protocol, ServiceKey, ServiceSettings, Wanted,
+    Change, Destination, Netmask, Protocol, ServiceKey, ServiceSettings, Wanted,
     publish::{Figures, Plane, Publisher},
 };
 use ferrovs_sim::{Network, Routes};
@@ -408,11 +408,11 @@ fn in_family(change: &Change, family: Family) -> Change {
     match change {
         Change::AddService { service, settings } => Change::AddService {
             service: key(service),
-            settings: settings.clone(),
+            settings: in_family_settings(settings, family),
         },
         Change::EditService { service, settings } => Change::EditService {
             service: key(service),
-            settings: settings.clone(),
+            settings: in_family_settings(settings, family),
         },
         Change::DeleteService { service } => Change::DeleteService {
             service: key(service),
@@ -437,6 +437,17 @@ fn in_family(change: &Change, family: Family) -> Change {
         },
         other => other.clone(),
     }
+}
+
+/// An IPv4 host's address is in the last four bytes of its IPv6 one.
+fn in_family_settings(settings: &ServiceSettings, family: Family) -> ServiceSettings {
+    let mut settings = settings.clone();
+    if let (Family::V6, Some(persistence)) = (family, &mut settings.persistence)
+        && let Netmask::V4(mask) = persistence.netmask
+    {
+        persistence.netmask = Netmask::V6(96 + mask.to_bits().leading_ones() as u8);
+    }
+    settings
 }
 
 fn in_family_address(host: SocketAddr, family: Family) -> SocketAddr {

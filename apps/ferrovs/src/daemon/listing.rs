@@ -79,7 +79,15 @@ fn view(maps: &Maps, flow: &Flow) -> Option<FlowView<'static>> {
         .into_iter()
         .find(|protocol| protocol.number() == tag(flow.words.client) as u8)?;
     let idle = now.wrapping_sub(flow.control.last_seen()) as i32;
-    let left = timeout(tables, flow.control.state()).saturating_sub(idle.max(0) as u32);
+    let kept = match flow.control.state() {
+        state::TEMPLATE => {
+            let ends = flow.words.ends(flow.owner);
+            let service = tables.service(u32::from(tag(ends.virtual_)))?;
+            service.load(service::KEPT) as u32
+        }
+        state => timeout(tables, state),
+    };
+    let left = (i64::from(kept) - i64::from(idle)).max(0) as u32;
     let [client, virtual_, destination] = addresses(maps, flow)?;
     Some(FlowView {
         protocol,

@@ -1,4 +1,4 @@
-//! The sweeper: ends flows whose time is over, and tells which next hops flows still use.
+//! The sweeper: ends flows and templates whose time is over, and tells which next hops flows still use.
 
 use std::{
     collections::BTreeSet,
@@ -16,11 +16,11 @@ use ferrovs_core::{
     flow::sweep,
     tables::{Line, Tables},
 };
-use ferrovs_kernel::{DataPlane, Maps};
+use ferrovs_kernel::{DataPlane, Maps, Words};
 use tokio::sync::Notify;
 use tracing::info;
 
-use super::network::Network;
+use super::{network::Network, templates::Templates};
 
 /// A round of the whole table begins this often.
 const ROUND: Duration = Duration::from_millis(500);
@@ -76,11 +76,12 @@ impl Drop for Notice {
     }
 }
 
-/// Whether any destination, wanted or removed, has flows.
+/// Whether any destination, wanted or removed, has flows or templates.
 fn has_flows(tables: &Maps) -> bool {
     (1..MAX_DESTS).any(|number| {
         let counts = (&tables).counts(number);
-        counts.is_some_and(|line| line.load(dest::COUNTS) != 0)
+        let is_used = |line: Words<'_>| line.load(dest::COUNTS) | line.load(dest::TEMPLATES) != 0;
+        counts.is_some_and(is_used)
     })
 }
 
@@ -88,6 +89,7 @@ fn run(plane: &DataPlane, network: &Network, stop: &AtomicBool) {
     let tables = &plane.maps;
     let lines = tables.flow_lines();
     let mut round = 0;
+    let mut templates = Templates::default();
     while !stop.load(Ordering::Relaxed) {
         let begin = Instant::now();
         let mut next_hops = BTreeSet::new();
@@ -101,6 +103,7 @@ fn run(plane: &DataPlane, network: &Network, stop: &AtomicBool) {
             let slice = first..lines.min(first.saturating_add(SLICE));
             let mut last = 0;
             let swept = sweep::sweep(&tables, slice, tables.now(), |flow| {
+                templates.see(&tables, flow, tables.now());
                 let number = flow.way_back.next_hop();
                 // Flows of one client often lie together in time, and sets are slow.
                 if number != last {
@@ -116,6 +119,7 @@ fn run(plane: &DataPlane, network: &Network, stop: &AtomicBool) {
                 "{recovered} lines of the flow table were taken back from CPUs that never finished them"
             );
         }
+        templates.end_of_round(&tables, tables.now());
         next_hops.remove(&0);
         network.end_of_round(round, next_hops);
         round += 1;

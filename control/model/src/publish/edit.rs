@@ -43,7 +43,7 @@ pub(super) fn plan<P: Plane>(
     let mut ledger = old.clone();
     let mut freed = Retired::default();
     let is_edited = |key: &ServiceKey| edited.contains(key);
-    ledger.set_limits(wanted, is_edited);
+    ledger.take_settings(wanted, is_edited);
     let lists = new_lists(&mut ledger, plane, retired, &mut freed, wanted, is_edited)?;
     Ok(Plan {
         ledger,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Figures, Plane, endpoint::Key, rotation::Rotation};
 use crate::{
-    ServiceKey, Wanted,
+    Persistence, ServiceKey, Wanted,
     amendment::{amend, amended},
     service::is_false,
 };
@@ -47,6 +47,9 @@ pub struct ServiceRecord {
     pub(super) added: u64,
     /// Whether it is wanted now; a removed one is kept while it has servers with flows.
     pub present: bool,
+    /// How it keeps clients with their servers, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) persistence: Option<Persistence>,
     /// Numbers of its present destinations, in list order.
     pub(super) order: Vec<u32>,
     /// Where its scheduler is.
@@ -148,11 +151,20 @@ impl Ledger {
         &self.dests
     }
 
-    /// Takes over weights and thresholds of all servers of the services that are `concerned`.
-    pub(super) fn set_limits(&mut self, wanted: &Wanted, concerned: impl Fn(&ServiceKey) -> bool) {
-        let services = self.services.iter().filter(|record| concerned(&record.key));
+    /// Takes over persistence of the services that are `concerned`, weights and thresholds of their servers.
+    pub(super) fn take_settings(
+        &mut self,
+        wanted: &Wanted,
+        concerned: impl Fn(&ServiceKey) -> bool,
+    ) {
+        let services = self.services.iter_mut();
         let settings: HashMap<_, _> = services
-            .filter_map(|record| Some((record.number, wanted.service(&record.key)?)))
+            .filter(|record| concerned(&record.key))
+            .filter_map(|record| {
+                let service = wanted.service(&record.key)?;
+                record.persistence = service.settings.persistence;
+                Some((record.number, service))
+            })
             .flat_map(|(number, service)| {
                 let dests = service.destinations.iter();
                 dests.map(move |dest| ((number, dest.address), dest))
@@ -171,7 +183,7 @@ impl Ledger {
         let now = plane.tables().now();
         let removed = self.dests.iter_mut().filter(|dest| !dest.present);
         removed.filter_map(move |dest| {
-            if plane.flows(dest.number).0 == 0 {
+            if !plane.is_used(dest.number) {
                 Some(*dest.idle_since.get_or_insert(now))
             } else {
                 dest.idle_since = None;

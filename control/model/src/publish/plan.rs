@@ -94,7 +94,7 @@ fn draft<P: Plane>(
         retired.dests.iter().chain(freed_dests),
         wanted,
     )?;
-    ledger.set_limits(wanted, |_| true);
+    ledger.take_settings(wanted, |_| true);
     let lists = new_lists(&mut ledger, plane, retired, &mut freed, wanted, |_| true)?;
     let (words, endpoints) = endpoints(plane, &mut ledger);
     let filter = filter::plan(plane, &words, retired)?;
@@ -148,7 +148,7 @@ fn forget_idle<P: Plane>(
             && dest
                 .idle_since
                 .is_some_and(|since| now.wrapping_sub(since) >= patience)
-            && plane.flows(dest.number).0 == 0
+            && !plane.is_used(dest.number)
     };
     let mut departed: HashMap<u16, Figures> = HashMap::new();
     ledger.dests.retain(|dest| {
@@ -219,6 +219,7 @@ fn add_services<P: Plane>(
             key: service.key,
             added: service.added,
             present: true,
+            persistence: None,
             order: Vec::new(),
             rotation: Rotation::default(),
             departed: Figures::default(),

@@ -44,6 +44,8 @@ pub struct DestReport {
     pub active: u32,
     /// All its other flows.
     pub inactive: u32,
+    /// Templates that lead to it.
+    pub persistent: u32,
 }
 
 pub(super) fn report<P: Plane>(ledger: &Ledger, plane: &P, wanted: &Wanted) -> Report {
@@ -102,5 +104,6 @@ fn report_dest<P: Plane>(plane: &P, record: &DestRecord) -> DestReport {
         },
         active: counts.active(),
         inactive: counts.inactive(),
+        persistent: plane.templates(record.number) as u32,
     }
 }

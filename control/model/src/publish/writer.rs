@@ -21,7 +21,7 @@ use super::{
     numbers::Retired,
     rotation,
 };
-use crate::{Sysctl, Sysctls, Timeouts};
+use crate::{Netmask, Sysctl, Sysctls, Timeouts};
 
 /// Writes everything that differs, so that it also mends what an unfinished commit left.
 ///
@@ -137,8 +137,32 @@ fn write_services<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
             line.store(service::ADDRESS, first);
             line.store(service::ADDRESS + 1, second);
         }
-        let mode = if present { service::ACCEPTS } else { 0 };
+        // A removed service's templates go when they would have gone.
+        if let Some(persistence) = record.persistence {
+            let [first, second] = mask(persistence.netmask);
+            let kept = u64::from(ticks(persistence.timeout));
+            store_if_other(line, service::KEPT, kept);
+            store_if_other(line, service::MASK, first);
+            store_if_other(line, service::MASK + 1, second);
+        }
+        let mode = match (present, record.persistence) {
+            (false, _) => 0,
+            (true, None) => service::ACCEPTS,
+            (true, Some(_)) => service::ACCEPTS | service::PERSISTS,
+        };
         store_if_other(line, service::MODE, mode);
+    }
+}
+
+/// The bits of an address that count, as [`service::MASK`] has them.
+const fn mask(netmask: Netmask) -> [u64; 2] {
+    match netmask {
+        Netmask::V4(mask) => [u32::from_ne_bytes(mask.octets()) as u64, 0],
+        Netmask::V6(prefix) => {
+            let rest = 128 - prefix as u32;
+            let bits = if rest < 128 { u128::MAX << rest } else { 0 };
+            Address::new(bits.to_be_bytes()).0
+        }
     }
 }
 

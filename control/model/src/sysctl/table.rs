@@ -64,7 +64,6 @@ pub struct Meaningless {
 /// What the data plane does not do yet: the one list of it. With each sysctl stands the value by which it
 /// behaves whatever is chosen; none where it has nothing yet that the sysctl is about.
 pub const NOT_YET: &[(Sysctl, Option<u32>)] = &[
-    (Sysctl::ExpireQuiescentTemplate, None),
     (Sysctl::LblcExpiration, None),
     (Sysctl::LblcrExpiration, None),
     (Sysctl::NatIcmpSend, Some(0)),

@@ -48,6 +48,9 @@ pub const LIMITS: usize = 2;
 /// Word of the live counts: not 0 while the destination gets no new flows because of its [`Limits`].
 pub const OVERLOADED: usize = 3;
 
+/// Word of the live counts: templates that lead here.
+pub const TEMPLATES: usize = 4;
+
 /// Word of the traffic: packets client to server.
 pub const IN_PACKETS: usize = 0;
 /// Word of the traffic: bytes client to server, IP header included (as IPVS counts).

@@ -7,6 +7,10 @@
 /// Bit of a tag that names a protocol: the endpoint's address is an IPv6 one.
 pub const IPV6: u16 = 1 << 8;
 
+/// Bit of a tag that names a protocol: the endpoint is not a client's but a template's
+/// ([`crate::flow::persist`]).
+pub const TEMPLATE: u16 = 1 << 9;
+
 /// An IPv4 socket address as it stands on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]

@@ -5,11 +5,19 @@
 pub const ENDPOINT: usize = 0;
 /// First of two words: the virtual address, if it is an IPv6 one.
 pub const ADDRESS: usize = 6;
-/// Word: bit 32 [`ACCEPTS`].
+/// Word: bit 32 [`ACCEPTS`], bit 33 [`PERSISTS`].
 pub const MODE: usize = 1;
 /// Word: see [`super::schedule::Schedule`].
 pub const SCHEDULE: usize = 2;
 
+/// Word, with [`PERSISTS`]: ticks for which a template is kept after its last use.
+pub const KEPT: usize = 3;
+/// First of two words, with [`PERSISTS`]: the bits of a client's address that count, as
+/// [`crate::flow::persist::group`] has them.
+pub const MASK: usize = 4;
+
+/// Bit of [`MODE`]: the service keeps clients with their servers.
+pub const PERSISTS: u64 = 1 << 33;
 /// Bit of [`MODE`]: the service exists and takes new flows. A deleted service keeps its line, without
 /// this bit, for as long as it has flows.
 pub const ACCEPTS: u64 = 1 << 32;

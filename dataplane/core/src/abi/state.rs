@@ -24,15 +24,48 @@ pub const LISTEN: u8 = 9;
 pub const SYNACK: u8 = 10;
 /// The one state of a UDP flow.
 pub const UDP: u8 = 11;
+/// Not a flow but a template ([`crate::flow::persist`]).
+pub const TEMPLATE: u8 = 12;
 
 /// States there can be.
 pub const MAX: usize = 32;
 
 /// Default timeout of each state, seconds (`tcp_timeouts`, `udp_timeouts` of IPVS), in
-/// the order of their numbers; 0: no such state.
+/// the order of their numbers; 0: no such state. Templates are ended by the daemon alone, so programs
+/// think that they have eight years.
 pub const DEFAULT_TIMEOUTS: [u32; MAX] = [
-    2, 900, 120, 60, 120, 120, 10, 60, 30, 120, 120, 300, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 0, 0,
+    2,
+    900,
+    120,
+    60,
+    120,
+    120,
+    10,
+    60,
+    30,
+    120,
+    120,
+    300,
+    250_000_000,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
 ];
 
 /// Whether a flow in this state counts as active (`tcp_state_active_table`; UDP never does).

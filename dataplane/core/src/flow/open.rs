@@ -1,15 +1,15 @@
-//! Opening a flow: the service's consent, the scheduler's choice, a line of the table.
+//! Opening a flow with the server that [was chosen](super::schedule): a line of the table.
 //!
-//! Under the lock of the flow's home bucket: look once more whether another CPU was faster, let the
-//! scheduler pick ([`choose`]), find a line ([`acquire`](super::acquire)), write into it what is known
-//! ([`draft`]), make sure that replies can be told apart and make it live ([`settle`](super::settle)).
+//! Under the lock of the flow's home bucket: look once more whether another CPU was faster, find a line
+//! ([`acquire`](super::acquire)), write into it what is known ([`draft`]), make sure that replies can be told
+//! apart and make it live ([`settle`](super::settle)).
 //!
 //! Off the way of established packets. The eBPF programs make [`open`] a function that is verified by
 //! itself; its steps are functions too, so that each needs stack only while it runs (512 bytes are all
 //! there is). What they need of the flow to be they read from its line, which is claimed and nobody else's.
 
 use super::acquire::acquire;
-use super::ends::{Ends, is_ipv6, server, virtual_address};
+use super::ends::{Ends, is_ipv6, server};
 use super::settle::settle;
 use super::{find, is_expired, place, retire};
 use crate::abi::bucket::{LINES, LOCK};
@@ -17,8 +17,6 @@ use crate::abi::endpoint::{Endpoint, tag};
 use crate::abi::flow::{CONTROL, Control, HANDSHAKE, Handshake, OWNER, Owner, WAY_BACK, WayBack};
 use crate::abi::ipv6::Address;
 use crate::abi::reason::Reason;
-use crate::abi::service;
-use crate::sched::{self, Peers};
 use crate::tables::{Line, Tables};
 
 /// Tries for a bucket's lock. Its holder needs well under a microsecond.
@@ -34,6 +32,8 @@ pub struct Wish {
     pub virtual_: u64,
     /// The client's whole address, if it is an IPv6 one.
     pub address: Address,
+    /// Number of the server that it is to have.
+    pub dest: u32,
     /// The state it begins in.
     pub state: u8,
     /// Index of the interface its first packet came by.
@@ -48,10 +48,22 @@ impl Wish {
         client: 0,
         virtual_: 0,
         address: Address([0, 0]),
+        dest: 0,
         state: 0,
         interface: 0,
         now: 0,
     };
+
+    /// What schedulers that hash know the client's address by: itself, or an IPv6 one folded (`addr_fold`
+    /// in `ip_vs_sh_hashkey`). Wire order.
+    #[inline(always)]
+    pub const fn hashed(&self) -> u32 {
+        if is_ipv6(self.client) {
+            self.address.fold()
+        } else {
+            Endpoint::unpack(self.client).address
+        }
+    }
 }
 
 /// What became of a wish. Not an enum: the bits that a variant leaves undefined become register moves
@@ -114,16 +126,13 @@ impl Outcome {
     };
 }
 
-/// Opens the flow that `wish` describes (IPVS: `ip_vs_schedule`).
+/// Opens the flow that `wish` describes.
 #[inline(always)]
 pub fn open<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
     let number = tag(wish.virtual_);
-    let (Some(config), Some(service)) = (tables.config(0), tables.service(number as u32)) else {
+    let Some(config) = tables.config(0) else {
         return Outcome::NO_SERVICE;
     };
-    if service.load(service::MODE) & service::ACCEPTS == 0 {
-        return Outcome::NO_SERVICE;
-    }
     let place = place::of(config, wish.client, number);
     let bucket = place.bucket * LINES;
     let Some(header) = tables.flow(bucket) else {
@@ -137,8 +146,9 @@ pub fn open<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
     outcome
 }
 
+/// Locks the bucket with this header; false if others kept it busy for too long.
 #[inline(always)]
-fn lock<L: Line>(header: L) -> bool {
+pub(super) fn lock<L: Line>(header: L) -> bool {
     for _ in 0..SPINS {
         if header.load(LOCK) == 0 && header.compare_exchange(LOCK, 0, 1) {
             return true;
@@ -152,26 +162,24 @@ fn under_lock<T: Tables>(tables: &T, wish: &Wish, home: u32, alternatives: u64) 
     if let Some(line) = already_open(tables, wish) {
         return Outcome::line(line);
     }
-    let dest = tables.choose(hashed(wish), wish.client, wish.virtual_);
-    if dest == 0 {
-        return Outcome::refused(Reason::NoDestination);
-    }
     let line = acquire(tables, home, alternatives, wish.now);
     if line == 0 {
         return Outcome::refused(Reason::TableFull);
     }
-    if !draft(tables, wish, line, dest, home) {
+    if !draft(tables, wish, line, home) {
         return Outcome::refused(Reason::TableFull);
     }
     settle(tables, line, wish.state)
 }
 
-/// Writes into a claimed line what `wish` says of the flow with `dest` whose preferred line is `home`.
+/// Writes into a claimed line what `wish` says of the flow whose preferred line is `home`.
 #[inline(always)]
-fn draft<T: Tables>(tables: &T, wish: &Wish, number: u32, dest: u32, home: u32) -> bool {
-    let (Some(config), Some(line), Some(settings)) =
-        (tables.config(0), tables.flow(number), tables.dest(dest))
-    else {
+pub(super) fn draft<T: Tables>(tables: &T, wish: &Wish, number: u32, home: u32) -> bool {
+    let (Some(config), Some(line), Some(settings)) = (
+        tables.config(0),
+        tables.flow(number),
+        tables.dest(wish.dest),
+    ) else {
         return false;
     };
     let digest = if is_ipv6(wish.client) {
@@ -179,7 +187,7 @@ fn draft<T: Tables>(tables: &T, wish: &Wish, number: u32, dest: u32, home: u32) 
     } else {
         0
     };
-    let mut owner = Owner::new(dest, digest);
+    let mut owner = Owner::new(wish.dest, digest);
     if number / LINES != home / LINES {
         owner = owner.with(Owner::DISPLACED);
     }
@@ -214,36 +222,4 @@ fn already_open<T: Tables>(tables: &T, wish: &Wish) -> Option<u32> {
     }
     retire::retire(tables, number, control, wish.now);
     None
-}
-
-/// What schedulers that hash know the client's address by: itself, or an IPv6 one folded (`addr_fold` in
-/// `ip_vs_sh_hashkey`). Wire order.
-#[inline(always)]
-const fn hashed(wish: &Wish) -> u32 {
-    if is_ipv6(wish.client) {
-        wish.address.fold()
-    } else {
-        Endpoint::unpack(wish.client).address
-    }
-}
-
-/// The number of the destination that the service's scheduler picks for a flow from `client` to `virtual_`
-/// (words as in [`Wish`]); 0 if none is usable. `address` is what stands for the client's where schedulers
-/// hash it.
-#[inline(always)]
-pub fn choose<T: Tables>(tables: &T, address: u32, client: u64, virtual_: u64) -> u32 {
-    let Some(service) = tables.service(tag(virtual_) as u32) else {
-        return 0;
-    };
-    let virtual_address = if is_ipv6(client) {
-        virtual_address(service).fold()
-    } else {
-        Endpoint::unpack(virtual_).address
-    };
-    let peers = Peers {
-        client: u32::from_be(address),
-        port: Endpoint::unpack(client).host_port(),
-        virtual_: u32::from_be(virtual_address),
-    };
-    sched::pick(tables, service, peers).unwrap_or(0)
 }

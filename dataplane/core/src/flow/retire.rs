@@ -4,11 +4,9 @@
 use super::ends::Words;
 use super::{load, place};
 use crate::abi::bucket::{DISPLACED, LINES};
-use crate::abi::dest::Counts;
 use crate::abi::endpoint::tag;
 use crate::abi::flow::{CONTROL, Control, OWNER, Owner, Phase};
 use crate::abi::pointer::{Pointer, PointerKey};
-use crate::abi::state;
 use crate::tables::{Line, Tables};
 
 /// Ends the flow in line `number` if its control word still is `seen`; whether this caller ended it.
@@ -71,8 +69,7 @@ fn give_back<T: Tables>(tables: &T, number: u32, claimed: Control, owner: Owner,
 #[inline(always)]
 fn count_down<T: Tables>(tables: &T, owner: Owner, seen: Control) {
     if let Some(counts) = tables.counts(owner.dest()) {
-        let active = state::is_active(seen.state());
-        load::change(counts, Counts::unit(active).wrapping_neg());
+        load::end(counts, seen.state());
     }
 }
 

@@ -9,7 +9,6 @@ use super::open::Outcome;
 use super::place::{self, Place};
 use super::reserve::{reserve, unreserve};
 use crate::abi::bucket::{DISPLACED, LINES, TAGS, with_tag};
-use crate::abi::dest::{self, Counts};
 use crate::abi::endpoint::tag;
 use crate::abi::flow::{CONTROL, Control, OWNER, Owner, Phase};
 use crate::abi::reason::Reason;
@@ -27,7 +26,8 @@ pub fn settle<T: Tables>(tables: &T, number: u32, state: u8) -> Outcome {
     };
     let ends = Words::load(line).ends(Owner(line.load(OWNER)));
     let place = place::of(config, ends.client, tag(ends.virtual_));
-    let outcome = if !reserve(tables, number) {
+    let is_template = state == state::TEMPLATE;
+    let outcome = if !is_template && !reserve(tables, number) {
         Outcome::refused(Reason::PortsExhausted)
     } else if !set_tag(tables, number, &place) {
         unreserve(tables, number);
@@ -73,8 +73,7 @@ fn live<T: Tables>(tables: &T, number: u32, state: u8) {
     };
     // Counted before it lives, so that nobody can count it down before.
     if let Some(counts) = tables.counts(Owner(line.load(OWNER)).dest()) {
-        load::change(counts, Counts::unit(state::is_active(state)));
-        counts.fetch_add(dest::CONNS, 1);
+        load::begin(counts, state);
     }
     let claimed = Control(line.load(CONTROL));
     let control = Control::new(
@@ -83,6 +82,12 @@ fn live<T: Tables>(tables: &T, number: u32, state: u8) {
         claimed.generation(),
         claimed.last_seen(),
     );
+    // A template is never evicted.
+    let control = if state == state::TEMPLATE {
+        control.with_protection()
+    } else {
+        control
+    };
     line.store(CONTROL, control.0);
 }
 

@@ -10,7 +10,8 @@ use ferrovs_core::abi::ipv6::Address;
 use ferrovs_core::abi::pointer::PointerKey;
 use ferrovs_core::abi::state;
 use ferrovs_core::family::Ipv4;
-use ferrovs_core::flow::open::Wish;
+use ferrovs_core::flow::open::{Outcome, Wish};
+use ferrovs_core::flow::schedule::schedule;
 use ferrovs_core::flow::{Flow, find, place, read};
 use ferrovs_core::side;
 use ferrovs_core::tables::{Line, Tables};
@@ -152,12 +153,18 @@ pub(crate) fn port_for<M: Memory>(world: &World<M>, line: u32, service: u16, nth
     ports.nth(nth).expect("a port for every line")
 }
 
+/// Opens the flow that `wish` describes, with whom the scheduler picks.
+pub(crate) fn open<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
+    schedule(tables, &mut { *wish })
+}
+
 /// The wish for a flow that begins now.
 pub(crate) fn wish(port: u16, service: u16, now: u32) -> Wish {
     Wish {
         client: client(port),
         virtual_: virtual_of(service),
         address: Address::default(),
+        dest: 0,
         state: state::SYN_RECV,
         interface: 3,
         now,

@@ -3,11 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use crate::audit::open;
 use ferrovs_core::abi::ipv6::{Address, EndpointKey, NeighbourKey};
 use ferrovs_core::abi::pointer::{Pointer, PointerKey};
 use ferrovs_core::flow::Flow;
 use ferrovs_core::flow::acquire::ABANDONED;
-use ferrovs_core::flow::open::open;
 use ferrovs_core::tables::{Line, Route, RouteIpv6, Tables};
 
 use crate::audit::{audit, by_client, by_server, home, live, wish};

@@ -5,7 +5,9 @@ use ferrovs_core::abi::bucket::{DISPLACED, LINES};
 use ferrovs_core::abi::endpoint::Endpoint;
 use ferrovs_core::abi::ipv6::Address;
 use ferrovs_core::abi::state;
-use ferrovs_core::flow::open::{Wish, open};
+use ferrovs_core::flow::open::Wish;
+
+use crate::audit::open;
 use ferrovs_core::tables::{Line, Tables};
 use ferrovs_core::wire::TCP;
 
@@ -67,6 +69,7 @@ fn a_million_random_flows() {
         client: client().pack(u16::from(TCP)),
         virtual_: virtual_of(1),
         address: Address::default(),
+        dest: 0,
         state: state::SYN_RECV,
         interface: 3,
         now: BEGIN,

@@ -4,12 +4,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use crate::audit::open;
 use ferrovs_core::abi::endpoint::Endpoint;
 use ferrovs_core::abi::flow::{OWNER, Owner};
 use ferrovs_core::abi::pointer::PointerKey;
 use ferrovs_core::abi::state;
 use ferrovs_core::flow::acquire::ABANDONED;
-use ferrovs_core::flow::open::open;
 use ferrovs_core::flow::sweep::sweep;
 use ferrovs_core::flow::tcp::Direction::{ToClient, ToServer};
 use ferrovs_core::flow::{Flow, is_expired, read, retire};

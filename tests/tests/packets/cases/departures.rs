@@ -134,6 +134,6 @@ fn modes() -> Vec<Case> {
     ]
 }
 
-fn sysctl(name: Sysctl, value: u32) -> Change {
+pub(super) fn sysctl(name: Sysctl, value: u32) -> Change {
     Change::SetSysctl { name, value }
 }

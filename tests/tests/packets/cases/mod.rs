@@ -5,6 +5,7 @@ mod hops;
 mod ip;
 mod ipv6;
 mod link;
+mod persistence;
 mod schedulers;
 mod segments;
 mod services;
@@ -44,6 +45,7 @@ fn of_ipv4() -> Vec<Case> {
         hops::cases(),
         services::cases(),
         departures::cases(),
+        persistence::cases(),
         schedulers::cases(),
     ]
     .concat()

@@ -59,7 +59,7 @@ impl Director {
                     },
                     active: report.active,
                     inactive: report.inactive,
-                    persistent: 0,
+                    persistent: report.persistent,
                 })
                 .collect(),
         }

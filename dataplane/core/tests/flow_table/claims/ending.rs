@@ -5,7 +5,9 @@ use std::sync::Arc;
 use ferrovs_core::abi::dest::{self, Counts};
 use ferrovs_core::abi::flow::CONTROL;
 use ferrovs_core::abi::state;
-use ferrovs_core::flow::open::{Outcome, open};
+use ferrovs_core::flow::open::Outcome;
+
+use crate::audit::open;
 use ferrovs_core::flow::tcp::Direction::{ToClient, ToServer};
 use ferrovs_core::flow::{Flow, is_expired, read, retire};
 use ferrovs_core::tables::{Line, Tables};

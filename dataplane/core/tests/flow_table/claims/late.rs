@@ -5,7 +5,9 @@ use std::sync::Arc;
 use ferrovs_core::abi::endpoint::Endpoint;
 use ferrovs_core::abi::flow::{HANDSHAKE, Handshake, WAY_BACK, WayBack};
 use ferrovs_core::abi::reason::Reason;
-use ferrovs_core::flow::open::{Outcome, open};
+use ferrovs_core::flow::open::Outcome;
+
+use crate::audit::open;
 use ferrovs_core::flow::tcp::Direction::{ToClient, ToServer};
 use ferrovs_core::flow::way_back::learn;
 use ferrovs_core::flow::{Flow, read, retire};

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use ferrovs_core::abi::flow::{CONTROL, Control, Phase};
 use ferrovs_core::abi::reason::Reason;
-use ferrovs_core::flow::open::{Outcome, open};
+use ferrovs_core::flow::open::Outcome;
+
+use crate::audit::open;
 use ferrovs_core::flow::read;
 use ferrovs_core::flow::tcp::Direction::{ToClient, ToServer};
 use ferrovs_core::tables::Tables;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::audit::open;
 use ferrovs_core::abi::endpoint::Endpoint;
 use ferrovs_core::abi::flow::{OWNER, Owner};
 use ferrovs_core::abi::pointer::{Pointer, PointerKey};
-use ferrovs_core::flow::open::open;
 use ferrovs_core::flow::read;
 use ferrovs_core::tables::Tables;
 

@@ -1,0 +1,150 @@
+//! Persistence: a template keeps a client, or all clients of a net, with one server
+//! (`ip_vs_sched_persist`).
+//!
+//! A template is a line of the flow table like a flow's: its client has the masked address, port 0 and
+//! [`TEMPLATE`] in its tag, its state is [`state::TEMPLATE`]. Programs make and renew templates, under the
+//! lock of their home bucket; only the daemon ends them, because one that has connections is kept on.
+
+use super::acquire::acquire;
+use super::ends::is_ipv6;
+use super::find;
+use super::open::{Outcome, Wish, draft, lock};
+use super::place;
+use super::settle::settle;
+use crate::abi::bucket::{LINES, LOCK};
+use crate::abi::config::{MODES, SYSCTLS, Sysctls};
+use crate::abi::endpoint::{Endpoint, TEMPLATE, tag, with_port};
+use crate::abi::flow::{CLIENT, CONTROL, Control, DEST, OWNER, Owner, VIRTUAL};
+use crate::abi::ipv6::Address;
+use crate::abi::reason::Reason;
+use crate::abi::{dest, service, state};
+use crate::tables::{Line, Tables};
+
+/// Tries to renew a template against other CPUs that do so.
+const TRIES: u32 = 4;
+/// The port of a template that keeps nobody any more, so that it is not found (`ip_vs_check_template`).
+const NOBODY: u16 = 0xffff;
+
+/// The clients that stay together with the one of this endpoint word and, if it is an IPv6 one, this whole
+/// address: what is left of the address under the mask of `service`. An IPv4 address is in the lowest bits.
+#[inline(always)]
+pub fn group<L: Line>(service: L, client: u64, address: Address) -> Address {
+    let whole = if is_ipv6(client) {
+        address
+    } else {
+        Address([Endpoint::unpack(client).address as u64, 0])
+    };
+    let Address([first, second]) = whole;
+    Address([
+        first & service.load(service::MASK),
+        second & service.load(service::MASK + 1),
+    ])
+}
+
+/// The server, by number in place of a line, of the template for the flow that `wish` describes. If there is
+/// no template, one is made for the server that the wish names; if it names none, there is neither line nor
+/// reason.
+#[inline(always)]
+pub fn persist<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
+    let number = tag(wish.virtual_);
+    let (Some(config), Some(service)) = (tables.config(0), tables.service(number as u32)) else {
+        return Outcome::NO_SERVICE;
+    };
+    let group = group(service, wish.client, wish.address);
+    let Address([first, _]) = group;
+    let address = if is_ipv6(wish.client) {
+        place::digest(config, group)
+    } else {
+        first as u32
+    };
+    let client = Endpoint { address, port: 0 }.pack(tag(wish.client) | TEMPLATE);
+    let template = Wish {
+        client,
+        address: group,
+        state: state::TEMPLATE,
+        ..*wish
+    };
+    let kept = renew(tables, &template);
+    if kept != 0 || wish.dest == 0 {
+        return Outcome::line(kept);
+    }
+    let place = place::of(config, client, number);
+    let bucket = place.bucket * LINES;
+    let Some(header) = tables.flow(bucket) else {
+        return Outcome::refused(Reason::TableFull);
+    };
+    if !lock(header) {
+        return Outcome::refused(Reason::Contended);
+    }
+    // Another CPU may have been faster.
+    let outcome = match renew(tables, &template) {
+        0 => make(tables, &template, bucket + place.way, place.alternatives()),
+        dest => Outcome::line(dest),
+    };
+    header.store(LOCK, 0);
+    outcome
+}
+
+/// The server of the template that there is; 0 if there is none, or its server takes nobody.
+#[inline(always)]
+fn renew<T: Tables>(tables: &T, template: &Wish) -> u32 {
+    let number = find::line_by_client(tables, template.client, template.virtual_);
+    if number == 0 {
+        return 0;
+    }
+    let Some(line) = tables.flow(number) else {
+        return 0;
+    };
+    let dest = Owner(line.load(OWNER)).dest();
+    if !takes(tables, dest) {
+        invalidate(line);
+        return 0;
+    }
+    for _ in 0..TRIES {
+        let seen = Control(line.load(CONTROL));
+        if !seen.is_live() {
+            return 0;
+        }
+        if line.compare_exchange(CONTROL, seen.0, seen.with_last_seen(template.now).0) {
+            return dest;
+        }
+    }
+    dest
+}
+
+/// Whether a server takes the clients of its templates: also at weight 0, unless
+/// `expire_quiescent_template` is set.
+#[inline(always)]
+fn takes<T: Tables>(tables: &T, number: u32) -> bool {
+    let (Some(settings), Some(sysctls)) = (tables.dest(number), tables.config(SYSCTLS)) else {
+        return false;
+    };
+    let mode = settings.load(dest::MODE);
+    let leaves_resting = Sysctls(sysctls.load(MODES)).expire_quiescent_template();
+    mode & dest::FORWARDS != 0 && !(leaves_resting && mode & dest::RESTS != 0)
+}
+
+/// Makes a template one that is not found. It stays as long as it would have, as in IPVS. The words change
+/// while it lives: a port is in neither its hash nor anything else that its end needs.
+#[inline(always)]
+fn invalidate<L: Line>(line: L) {
+    if is_ipv6(line.load(CLIENT)) {
+        line.store(DEST, line.load(DEST) | (NOBODY as u64) << 48);
+    } else {
+        line.store(VIRTUAL, with_port(line.load(VIRTUAL), NOBODY));
+    }
+}
+
+/// Makes the template.
+#[inline(always)]
+fn make<T: Tables>(tables: &T, template: &Wish, home: u32, alternatives: u64) -> Outcome {
+    let line = acquire(tables, home, alternatives, template.now);
+    if line == 0 || !draft(tables, template, line, home) {
+        return Outcome::refused(Reason::TableFull);
+    }
+    let made = settle(tables, line, state::TEMPLATE);
+    if made.line == 0 {
+        return made;
+    }
+    Outcome::line(template.dest)
+}

@@ -1,0 +1,59 @@
+//! Scheduling (`ip_vs_schedule`, `ip_vs_sched_persist`): the service's consent, the server that its client is
+//! kept with or the scheduler's choice, and a flow with it.
+
+use super::ends::{is_ipv6, virtual_address};
+use super::open::{Outcome, Wish};
+use crate::abi::endpoint::{Endpoint, tag};
+use crate::abi::reason::Reason;
+use crate::abi::service;
+use crate::sched::{self, Peers};
+use crate::tables::{Line, Tables};
+
+/// Finds a server for the flow that `wish` describes and opens it.
+#[inline(always)]
+pub fn schedule<T: Tables>(tables: &T, wish: &mut Wish) -> Outcome {
+    let service = tables.service(tag(wish.virtual_) as u32);
+    let mode = service.map_or(0, |line| line.load(service::MODE));
+    if mode & service::ACCEPTS == 0 {
+        return Outcome::NO_SERVICE;
+    }
+    let persists = mode & service::PERSISTS != 0;
+    if persists {
+        wish.dest = tables.persist(*wish).line;
+    }
+    if wish.dest == 0 {
+        wish.dest = tables.choose(wish.hashed(), wish.client, wish.virtual_);
+        if wish.dest == 0 {
+            return Outcome::refused(Reason::NoDestination);
+        }
+        if persists {
+            let kept = tables.persist(*wish);
+            if kept.line == 0 {
+                return kept;
+            }
+            wish.dest = kept.line;
+        }
+    }
+    tables.open(*wish)
+}
+
+/// The number of the destination that the service's scheduler picks for a flow from `client` to `virtual_`
+/// (words as in [`Wish`]); 0 if none is usable. `address` is what stands for the client's where schedulers
+/// hash it.
+#[inline(always)]
+pub fn choose<T: Tables>(tables: &T, address: u32, client: u64, virtual_: u64) -> u32 {
+    let Some(service) = tables.service(tag(virtual_) as u32) else {
+        return 0;
+    };
+    let virtual_address = if is_ipv6(client) {
+        virtual_address(service).fold()
+    } else {
+        Endpoint::unpack(virtual_).address
+    };
+    let peers = Peers {
+        client: u32::from_be(address),
+        port: Endpoint::unpack(client).host_port(),
+        virtual_: u32::from_be(virtual_address),
+    };
+    sched::pick(tables, service, peers).unwrap_or(0)
+}
