@@ -93,11 +93,17 @@ pub(super) fn new_lists<P: Plane>(
         let schedule = content.schedule.at(line);
         let start = next.cursor(&content.order, &content.entries, schedule.scheduler());
         record.rotation = next.begin(schedule, start);
+        let words = std::iter::once(start).chain(content.words());
         lists.push(NewList {
             service: record.number,
             reachable: is_reachable(plane, record),
             schedule,
-            words: std::iter::once(start).chain(content.words()).collect(),
+            // No piece, no cursor.
+            words: if lines == 0 {
+                Vec::new()
+            } else {
+                words.collect()
+            },
         });
     }
     Ok(lists)

@@ -57,6 +57,8 @@ impl Content {
         let weights = entries.iter().map(|entry| entry.weight());
         let mut levels = 0;
         let rest = match scheduler {
+            // A service without servers has no piece of the table, so nothing may be written for it.
+            _ if entries.is_empty() => Vec::new(),
             Scheduler::WeightedRoundRobin => {
                 let of = Levels::of(&weights.collect::<Vec<_>>());
                 levels = of.len() as u16;

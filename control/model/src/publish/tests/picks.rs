@@ -207,3 +207,16 @@ fn two_choices_take_the_server_with_less_to_do() {
     assert!((50..200).contains(&of_141), "{of_141}");
     assert!(!hosts.contains(&145));
 }
+
+#[test]
+fn a_service_without_servers_takes_nothing_from_another() {
+    for scheduler in ["rr", "wrr", "sh", "dh", "mh", "twos"] {
+        let mut director = Director::with(&[141, 143, 145]);
+        assert_eq!(director.hosts(1), [145]);
+        director.change(Change::AddService {
+            service: service(81),
+            settings: ServiceSettings::new(scheduler),
+        });
+        assert_eq!(director.hosts(3), [143, 141, 145], "{scheduler}");
+    }
+}
