@@ -86,7 +86,7 @@ impl Content {
             .iter()
             .any(|dest| dest.upper_threshold > 0);
         let limited = if limited { Schedule::LIMITED } else { 0 };
-        let flags = flags(service.settings.scheduler_flags) | limited;
+        let flags = flags(scheduler, service.settings.scheduler_flags) | limited;
         Self {
             schedule: Schedule::new(0, scheduler, entries.len() as u16, levels, flags),
             order: all.map(|(_, number)| number).collect(),
@@ -108,7 +108,11 @@ impl Content {
     }
 }
 
-fn flags(flags: SchedulerFlags) -> u64 {
+/// A flag means nothing to the other schedulers, though they may be given one.
+fn flags(scheduler: Scheduler, flags: SchedulerFlags) -> u64 {
+    if !matches!(scheduler, Scheduler::SourceHash | Scheduler::Maglev) {
+        return 0;
+    }
     let bit = |flag, bit| if flags.has(flag) { bit } else { 0 };
     bit(SchedulerFlags::FALLBACK, Schedule::FALLBACK) | bit(SchedulerFlags::PORT, Schedule::PORT)
 }

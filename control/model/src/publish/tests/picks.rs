@@ -197,6 +197,15 @@ fn a_fallback_refuses_nobody_while_there_is_a_server() {
 }
 
 #[test]
+fn destination_hashing_knows_no_fallback() {
+    let mut director = scheduled("dh", SchedulerFlags::FALLBACK);
+    join_all(&mut director, &[1, 1]);
+    let host = director.host_for([10, 0, 0, 1], 1);
+    director.change(weigh(80, host, 0));
+    assert_eq!(director.host_for([10, 0, 0, 1], 1), 0);
+}
+
+#[test]
 fn two_choices_take_the_server_with_less_to_do() {
     let mut director = scheduled("twos", NONE);
     join_all(&mut director, &[1, 3, 0]);
