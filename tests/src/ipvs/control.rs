@@ -91,9 +91,7 @@ impl Ipvs {
         }
         let service = self.services[at].number;
         let in_trash = self.dests.iter().position(|dest| {
-            matches!(dest.place, Place::Trash { .. })
-                && dest.key == *key
-                && dest.server.address == server.address
+            dest.is_in_trash() && dest.key == *key && dest.server.address == server.address
         });
         let number = in_trash.unwrap_or(self.dests.len());
         if in_trash.is_none() {
@@ -159,6 +157,29 @@ impl Ipvs {
         service.schedule.removed(number, before);
         self.throw_away(number);
         self.list_changed(at);
+        Ok(())
+    }
+
+    /// Sets the counters of a service and its servers to zero, or all of them and the totals
+    /// (`ip_vs_zero_service`, `ip_vs_zero_all`).
+    ///
+    /// # Errors
+    /// When there is no such service.
+    pub fn zero(&mut self, key: Option<&Key>) -> Result<(), Refusal> {
+        let places = match key {
+            Some(key) => vec![self.place_of(key)?],
+            None => (0..self.services.len()).collect(),
+        };
+        for at in places {
+            let service = &mut self.services[at];
+            service.stats = Stats::default();
+            for &dest in &service.list {
+                self.dests[dest].stats = Stats::default();
+            }
+        }
+        if key.is_none() {
+            self.total = Stats::default();
+        }
         Ok(())
     }
 

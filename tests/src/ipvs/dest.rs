@@ -87,6 +87,11 @@ impl Dest {
         matches!(self.place, Place::Listed)
     }
 
+    /// Whether it was taken away and is remembered.
+    pub(super) const fn is_in_trash(&self) -> bool {
+        matches!(self.place, Place::Trash { .. })
+    }
+
     /// Whether schedulers may pick it, if they look at that.
     pub(super) const fn is_usable(&self) -> bool {
         !self.overloaded && self.server.weight > 0

@@ -48,6 +48,8 @@ pub struct Sysctls {
     /// Whether a client may open a connection anew whose entry is at its end (`conn_reuse_mode`): bit 0
     /// where that is certain, bit 1 also where only one direction is seen.
     pub conn_reuse_mode: u32,
+    /// Whether any segment of TCP may open a connection but one with RST (`sloppy_tcp`).
+    pub sloppy_tcp: bool,
 }
 
 impl Default for Sysctls {
@@ -56,6 +58,7 @@ impl Default for Sysctls {
             expire_nodest_conn: false,
             expire_quiescent_template: false,
             conn_reuse_mode: 1,
+            sloppy_tcp: false,
         }
     }
 }
@@ -139,10 +142,28 @@ impl Ipvs {
         &self.conns
     }
 
-    /// A server by its number, also one that is gone.
+    /// How many connections and templates there ever were.
     #[must_use]
-    pub fn dest(&self, number: usize) -> &Dest {
-        &self.dests[number]
+    pub const fn ever_made(&self) -> u64 {
+        self.conns_ever
+    }
+
+    /// The connection of a client's packet.
+    #[must_use]
+    pub fn connection(&self, packet: &Packet) -> Option<&Conn> {
+        self.find_in(packet).map(|at| &self.conns[at])
+    }
+
+    /// The server of a connection, also one that was taken away.
+    #[must_use]
+    pub fn server_of(&self, conn: &Conn) -> &Dest {
+        &self.dests[conn.dest]
+    }
+
+    /// Servers that were taken away from a service with this key, and are remembered.
+    pub fn removed<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = &'a Dest> {
+        let removed = self.dests.iter().filter(|dest| dest.is_in_trash());
+        removed.filter(|dest| dest.key == *key)
     }
 
     /// What went through all services.

@@ -18,7 +18,8 @@ impl Ipvs {
     /// Makes a connection for a client's packet (`tcp_conn_schedule`, `udp_conn_schedule`), or says what
     /// becomes of the packet without one.
     pub(super) fn schedule(&mut self, packet: &Packet) -> Result<Made, Verdict> {
-        if packet.protocol == Protocol::Tcp && (packet.has(RST) || !packet.has(SYN)) {
+        let may_open = packet.has(SYN) || self.sysctls.sloppy_tcp;
+        if packet.protocol == Protocol::Tcp && (packet.has(RST) || !may_open) {
             return Err(Verdict::Pass);
         }
         let service = self.service_of(packet).ok_or(Verdict::Pass)?;

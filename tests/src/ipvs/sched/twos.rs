@@ -41,14 +41,14 @@ fn draw<'a>(servers: &[&'a Dest], number: u64) -> Option<&'a Dest> {
     found.copied()
 }
 
-/// Two random numbers by which the server at this place of a list is picked, if there are any.
+/// Random numbers by which the server at this place of a list is picked; none if it cannot be.
 #[must_use]
 pub fn numbers_for(servers: &[&Dest], place: usize) -> Option<[u64; 2]> {
-    let weights = servers.iter().map(|dest| u64::from(dest.server.weight));
-    let total: u64 = weights.sum();
-    let numbers = (0..=total).flat_map(|first| (0..=total).map(move |second| [first, second]));
-    let picked = servers[place].number;
-    numbers
-        .into_iter()
-        .find(|numbers| pick(servers, *numbers) == Some(picked))
+    if !servers[place].is_usable() {
+        return None;
+    }
+    let usable = servers[..=place].iter().filter(|dest| dest.is_usable());
+    // It is drawn twice: nothing is lighter than itself.
+    let passed = usable.map(|dest| u64::from(dest.server.weight)).sum();
+    Some([passed, passed])
 }

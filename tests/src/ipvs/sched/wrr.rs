@@ -48,6 +48,20 @@ fn greatest_common_divisor(a: i64, b: i64) -> i64 {
     }
 }
 
+impl WeightedRoundRobin {
+    /// Goes on to the first round, of those that look at all servers, in which there is one that weighs enough, or
+    /// to the last one. The kernel goes through each of them, which may be billions.
+    fn skip_rounds_for_nobody(&mut self, servers: &[&Dest]) {
+        let usable = servers.iter().filter(|dest| dest.is_usable());
+        let weights = usable.map(|dest| i64::from(dest.server.weight));
+        let enough = weights.max().unwrap_or(0).max(self.step);
+        if self.required > enough {
+            let rounds = (self.required - enough + self.step - 1) / self.step;
+            self.required -= rounds * self.step;
+        }
+    }
+}
+
 impl Schedule for WeightedRoundRobin {
     fn changed(&mut self, servers: &[&Dest]) {
         self.last = None;
@@ -91,6 +105,7 @@ impl Schedule for WeightedRoundRobin {
                 }
                 restarted = true;
             }
+            self.skip_rounds_for_nobody(&servers);
             last_round = self.required <= self.step;
             if last_round && restarted {
                 stop = first;
