@@ -1,7 +1,8 @@
-//! Helpers shared by the tests across crates, and what is fuzzed.
+//! Helpers shared by the tests across crates, what is fuzzed, and the model of IPVS.
 
 mod binary;
 pub mod fuzzed;
+pub mod ipvs;
 pub mod memory;
 mod network;
 

@@ -19,6 +19,7 @@ mod scheduler;
 mod service;
 mod settings;
 mod sysctl;
+mod templates;
 mod timeouts;
 mod unforwarded;
 mod wanted;
@@ -37,6 +38,7 @@ pub use sysctl::{
     About, MEANINGLESS, Meaningless, NOT_YET, NoSuchSysctl, NotYet, SYSCTLS, Sysctl, Sysctls,
     WrongValue,
 };
+pub use templates::Templates;
 pub use timeouts::{MAX_TIMEOUT, Timeouts};
 pub use unforwarded::{Lack, Unforwarded};
 pub use wanted::{MAX_SERVERS, MAX_SERVICES, RefusedChange, Wanted};

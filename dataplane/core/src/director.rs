@@ -8,6 +8,7 @@
 
 use crate::abi::config::{self, Sysctls};
 use crate::abi::dest;
+use crate::abi::flow::Owner;
 use crate::abi::pointer::PointerKey;
 use crate::abi::reason::Reason;
 use crate::abi::{filter, interface, state};
@@ -241,6 +242,7 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
             virtual_: self.packet.destination.pack(service),
             address: A::address(self.client),
             dest: 0,
+            kept: false,
             state,
             interface: self.arrival.interface,
             now: self.now,
@@ -266,12 +268,12 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
     }
 
     /// Whether a client's first segment is scheduled afresh although it has a flow (`ip_vs_in_hook`): if that
-    /// is at its end, or its server takes no new ones.
+    /// is at its end and no template would have it go to the same server, or if its server takes no new ones.
     #[inline(always)]
     fn begins_anew(&self, flow: &Flow) -> bool {
         let sysctls = self.sysctls();
         let over = matches!(flow.control.state(), state::TIME_WAIT | state::CLOSE);
-        if over && sysctls.conn_reuse_mode() != 0 {
+        if over && sysctls.conn_reuse_mode() != 0 && !flow.owner.has(Owner::KEPT) {
             return true;
         }
         sysctls.expire_nodest_conn()

@@ -369,10 +369,13 @@ extern "C" fn ferrovs_persist(
     persist(&Maps::new(core::ptr::null_mut()), &wish).pack()
 }
 
-/// Interface (bits 0..24), state (24..32) and destination (32..64) of a wish.
+/// Interface (bits 0..24), state (24..31), whether it is kept (31) and destination (32..64) of a wish.
 #[inline(always)]
 fn pack_rest(wish: &Wish) -> u64 {
-    u64::from(wish.interface & INTERFACE) | u64::from(wish.state) << 24 | u64::from(wish.dest) << 32
+    u64::from(wish.interface & INTERFACE)
+        | u64::from(wish.state & 0x7f) << 24
+        | u64::from(wish.kept) << 31
+        | u64::from(wish.dest) << 32
 }
 
 /// The wish whose rest was packed so, now.
@@ -383,7 +386,8 @@ fn unpack(client: u64, virtual_: u64, rest: u64, address: Address) -> Wish {
         virtual_,
         address,
         dest: (rest >> 32) as u32,
-        state: (rest >> 24) as u8,
+        kept: rest >> 31 & 1 != 0,
+        state: (rest >> 24) as u8 & 0x7f,
         interface: rest as u32 & INTERFACE,
         now: Maps::new(core::ptr::null_mut()).now(),
     }

@@ -14,6 +14,7 @@ use ferrovs_core::{
         bucket,
         config::nanoseconds,
         endpoint::{Endpoint, tag},
+        flow::KEPT,
         ipv6::Address,
         service, state,
     },
@@ -80,11 +81,7 @@ fn view(maps: &Maps, flow: &Flow) -> Option<FlowView<'static>> {
         .find(|protocol| protocol.number() == tag(flow.words.client) as u8)?;
     let idle = now.wrapping_sub(flow.control.last_seen()) as i32;
     let kept = match flow.control.state() {
-        state::TEMPLATE => {
-            let ends = flow.words.ends(flow.owner);
-            let service = tables.service(u32::from(tag(ends.virtual_)))?;
-            service.load(service::KEPT) as u32
-        }
+        state::TEMPLATE => tables.flow(flow.number)?.load(KEPT) as u32,
         state => timeout(tables, state),
     };
     let left = (i64::from(kept) - i64::from(idle)).max(0) as u32;

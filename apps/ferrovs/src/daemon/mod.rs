@@ -20,7 +20,6 @@ mod rates;
 mod server;
 mod socket;
 mod sweeper;
-mod templates;
 
 use std::{io::Write, os::unix::net::UnixListener, sync::Arc};
 

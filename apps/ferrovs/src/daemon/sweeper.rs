@@ -17,10 +17,11 @@ use ferrovs_core::{
     tables::{Line, Tables},
 };
 use ferrovs_kernel::{DataPlane, Maps, Words};
+use ferrovs_model::Templates;
 use tokio::sync::Notify;
 use tracing::info;
 
-use super::{network::Network, templates::Templates};
+use super::network::Network;
 
 /// A round of the whole table begins this often.
 const ROUND: Duration = Duration::from_millis(500);

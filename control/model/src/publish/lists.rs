@@ -27,7 +27,7 @@ use super::{
     spans::{Piece, Space},
 };
 use crate::{Refusal, ServiceKey, Wanted};
-use content::{Content, Server};
+use content::Content;
 
 /// A list to write and to switch a service over to.
 #[derive(Debug)]
@@ -63,21 +63,15 @@ pub(super) fn new_lists<P: Plane>(
     records.retain(|record| concerned(&record.key));
     let concerned: BTreeSet<u16> = records.iter().map(|record| record.number).collect();
     let dests = ledger.dests.iter();
-    let servers: HashMap<_, _> = dests
+    let numbers: HashMap<_, u32> = dests
         .filter(|dest| concerned.contains(&dest.service))
-        .map(|dest| {
-            let server = Server {
-                number: dest.number,
-                endpoint: dest.endpoint,
-            };
-            ((dest.service, dest.address), server)
-        })
+        .map(|dest| ((dest.service, dest.address), dest.number))
         .collect();
     let mut lists = Vec::new();
     for record in records {
         let service = wanted.service(&record.key);
-        let server = |address| servers[&(record.number, address)];
-        let content = service.map_or_else(Content::empty, |one| Content::of(one, server));
+        let number = |address| numbers[&(record.number, address)];
+        let content = service.map_or_else(Content::empty, |one| Content::of(one, number));
         let current = plane
             .tables()
             .service(u32::from(record.number))
@@ -99,11 +93,17 @@ pub(super) fn new_lists<P: Plane>(
         let schedule = content.schedule.at(line);
         let start = next.cursor(&content.order, &content.entries, schedule.scheduler());
         record.rotation = next.begin(schedule, start);
+        let words = std::iter::once(start).chain(content.words());
         lists.push(NewList {
             service: record.number,
             reachable: is_reachable(plane, record),
             schedule,
-            words: std::iter::once(start).chain(content.words()).collect(),
+            // No piece, no cursor.
+            words: if lines == 0 {
+                Vec::new()
+            } else {
+                words.collect()
+            },
         });
     }
     Ok(lists)

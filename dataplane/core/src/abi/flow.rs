@@ -39,6 +39,9 @@ pub const OWNER: usize = 5;
 pub const WAY_BACK: usize = 6;
 /// Word: see [`Handshake`].
 pub const HANDSHAKE: usize = 7;
+/// Word of a template ([`super::state::TEMPLATE`]): ticks for which it is kept after its last use, whatever is
+/// said of new ones since.
+pub const KEPT: usize = HANDSHAKE;
 
 /// How far a line is from being a flow.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -138,6 +141,8 @@ impl Owner {
     pub const DISPLACED: u64 = 1 << 32;
     /// A pointer leads to it from the server's side.
     pub const SERVER_POINTER: u64 = 1 << 33;
+    /// A template chose its server, and is kept as long as it lives.
+    pub const KEPT: u64 = 1 << 34;
 
     /// Of this destination, whose client has, if it is an IPv6 one, this digest.
     pub const fn new(dest: u32, digest: u32) -> Self {

@@ -10,7 +10,7 @@ pub const MODE: usize = 1;
 /// Word: see [`super::schedule::Schedule`].
 pub const SCHEDULE: usize = 2;
 
-/// Word, with [`PERSISTS`]: ticks for which a template is kept after its last use.
+/// Word, with [`PERSISTS`]: ticks for which a new template will be kept after its last use.
 pub const KEPT: usize = 3;
 /// First of two words, with [`PERSISTS`]: the bits of a client's address that count, as
 /// [`crate::flow::persist::group`] has them.

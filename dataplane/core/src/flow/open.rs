@@ -34,6 +34,8 @@ pub struct Wish {
     pub address: Address,
     /// Number of the server that it is to have.
     pub dest: u32,
+    /// Whether a template has named it.
+    pub kept: bool,
     /// The state it begins in.
     pub state: u8,
     /// Index of the interface its first packet came by.
@@ -49,6 +51,7 @@ impl Wish {
         virtual_: 0,
         address: Address([0, 0]),
         dest: 0,
+        kept: false,
         state: 0,
         interface: 0,
         now: 0,
@@ -188,6 +191,9 @@ pub(super) fn draft<T: Tables>(tables: &T, wish: &Wish, number: u32, home: u32) 
         0
     };
     let mut owner = Owner::new(wish.dest, digest);
+    if wish.kept {
+        owner = owner.with(Owner::KEPT);
+    }
     if number / LINES != home / LINES {
         owner = owner.with(Owner::DISPLACED);
     }

@@ -14,7 +14,7 @@ use super::settle::settle;
 use crate::abi::bucket::{LINES, LOCK};
 use crate::abi::config::{MODES, SYSCTLS, Sysctls};
 use crate::abi::endpoint::{Endpoint, TEMPLATE, tag, with_port};
-use crate::abi::flow::{CLIENT, CONTROL, Control, DEST, OWNER, Owner, VIRTUAL};
+use crate::abi::flow::{CLIENT, CONTROL, Control, DEST, KEPT, OWNER, Owner, VIRTUAL};
 use crate::abi::ipv6::Address;
 use crate::abi::reason::Reason;
 use crate::abi::{dest, service, state};
@@ -61,6 +61,7 @@ pub fn persist<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
     let template = Wish {
         client,
         address: group,
+        kept: false,
         state: state::TEMPLATE,
         ..*wish
     };
@@ -141,6 +142,10 @@ fn make<T: Tables>(tables: &T, template: &Wish, home: u32, alternatives: u64) ->
     let line = acquire(tables, home, alternatives, template.now);
     if line == 0 || !draft(tables, template, line, home) {
         return Outcome::refused(Reason::TableFull);
+    }
+    let service = tables.service(tag(template.virtual_) as u32);
+    if let (Some(words), Some(service)) = (tables.flow(line), service) {
+        words.store(KEPT, service.load(service::KEPT));
     }
     let made = settle(tables, line, state::TEMPLATE);
     if made.line == 0 {

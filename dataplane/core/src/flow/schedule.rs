@@ -18,6 +18,7 @@ pub fn schedule<T: Tables>(tables: &T, wish: &mut Wish) -> Outcome {
         return Outcome::NO_SERVICE;
     }
     let persists = mode & service::PERSISTS != 0;
+    wish.kept = persists;
     if persists {
         wish.dest = tables.persist(*wish).line;
     }

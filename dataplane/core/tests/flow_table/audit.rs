@@ -165,6 +165,7 @@ pub(crate) fn wish(port: u16, service: u16, now: u32) -> Wish {
         virtual_: virtual_of(service),
         address: Address::default(),
         dest: 0,
+        kept: false,
         state: state::SYN_RECV,
         interface: 3,
         now,

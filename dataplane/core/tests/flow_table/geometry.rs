@@ -70,6 +70,7 @@ fn a_million_random_flows() {
         virtual_: virtual_of(1),
         address: Address::default(),
         dest: 0,
+        kept: false,
         state: state::SYN_RECV,
         interface: 3,
         now: BEGIN,

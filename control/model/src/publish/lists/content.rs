@@ -16,13 +16,6 @@ use super::{
 };
 use crate::{Destination, SchedulerFlags, Service, scheduler};
 
-/// A server as the tables know it.
-#[derive(Clone, Copy)]
-pub(super) struct Server {
-    pub(super) number: u32,
-    pub(super) endpoint: SocketAddr,
-}
-
 /// The list of a service, wherever it will lie.
 pub(super) struct Content {
     /// At line 0.
@@ -46,12 +39,12 @@ impl Content {
         }
     }
 
-    /// Of a service whose scheduler the data plane has; `server` knows all its servers.
-    pub(super) fn of(service: &Service, server: impl Fn(SocketAddr) -> Server) -> Self {
+    /// Of a service whose scheduler the data plane has; `number` knows all its servers.
+    pub(super) fn of(service: &Service, number: impl Fn(SocketAddr) -> u32) -> Self {
         let name = &service.settings.scheduler;
         let scheduler = scheduler::built(name).unwrap_or(Scheduler::None);
         let all = service.destinations.iter();
-        let all = all.map(|dest| (dest, server(dest.address)));
+        let all = all.map(|dest| (dest, number(dest.address)));
         // Servers that rest keep the clients that hash to them.
         let keeps_resting = matches!(
             scheduler,
@@ -59,11 +52,13 @@ impl Content {
         );
         let listed = all.clone();
         let listed = listed.filter(|(dest, _)| dest.weight > 0 || keeps_resting);
-        let entry = |(dest, server): (&Destination, Server)| Entry::new(server.number, dest.weight);
+        let entry = |(dest, number): (&Destination, u32)| Entry::new(number, dest.weight);
         let entries: Vec<_> = listed.clone().map(entry).collect();
         let weights = entries.iter().map(|entry| entry.weight());
         let mut levels = 0;
         let rest = match scheduler {
+            // A service without servers has no piece of the table, so nothing may be written for it.
+            _ if entries.is_empty() => Vec::new(),
             Scheduler::WeightedRoundRobin => {
                 let of = Levels::of(&weights.collect::<Vec<_>>());
                 levels = of.len() as u16;
@@ -72,8 +67,9 @@ impl Content {
             Scheduler::SourceHash => in_words(&buckets::fill(weights.map(|w| w.max(1)))),
             Scheduler::DestinationHash => in_words(&buckets::fill(weights.map(|_| 1))),
             Scheduler::Maglev => {
-                let last = |(dest, server): (_, Server)| {
-                    (server.endpoint, service.history.last_weight(dest))
+                // A server of all ports is hashed as such (`dest->port`), wherever its flows go.
+                let last = |(dest, _): (&Destination, _)| {
+                    (dest.address, service.history.last_weight(dest))
                 };
                 in_words(&maglev::fill(&listed.map(last).collect::<Vec<_>>()))
             }
@@ -90,10 +86,10 @@ impl Content {
             .iter()
             .any(|dest| dest.upper_threshold > 0);
         let limited = if limited { Schedule::LIMITED } else { 0 };
-        let flags = flags(service.settings.scheduler_flags) | limited;
+        let flags = flags(scheduler, service.settings.scheduler_flags) | limited;
         Self {
             schedule: Schedule::new(0, scheduler, entries.len() as u16, levels, flags),
-            order: all.map(|(_, server)| server.number).collect(),
+            order: all.map(|(_, number)| number).collect(),
             entries,
             rest,
         }
@@ -112,7 +108,11 @@ impl Content {
     }
 }
 
-fn flags(flags: SchedulerFlags) -> u64 {
+/// A flag means nothing to the other schedulers, though they may be given one.
+fn flags(scheduler: Scheduler, flags: SchedulerFlags) -> u64 {
+    if !matches!(scheduler, Scheduler::SourceHash | Scheduler::Maglev) {
+        return 0;
+    }
     let bit = |flag, bit| if flags.has(flag) { bit } else { 0 };
     bit(SchedulerFlags::FALLBACK, Schedule::FALLBACK) | bit(SchedulerFlags::PORT, Schedule::PORT)
 }

@@ -24,7 +24,7 @@ struct Taker {
     turns: u32,
 }
 
-/// Whose each bucket is, by place in the list of servers with these endpoints and (last) weights.
+/// Whose each bucket is, by place in the list of servers with these addresses and (last) weights.
 pub(super) fn fill(servers: &[(SocketAddr, u32)]) -> Vec<u16> {
     let mut buckets = vec![NOBODY; MAGLEV_BUCKETS as usize];
     let common = servers
@@ -35,8 +35,8 @@ pub(super) fn fill(servers: &[(SocketAddr, u32)]) -> Vec<u16> {
         return buckets;
     }
     let shift = (u32::BITS - (highest / common).leading_zeros()).saturating_sub(WEIGHT_BITS);
-    let taker = |(place, &(endpoint, weight)): (u16, &(SocketAddr, u32))| {
-        let key = key(endpoint);
+    let taker = |(place, &(address, weight)): (u16, &(SocketAddr, u32))| {
+        let key = key(address);
         Taker {
             place,
             next: hash(key, FIRST) % MAGLEV_BUCKETS,
@@ -64,15 +64,15 @@ pub(super) fn fill(servers: &[(SocketAddr, u32)]) -> Vec<u16> {
 }
 
 /// What is hashed of a server: its address, an IPv6 one folded, plus its port.
-fn key(endpoint: SocketAddr) -> u32 {
-    let folded = match endpoint.ip() {
-        IpAddr::V4(address) => address.to_bits(),
-        IpAddr::V6(address) => {
-            let bits = address.to_bits();
+fn key(address: SocketAddr) -> u32 {
+    let folded = match address.ip() {
+        IpAddr::V4(ip) => ip.to_bits(),
+        IpAddr::V6(ip) => {
+            let bits = ip.to_bits();
             (0..4).fold(0, |folded, word| {
                 folded ^ (bits >> (word * u32::BITS)) as u32
             })
         }
     };
-    folded.wrapping_add(u32::from(endpoint.port()))
+    folded.wrapping_add(u32::from(address.port()))
 }

@@ -197,6 +197,15 @@ fn a_fallback_refuses_nobody_while_there_is_a_server() {
 }
 
 #[test]
+fn destination_hashing_knows_no_fallback() {
+    let mut director = scheduled("dh", SchedulerFlags::FALLBACK);
+    join_all(&mut director, &[1, 1]);
+    let host = director.host_for([10, 0, 0, 1], 1);
+    director.change(weigh(80, host, 0));
+    assert_eq!(director.host_for([10, 0, 0, 1], 1), 0);
+}
+
+#[test]
 fn two_choices_take_the_server_with_less_to_do() {
     let mut director = scheduled("twos", NONE);
     join_all(&mut director, &[1, 3, 0]);
@@ -206,4 +215,17 @@ fn two_choices_take_the_server_with_less_to_do() {
     let of_141 = hosts.iter().filter(|&&host| host == 141).count();
     assert!((50..200).contains(&of_141), "{of_141}");
     assert!(!hosts.contains(&145));
+}
+
+#[test]
+fn a_service_without_servers_takes_nothing_from_another() {
+    for scheduler in ["rr", "wrr", "sh", "dh", "mh", "twos"] {
+        let mut director = Director::with(&[141, 143, 145]);
+        assert_eq!(director.hosts(1), [145]);
+        director.change(Change::AddService {
+            service: service(81),
+            settings: ServiceSettings::new(scheduler),
+        });
+        assert_eq!(director.hosts(3), [143, 141, 145], "{scheduler}");
+    }
 }

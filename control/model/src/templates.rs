@@ -1,5 +1,5 @@
 //! The ends of persistence templates (`ip_vs_conn_expire`): one that was not used for its service's time
-//! goes, unless connections that it led to its server are still there. Then it is kept a minute longer.
+//! goes, unless clients that it is for have connections with the service. Then it is kept a minute longer.
 
 use std::collections::HashMap;
 
@@ -7,33 +7,35 @@ use ferrovs_core::{
     abi::{
         config::ticks,
         endpoint::tag,
-        flow::{CONTROL, Control},
+        flow::{CONTROL, Control, KEPT, Owner},
         ipv6::Address,
-        service, state,
+        state,
     },
     flow::{Flow, persist::group, retire::retire},
     tables::{Line, Tables},
 };
 
-/// How long a template is kept on for its connections, ticks.
-const KEPT_ON: u32 = ticks(60);
+/// How long a template is kept on for its connections, ticks. Rounded down: 447 ticks are 59.997 s, one more
+/// would be 60.13 s, and many in a row would put its end off noticeably.
+const KEPT_ON: u32 = ticks(60) - 1;
 
-/// A service and the clients that it keeps together.
-type Group = (u16, Address);
+/// A service, the clients that it keeps together, and their server.
+type Group = (u16, Address, u32);
 
 /// A template whose time is over.
+#[derive(Debug)]
 struct Due {
     line: u32,
     seen: Control,
-    /// Ticks that its service keeps templates.
+    /// Ticks that it is kept after its last use.
     kept: u32,
     group: Group,
 }
 
 /// What rounds through the table found. A round finds templates whose time is over, the next one whether they
 /// have connections.
-#[derive(Default)]
-pub(super) struct Templates {
+#[derive(Debug, Default)]
+pub struct Templates {
     due: Vec<Due>,
     /// Of those that were due before this round, whether a connection was met.
     used: HashMap<Group, bool>,
@@ -42,9 +44,10 @@ pub(super) struct Templates {
 
 impl Templates {
     /// Looks at a line of the flow table that lives.
-    pub(super) fn see<T: Tables>(&mut self, tables: &T, flow: &Flow, now: u32) {
+    pub fn see<T: Tables>(&mut self, tables: &T, flow: &Flow, now: u32) {
         let is_template = flow.control.state() == state::TEMPLATE;
-        if !is_template && self.used.is_empty() {
+        let is_kept = flow.owner.has(Owner::KEPT) && !self.used.is_empty();
+        if !is_template && !is_kept {
             return;
         }
         let ends = flow.words.ends(flow.owner);
@@ -52,14 +55,17 @@ impl Templates {
         let Some(service) = tables.service(u32::from(number)) else {
             return;
         };
-        let group = (number, group(service, ends.client, flow.words.address()));
+        let clients = group(service, ends.client, flow.words.address());
+        let group = (number, clients, flow.owner.dest());
         if !is_template {
             if let Some(used) = self.used.get_mut(&group) {
                 *used = true;
             }
             return;
         }
-        let kept = service.load(service::KEPT) as u32;
+        let kept = tables
+            .flow(flow.number)
+            .map_or(0, |line| line.load(KEPT) as u32);
         let idle = now.wrapping_sub(flow.control.last_seen()) as i32;
         if idle > 0 && idle as u32 > kept {
             self.found.push(Due {
@@ -72,15 +78,18 @@ impl Templates {
     }
 
     /// Ends or keeps what was due before this round.
-    pub(super) fn end_of_round<T: Tables>(&mut self, tables: &T, now: u32) {
+    pub fn end_of_round<T: Tables>(&mut self, tables: &T, now: u32) {
         for due in self.due.drain(..) {
             // One that was used since is another word by now, and left alone.
             if self.used.get(&due.group) != Some(&true) {
                 retire(tables, due.line, due.seen, now);
             } else if let Some(line) = tables.flow(due.line) {
-                let last_seen = now.wrapping_sub(due.kept).wrapping_add(KEPT_ON);
-                let kept = due.seen.with_last_seen(last_seen);
-                line.compare_exchange(CONTROL, due.seen.0, kept.0);
+                // As if it had been used when it was due, and from now on it is for a minute at a time.
+                let was_due = due.seen.last_seen().wrapping_add(due.kept);
+                let kept_on = due.seen.with_last_seen(was_due);
+                if line.compare_exchange(CONTROL, due.seen.0, kept_on.0) {
+                    line.store(KEPT, u64::from(KEPT_ON));
+                }
             }
         }
         self.due = std::mem::take(&mut self.found);

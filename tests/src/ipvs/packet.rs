@@ -1,0 +1,63 @@
+//! Packets, and what may become of them.
+
+use std::net::SocketAddr;
+
+/// TCP's flag: no more data from the sender.
+pub const FIN: u8 = 1;
+/// TCP's flag: opens a connection.
+pub const SYN: u8 = 2;
+/// TCP's flag: ends a connection at once.
+pub const RST: u8 = 4;
+/// TCP's flag: acknowledges something.
+pub const ACK: u8 = 16;
+
+/// What is balanced.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Protocol {
+    /// No protocol: that of templates of a firewall mark (`IPPROTO_IP`).
+    Ip,
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+/// A packet that arrives at the director, a whole one.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet {
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// Where it is from.
+    pub source: SocketAddr,
+    /// Where it is to go. A client's packet is for an address of the director.
+    pub destination: SocketAddr,
+    /// TCP's flags; nothing for UDP.
+    pub flags: u8,
+    /// Bytes, IP header included.
+    pub length: u64,
+    /// The firewall mark; 0: none.
+    pub mark: u32,
+}
+
+impl Packet {
+    /// Whether all these flags are set.
+    #[must_use]
+    pub const fn has(&self, flags: u8) -> bool {
+        self.flags & flags == flags
+    }
+}
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// IPVS leaves it alone (`NF_ACCEPT`): it goes to the director's own sockets, or on untranslated.
+    Pass,
+    /// It is dropped, and nobody is told.
+    Drop,
+    /// It is dropped, and the sender is told that the port cannot be reached (`ip_vs_leave`).
+    Unreachable,
+    /// It goes to a real server, from the client.
+    ToServer(SocketAddr),
+    /// It goes to the client, from this virtual address.
+    ToClient(SocketAddr),
+}

@@ -1,0 +1,88 @@
+//! Where the core departs from IPVS, and histories keep away.
+//!
+//! Besides what is here, no history has
+//! - a segment without any of SYN, FIN, ACK and RST: it closes a connection of IPVS, and changes nothing here;
+//! - a client's SYN+ACK: IPVS schedules it, here it opens nothing;
+//! - a client's SYN+RST: where a connection is at its end, IPVS ends it and leaves the segment alone, here it is
+//!   forwarded;
+//! - timeouts that are set while there are connections: see `docs/differences.md`;
+//! - two services in which one client socket meets one server socket: see there.
+
+use ferrovs_tests::ipvs::{Conn, Ipvs, Packet, Persistence, Protocol, SYN, State};
+
+use crate::{event::Command, plane::Core, universe::Slot};
+
+/// Schedulers whose picks depend on connections that have ended.
+const COUNT_ENDED: [&str; 4] = ["lc", "wlc", "lblc", "lblcr"];
+
+/// A client opens a connection anew whose entry is at its end. In IPVS the entry goes only after the packet, and so the
+/// scheduler, and thresholds, still count it; the core ends the old flow first.
+pub(crate) fn reopens_under_count(ipvs: &Ipvs, slot: Slot, packet: &Packet) -> bool {
+    let Some(conn) = ipvs.connection(packet) else {
+        return false;
+    };
+    let is_at_end = matches!(conn.state, State::TimeWait | State::Close);
+    let opens = packet.protocol == Protocol::Tcp && packet.has(SYN);
+    let service = ipvs.service(&slot.key());
+    let counts = service.is_some_and(|service| COUNT_ENDED.contains(&service.settings.scheduler));
+    let servers = ipvs.servers(&slot.key());
+    let counts = counts || servers.iter().any(|dest| dest.server.upper > 0);
+    is_at_end && opens && counts
+}
+
+/// Replies of a server that was removed: both translate them, but IPVS does not count them. From then on the counters are
+/// not compared.
+pub(crate) fn counts_what_ipvs_does_not(ipvs: &Ipvs, conn: Option<&Conn>) -> bool {
+    conn.is_some_and(|conn| !ipvs.server_of(conn).is_available())
+}
+
+/// Whether the command adds a server that IPVS remembers.
+pub(crate) fn remembers(ipvs: &Ipvs, command: &Command) -> bool {
+    let Command::AddServer(slot, host, _) = *command else {
+        return false;
+    };
+    let key = slot.key();
+    let mut removed = ipvs.removed(&key);
+    removed.any(|dest| dest.server.address == slot.server(host))
+}
+
+/// A template will be due within moments of the end of one of its connections: which of the two is first decides
+/// whether it is kept on for a minute, and neither clock is as fine as that.
+pub(crate) fn may_tie(ipvs: &Ipvs) -> bool {
+    const MINUTE: u64 = 60_000;
+    const MOMENTS: u64 = 3_000;
+    let conns = ipvs.conns();
+    let templates = conns.iter().filter(|conn| conn.is_template);
+    templates
+        .flat_map(|template| conns.iter().map(move |conn| (template, conn)))
+        .any(|(template, conn)| {
+            let apart = conn.expires.abs_diff(template.expires) % MINUTE;
+            template.controls(conn) && !(MOMENTS..MINUTE - MOMENTS).contains(&apart)
+        })
+}
+
+/// Commands that lead where the two differ.
+pub(crate) fn of_command(ipvs: &Ipvs, core: &Core, command: &Command) -> bool {
+    match *command {
+        // Both forget a removed server some two minutes after its last connection, but not at the same instant.
+        Command::AddServer(slot, host, _) => {
+            let core = core.remembers(&slot.service_key(), slot.server(host));
+            remembers(ipvs, command) != core
+        }
+        // Which connections keep a template on, the core tells by the netmask that the service has by then.
+        Command::EditService(slot, ref settings) => {
+            let netmask = |persistence: Option<Persistence>| persistence.map(|one| one.netmask);
+            let service = ipvs.service(&slot.key());
+            let before = service.map(|service| netmask(service.settings.persistence));
+            let keeps = ipvs.conns().iter().any(|conn| conn.is_template);
+            keeps && before.is_some_and(|before| before != netmask(settings.persistence))
+        }
+        // In IPVS a removed server keeps its counters, and shows them when it comes back.
+        Command::Zero(Some(slot)) => ipvs.removed(&slot.key()).next().is_some(),
+        Command::Zero(None) => ipvs.services().iter().any(|service| {
+            let key = service.key;
+            ipvs.removed(&key).next().is_some()
+        }),
+        _ => false,
+    }
+}

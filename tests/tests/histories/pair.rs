@@ -1,0 +1,305 @@
+//! A history, event by event, through the model and through the core.
+
+use std::fmt::{self, Arguments, Debug, Display};
+
+use ferrovs_model::{SYSCTLS, ServiceKey};
+use ferrovs_tests::ipvs::{Ipvs, Key, Packet, Protocol, SECOND, Settings, Verdict, twos};
+
+use crate::{
+    departures,
+    event::{Command, Event, set_sysctl},
+    met::Met,
+    plane::{Core, Listed},
+    translate::{figures, key, listed, refusal},
+    universe::{Client, Host, Slot, keepers, service_key},
+};
+
+/// Bytes of the header of a segment, and of a datagram.
+const HEADER: [u64; 2] = [20, 8];
+/// Bytes of the IP header of either family.
+const IP_HEADER: [u64; 2] = [20, 40];
+
+/// Milliseconds after which the daemon looks after flows that have ended. A real one does so more often.
+const PAUSE: u64 = 20 * SECOND;
+/// Milliseconds by which the clocks of the two may differ.
+const CLOSE: u64 = SECOND;
+
+pub(crate) struct Pair {
+    ipvs: Ipvs,
+    core: Core,
+    met: Met,
+    /// Whether the counters may differ: see [`departures::counts_what_ipvs_does_not`].
+    may_miscount: bool,
+}
+
+/// What the two did not agree on.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// How many events had gone well.
+    pub(crate) at: usize,
+    pub(crate) text: String,
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+fn same<T: PartialEq + Debug>(what: Arguments<'_>, ipvs: &T, core: &T) -> Result<(), String> {
+    if ipvs == core {
+        return Ok(());
+    }
+    Err(format!(
+        "{what}:\nthe model says {ipvs:?}\nthe core says  {core:?}"
+    ))
+}
+
+impl Pair {
+    /// What was met, or what the two did not agree on.
+    pub(crate) fn run(events: &[Event]) -> Result<Met, Failure> {
+        let mut pair = Self::new();
+        for (at, event) in events.iter().enumerate() {
+            if matches!(event, Event::Wait(_)) && departures::may_tie(&pair.ipvs) {
+                pair.met.note("given up");
+                return Ok(pair.met);
+            }
+            let result = pair.apply(event);
+            result.map_err(|text| Failure { at, text })?;
+        }
+        let end = pair.compare_all();
+        end.map_err(|text| Failure {
+            at: events.len(),
+            text,
+        })?;
+        Ok(pair.met)
+    }
+
+    fn new() -> Self {
+        let mut pair = Self {
+            ipvs: Ipvs::new(),
+            core: Core::new(),
+            met: Met::default(),
+            may_miscount: false,
+        };
+        for (protocol, address) in keepers() {
+            let key = Key::Address(protocol, address);
+            pair.ipvs.add_service(key, Settings::new("rr")).unwrap();
+            pair.core.keep(service_key(protocol, address));
+        }
+        for about in &SYSCTLS {
+            set_sysctl(&mut pair.ipvs, about.sysctl, about.default);
+        }
+        pair
+    }
+
+    fn apply(&mut self, event: &Event) -> Result<(), String> {
+        match *event {
+            Event::Request(slot, client, flags, data) => {
+                self.request(slot, &request(slot, client, flags, data))?;
+                self.compare_counts(&slot.service_key())
+            }
+            Event::Reply(slot, client, flags, data) => {
+                self.reply(slot, client, flags, data)?;
+                self.compare_counts(&slot.service_key())
+            }
+            Event::Wait(seconds) => self.wait(seconds),
+            Event::Command(command) => self.command(&command),
+        }
+    }
+
+    fn request(&mut self, slot: Slot, packet: &Packet) -> Result<(), String> {
+        if departures::reopens_under_count(&self.ipvs, slot, packet) {
+            self.met.note("kept away");
+            return Ok(());
+        }
+        let verdict = self.core.packet(packet)?;
+        self.draw(slot, verdict);
+        let before = self.ipvs.connection(packet).is_some();
+        let made = self.ipvs.ever_made();
+        self.ipvs_agrees(packet, verdict)?;
+        if self.ipvs.ever_made() > made {
+            let service = self.ipvs.service(&slot.key());
+            self.met
+                .note(service.map_or("", |service| service.settings.scheduler));
+            if before {
+                self.met.note("opened anew");
+            }
+            if packet.destination.is_ipv6() {
+                self.met.note("on IPv6");
+            }
+            let servers = self.ipvs.servers(&slot.key());
+            if servers.iter().any(|dest| dest.overloaded) {
+                self.met.note("beside a full server");
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the model draw the random numbers by which `twos` picks the core's server.
+    fn draw(&mut self, slot: Slot, verdict: Verdict) {
+        let Verdict::ToServer(picked) = verdict else {
+            return;
+        };
+        let servers = self.ipvs.servers(&slot.key());
+        let place = servers.iter().position(|dest| {
+            let address = dest.server.address;
+            address == picked || address.port() == 0 && address.ip() == picked.ip()
+        });
+        let numbers = place.and_then(|place| twos::numbers_for(&servers, place));
+        self.ipvs.dice = numbers.into_iter().flatten().collect();
+    }
+
+    fn reply(&mut self, slot: Slot, client: Client, flags: u8, data: u8) -> Result<(), String> {
+        let request = request(slot, client, flags, data);
+        let conn = self.ipvs.connection(&request);
+        self.may_miscount |= departures::counts_what_ipvs_does_not(&self.ipvs, conn);
+        // Without a connection, whatever some server sends is its own business.
+        let source = conn.map_or(slot.server(Host(1)), |conn| conn.server);
+        let packet = Packet {
+            source,
+            destination: request.source,
+            ..request
+        };
+        let verdict = self.core.packet(&packet)?;
+        self.ipvs_agrees(&packet, verdict)
+    }
+
+    fn ipvs_agrees(&mut self, packet: &Packet, core: Verdict) -> Result<(), String> {
+        let ipvs = self.ipvs.packet(packet);
+        self.met.note(match ipvs {
+            Verdict::Pass => "left alone",
+            Verdict::Drop => "dropped",
+            Verdict::Unreachable => "unreachable",
+            Verdict::ToServer(_) => "to a server",
+            Verdict::ToClient(_) => "to a client",
+        });
+        self.ipvs.advance(1);
+        self.core.advance(1);
+        same(format_args!("{packet:?}"), &ipvs, &core)
+    }
+
+    fn wait(&mut self, seconds: u64) -> Result<(), String> {
+        let end = self.ipvs.now() + seconds * SECOND;
+        while self.ipvs.now() < end {
+            let left = end - self.ipvs.now();
+            let mut pause = left.min(PAUSE).min(self.next_template() + CLOSE);
+            while self.is_near_an_end(self.ipvs.now() + pause) {
+                pause += CLOSE;
+            }
+            let before = self.ipvs.conns().len();
+            self.ipvs.advance(pause);
+            self.core.advance(pause);
+            self.core.tend();
+            if self.ipvs.conns().len() < before {
+                self.met.note("ended");
+            }
+        }
+        self.compare_all()
+    }
+
+    /// Milliseconds until a template is due: whether it is kept on depends on who is there just then.
+    fn next_template(&self) -> u64 {
+        let templates = self.ipvs.conns().iter().filter(|conn| conn.is_template);
+        let ends = templates.filter_map(|conn| conn.expires.checked_sub(self.ipvs.now()));
+        ends.min().unwrap_or(PAUSE)
+    }
+
+    /// Whether a connection ends about then.
+    fn is_near_an_end(&self, then: u64) -> bool {
+        let mut conns = self.ipvs.conns().iter();
+        conns.any(|conn| conn.expires.abs_diff(then) < CLOSE)
+    }
+
+    fn command(&mut self, command: &Command) -> Result<(), String> {
+        if departures::remembers(&self.ipvs, command) {
+            // What it would forget at this very command, it shall have forgotten before.
+            self.core.tend();
+        }
+        if departures::of_command(&self.ipvs, &self.core, command) {
+            self.met.note("kept away");
+            return Ok(());
+        }
+        let Some(core) = self.core.change(&command.change()) else {
+            self.met.note("not forwarded");
+            return Ok(());
+        };
+        let comes_back = departures::remembers(&self.ipvs, command);
+        let ipvs = command.ask(&mut self.ipvs);
+        self.met.note(match ipvs {
+            Ok(()) if comes_back => "comes back",
+            Ok(()) => "granted",
+            Err(_) => "refused",
+        });
+        same(format_args!("{command:?}"), &ipvs, &core.map_err(refusal))
+    }
+
+    /// Connections of the servers of one service.
+    fn compare_counts(&self, service: &ServiceKey) -> Result<(), String> {
+        let servers = self.ipvs.servers(&key(service));
+        let ipvs = servers
+            .iter()
+            .map(|dest| (dest.server.address, (dest.active, dest.inactive)))
+            .collect();
+        let core = self.core.counts(service);
+        same(format_args!("connections of {service}"), &ipvs, &core)
+    }
+
+    /// Everything.
+    fn compare_all(&self) -> Result<(), String> {
+        for service in self.core.wanted().services() {
+            self.compare_counts(&service.key)?;
+        }
+        let conns = self.ipvs.conns().iter().filter(|conn| !conn.is_template);
+        let mut flows: Vec<Listed> = conns.map(listed).collect();
+        flows.sort();
+        same(format_args!("flows"), &flows, &self.core.flows())?;
+        if self.may_miscount {
+            return Ok(());
+        }
+        self.compare_counters()
+    }
+
+    /// What was counted besides connections.
+    fn compare_counters(&self) -> Result<(), String> {
+        let report = self.core.report();
+        same(
+            format_args!("total"),
+            &figures(self.ipvs.total()),
+            &report.total.shown,
+        )?;
+        for (service, reported) in self.core.wanted().services().iter().zip(report.services) {
+            let key = key(&service.key);
+            let stats = self.ipvs.service(&key).map(|service| service.stats);
+            same(
+                format_args!("counters of {}", service.key),
+                &stats.map(figures),
+                &Some(reported.traffic.shown),
+            )?;
+            let dests = reported.dests.iter().map(|dest| dest.traffic.shown);
+            let servers = self.ipvs.servers(&key);
+            let servers = servers.iter().map(|dest| figures(dest.stats));
+            same(
+                format_args!("counters of the servers of {}", service.key),
+                &servers.collect::<Vec<_>>(),
+                &dests.collect(),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn request(slot: Slot, client: Client, flags: u8, data: u8) -> Packet {
+    let protocol = slot.protocol();
+    let destination = slot.target(client);
+    let is_udp = protocol == Protocol::Udp;
+    let headers = HEADER[usize::from(is_udp)] + IP_HEADER[usize::from(destination.is_ipv6())];
+    Packet {
+        protocol,
+        source: slot.client(client),
+        destination,
+        flags: if is_udp { 0 } else { flags },
+        length: headers + u64::from(data),
+        mark: 0,
+    }
+}

@@ -1,0 +1,77 @@
+//! What the model and the core call by different names.
+
+use ferrovs_model::{
+    Destination, Netmask, SchedulerFlags, ServiceKey, ServiceSettings, publish::Figures,
+};
+use ferrovs_tests::ipvs::{Conn, Key, Persistence, Protocol, Refusal, Server, Settings, Stats};
+
+use crate::plane::Listed;
+
+pub(crate) fn wanted(settings: &Settings) -> ServiceSettings {
+    let mut flags = SchedulerFlags::NONE;
+    if settings.flags.fallback {
+        flags = flags | SchedulerFlags::FALLBACK;
+    }
+    if settings.flags.port {
+        flags = flags | SchedulerFlags::PORT;
+    }
+    let persistence = |persistence: Persistence| ferrovs_model::Persistence {
+        timeout: persistence.timeout as u32,
+        netmask: Netmask::V4(persistence.netmask.into()),
+    };
+    ServiceSettings {
+        scheduler_flags: flags,
+        persistence: settings.persistence.map(persistence),
+        one_packet: settings.one_packet,
+        ..ServiceSettings::new(settings.scheduler)
+    }
+}
+
+pub(crate) fn destination(server: &Server) -> Destination {
+    Destination {
+        weight: server.weight,
+        upper_threshold: server.upper,
+        lower_threshold: server.lower,
+        ..Destination::masq(server.address)
+    }
+}
+
+pub(crate) fn key(key: &ServiceKey) -> Key {
+    let (protocol, address) = key.endpoint().unwrap();
+    let protocol = match protocol {
+        ferrovs_model::Protocol::Udp => Protocol::Udp,
+        _ => Protocol::Tcp,
+    };
+    Key::Address(protocol, address)
+}
+
+pub(crate) fn refusal(refusal: ferrovs_model::Refusal) -> Refusal {
+    use ferrovs_model::Refusal as Core;
+    match refusal {
+        Core::ServiceExists => Refusal::ServiceExists,
+        Core::NoSuchService | Core::ServiceNotDefined => Refusal::NoSuchService,
+        Core::DestinationExists => Refusal::DestinationExists,
+        Core::NoSuchDestination => Refusal::NoSuchDestination,
+        Core::OutOfRange => Refusal::OutOfRange,
+        other => panic!("{other}"),
+    }
+}
+
+pub(crate) fn figures(stats: Stats) -> Figures {
+    Figures {
+        conns: stats.conns,
+        in_packets: stats.in_packets,
+        in_bytes: stats.in_bytes,
+        out_packets: stats.out_packets,
+        out_bytes: stats.out_bytes,
+    }
+}
+
+pub(crate) fn listed(conn: &Conn) -> Listed {
+    let protocol = match conn.protocol {
+        Protocol::Udp => 17,
+        _ => 6,
+    };
+    let state = conn.state.to_string();
+    (protocol, conn.client, conn.virtual_, conn.server, state)
+}
