@@ -391,7 +391,13 @@ fn any_bytes_are_decided_about() {
 
 /// `header` is the Ethernet type and the first byte behind it.
 fn any_bytes(family: Family, header: &'static [u8]) {
-    let ports = select(vec![Port::Front, Port::Back, Port::Bare, Port::Unknown]);
+    let ports = select(vec![
+        Port::Front,
+        Port::Back,
+        Port::Bare,
+        Port::BareIpv6,
+        Port::Unknown,
+    ]);
     let bytes = prop_oneof![
         vec(any::<u8>(), 0..=200),
         broken(family).prop_map(|event| match event {
