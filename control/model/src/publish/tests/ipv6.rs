@@ -123,7 +123,7 @@ fn what_is_forgotten_leaves_the_filter() {
     director.change(Change::DeleteService { service: key(80) });
     assert!(server_at(director.plane, address(rip(1))).is_some());
     director.publisher.observe(&director.plane);
-    director.plane.advance(config::ticks(TRASH_SECONDS));
+    director.plane.advance(ticks(TRASH_SECONDS));
     assert!(director.publisher.observe(&director.plane));
     director.publish().unwrap();
     assert!(director.plane.endpoints().is_empty());
