@@ -13,13 +13,13 @@ use ferrovs_core::abi::{
 
 use ferrovs_model::Protocol;
 
-use super::{ALICE, FIRST, alice, first, from_client, from_server, http_of};
+use super::{ALICE, FIRST, alice, first, from_client, from_server};
 use crate::{
     case::{Case, case, dropped, forwarded, passed},
     packet::{ACK, Family, Link, Packet, SYN, Transport, at},
     world::{
         BARE_IPV6_CLIENT, BARE_IPV6_PAYLOAD, BARE_IPV6_SERVER, DNS, FRONT_MAC, FRONT_ROUTER, HTTP,
-        Port, RIP_141, RIP_143, SECRETS, World, mac_of, service,
+        Port, RIP_143, SECRETS, World, mac_of, service,
     },
 };
 
@@ -283,12 +283,16 @@ fn twins() -> Case {
             };
         })
     };
-    let second = http_of(RIP_141);
+    let one_server = |world: &mut World| {
+        world.services = vec![service(Protocol::Tcp, HTTP, &[(FIRST, 1)])];
+    };
+    let opens = || forwarded().opens(FIRST, SYN_RECV);
     let refused = || dropped(Reason::Contended);
     with_ipv6("clients whose addresses have one digest are told apart")
-        .front(syn(elder, 40_001), forwarded().opens(FIRST, SYN_RECV))
+        .world(one_server)
+        .front(syn(elder, 40_001), opens())
         .front(syn(younger, 40_001), refused())
-        .front(syn(younger, 40_002), forwarded().opens(second, SYN_RECV))
+        .front(syn(younger, 40_002), opens())
         .front(syn(elder, 40_002), refused())
         .front(syn(elder, 40_001), forwarded())
         .front(syn(younger, 40_002), forwarded())
