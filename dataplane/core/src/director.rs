@@ -27,13 +27,48 @@ use crate::verdict::{Arrival, Hook, Verdict};
 use crate::wire::{Link, Packet, Parsed, TCP, Tcp, Version, ethernet};
 
 /// Decides about one packet, rewrites it if it is to be forwarded, and says what becomes of it.
+#[inline(always)]
+pub fn direct<F: Frame, T: Tables>(frame: &mut F, tables: &T, arrival: Arrival) -> Verdict {
+    let Some((link, version)) = link_of(frame, tables, arrival) else {
+        return Verdict::Pass;
+    };
+    let met = Met { arrival, link };
+    match version {
+        Version::V4 => direct_of::<Ipv4, _, T>(frame, tables, &met),
+        Version::V6 => direct_of::<Ipv6, _, T>(&mut frame.varying(), tables, &met),
+    }
+}
+
+/// How a packet came in, and behind which link header.
+struct Met {
+    arrival: Arrival,
+    link: Link,
+}
+
+/// The link header of a packet of ours, and the version of IP behind it.
+#[inline(always)]
+fn link_of<F: Frame, T: Tables>(
+    frame: &F,
+    tables: &T,
+    arrival: Arrival,
+) -> Option<(Link, Version)> {
+    let interface = interface_of(tables, arrival.interface)?;
+    let mac = if interface.load(interface::INDEX) & interface::ETHERNET != 0 {
+        Some(interface.load(interface::MAC))
+    } else {
+        None
+    };
+    ethernet::parse(frame, mac)
+}
+
+/// As [`direct`], for a packet of this family.
 ///
 /// A packet that opens a flow goes the way twice: to where the flow is missed, and once more when it has been
 /// opened. Between the two, opening has the stack for itself (512 bytes are all there is).
 #[inline(always)]
-pub fn direct<F: Frame, T: Tables>(frame: &mut F, tables: &T, arrival: Arrival) -> Verdict {
+fn direct_of<A: Family, F: Frame, T: Tables>(frame: &mut F, tables: &T, met: &Met) -> Verdict {
     let mut wish = Wish::NONE;
-    let first = go(frame, tables, arrival, 0, &mut wish);
+    let first = go::<A, F, T>(frame, tables, met, 0, &mut wish);
     if first != OPENS {
         return Verdict::unpack(first);
     }
@@ -45,7 +80,7 @@ pub fn direct<F: Frame, T: Tables>(frame: &mut F, tables: &T, arrival: Arrival) 
     if opened.line == 0 {
         return Verdict::Pass;
     }
-    Verdict::unpack(go(frame, tables, arrival, opened.line, &mut wish))
+    Verdict::unpack(go::<A, F, T>(frame, tables, met, opened.line, &mut wish))
 }
 
 /// What [`go`] says when a flow has to be opened first. No verdict is packed as this.
@@ -53,15 +88,17 @@ const OPENS: u64 = u64::MAX;
 
 /// The way, for a packet whose flow is in line `opened`, or has to be looked for if that is 0. The verdict,
 /// packed, or [`OPENS`]: then the flow that is to be opened is in `wish`.
+///
+/// A function for each family, so that neither takes registers from the other.
 #[inline(never)]
-fn go<F: Frame, T: Tables>(
+fn go<A: Family, F: Frame, T: Tables>(
     frame: &mut F,
     tables: &T,
-    arrival: Arrival,
+    met: &Met,
     opened: u32,
     wish: &mut Wish,
 ) -> u64 {
-    let verdict = match decide(frame, tables, arrival, opened, wish) {
+    let verdict = match decide::<A, F, T>(frame, tables, met, opened, wish) {
         Ok(verdict) => verdict,
         Err(Leave::Open) if opened == 0 => return OPENS,
         // It was evicted at once, and its line is another flow's.
@@ -72,7 +109,7 @@ fn go<F: Frame, T: Tables>(
         Err(Leave::Foreign) => Verdict::Pass,
         Err(Leave::Pass(reason)) => {
             // What XDP passes, the tc program of the same interface sees again, and counts.
-            if arrival.hook == Hook::Tc {
+            if met.arrival.hook == Hook::Tc {
                 count(tables, reason);
             }
             Verdict::Pass
@@ -115,38 +152,14 @@ struct Case<'a, A: Family, T: Tables> {
 }
 
 #[inline(always)]
-fn decide<F: Frame, T: Tables>(
+fn decide<A: Family, F: Frame, T: Tables>(
     frame: &mut F,
     tables: &T,
-    arrival: Arrival,
+    met: &Met,
     opened: u32,
     wish: &mut Wish,
 ) -> Result<Verdict, Leave> {
-    let interface = interface_of(tables, arrival.interface).ok_or(Leave::Foreign)?;
-    let mac = if interface.load(interface::INDEX) & interface::ETHERNET != 0 {
-        Some(interface.load(interface::MAC))
-    } else {
-        None
-    };
-    match ethernet::parse(frame, mac).ok_or(Leave::Foreign)? {
-        (link, Version::V4) => decide_of::<Ipv4, _, T>(frame, tables, arrival, link, opened, wish),
-        (link, Version::V6) => {
-            decide_of::<Ipv6, _, T>(&mut frame.varying(), tables, arrival, link, opened, wish)
-        }
-    }
-}
-
-/// The rest of the way, from the IP header on.
-#[inline(always)]
-fn decide_of<A: Family, F: Frame, T: Tables>(
-    frame: &mut F,
-    tables: &T,
-    arrival: Arrival,
-    link: Link,
-    opened: u32,
-    wish: &mut Wish,
-) -> Result<Verdict, Leave> {
-    let mut packet = match A::parse(frame, link) {
+    let mut packet = match A::parse(frame, met.link) {
         Parsed::Packet(packet) => packet,
         Parsed::Fragment => return Err(Leave::Pass(Reason::Fragment)),
         Parsed::Foreign => return Err(Leave::Foreign),
@@ -156,7 +169,7 @@ fn decide_of<A: Family, F: Frame, T: Tables>(
     let case = Case::<A, T> {
         tables,
         config,
-        arrival,
+        arrival: met.arrival,
         packet,
         client,
         now: tables.now(),

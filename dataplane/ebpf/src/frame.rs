@@ -131,15 +131,16 @@ impl<const VARYING: bool> Frame for XdpFrame<'_, VARYING> {
 /// virtio and packet sockets may leave all but the Ethernet header in fragments.
 #[inline(always)]
 pub fn pull_headers(ctx: &TcContext) {
-    let linear = ctx.data_end() - ctx.data();
-    if linear >= REACH {
-        return;
-    }
     // SAFETY: the context is valid for the whole program.
     let reach = match unsafe { (*ctx.skb.skb).protocol } {
         PROTOCOL_IPV6 => REACH,
         _ => REACH_IPV4,
-    } as u32;
+    };
+    let linear = ctx.data_end() - ctx.data();
+    if linear >= reach {
+        return;
+    }
+    let reach = reach as u32;
     let wanted = if ctx.len() < reach { ctx.len() } else { reach };
     if linear < wanted as usize {
         // What cannot be pulled cannot be read either, and then is none of ours.

@@ -216,29 +216,32 @@ impl Namespace {
     /// # Errors
     /// When the kernel refuses.
     pub fn flush_neighbours(&self) -> Result<usize> {
-        let mut wanted = NeighbourMessage::default();
-        wanted.header.family = AddressFamily::Inet;
         let mut socket = self.route();
-        let answers = socket
-            .dump(RouteNetlinkMessage::GetNeighbour(wanted))
-            .doing(|| format!("list the neighbours of {}", self.name()))?;
         let mut flushed = 0;
-        for answer in answers {
-            let RouteNetlinkMessage::NewNeighbour(found) = answer else {
-                continue;
-            };
-            if matches!(
-                found.header.state,
-                NeighbourState::Permanent | NeighbourState::Noarp
-            ) {
-                continue;
-            }
-            match socket.request(RouteNetlinkMessage::DelNeighbour(found), 0) {
-                Ok(_) => flushed += 1,
-                // It has gone by itself meanwhile.
-                Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
-                Err(error) => {
-                    return Err(error).doing(|| format!("flush a neighbour in {}", self.name()));
+        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+            let mut wanted = NeighbourMessage::default();
+            wanted.header.family = family;
+            let answers = socket
+                .dump(RouteNetlinkMessage::GetNeighbour(wanted))
+                .doing(|| format!("list the neighbours of {}", self.name()))?;
+            for answer in answers {
+                let RouteNetlinkMessage::NewNeighbour(found) = answer else {
+                    continue;
+                };
+                if matches!(
+                    found.header.state,
+                    NeighbourState::Permanent | NeighbourState::Noarp
+                ) {
+                    continue;
+                }
+                match socket.request(RouteNetlinkMessage::DelNeighbour(found), 0) {
+                    Ok(_) => flushed += 1,
+                    // It has gone by itself meanwhile.
+                    Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
+                    Err(error) => {
+                        return Err(error)
+                            .doing(|| format!("flush a neighbour in {}", self.name()));
+                    }
                 }
             }
         }

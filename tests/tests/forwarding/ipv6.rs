@@ -137,7 +137,8 @@ fn beside_ipv4(hook: Hook) {
         assert_eq!(deep.send(client).unwrap().local.ip(), REMOTE);
     }
 
-    books(&stage);
+    let more = become_fast(&stage, service);
+    books(&stage, 2 + 2 + 3 + more);
 
     // It was ferrovs, and nobody else.
     let down = stage.ferrovs("down");
@@ -149,21 +150,27 @@ fn beside_ipv4(hook: Hook) {
     assert_eq!(forwarded, 0, "the director's kernel has forwarded");
 }
 
-/// What the director says about what it did.
-fn books(stage: &Stage) {
+/// Downloads until the kernel is not asked for neighbours any more: next hops are learnt within moments. How
+/// often that was.
+fn become_fast(stage: &Stage, service: SocketAddr) -> u64 {
+    for times in 1..50 {
+        let before = stage.resolved();
+        http::download(&stage.topology.client, service, 100_000).unwrap();
+        if stage.resolved() == before {
+            return times;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("packets still take the slow way");
+}
+
+/// What the director says about what it did; `connections` were made to the web service.
+fn books(stage: &Stage, connections: u64) {
     let listed = stage.ipvsadm("-L -n --stats --exact");
     let web = SocketAddr::new(of(VIP), WEB);
-    let pages = 2 + 2 + 3;
     let columns = figures(&listed, &format!("TCP  {web}"));
-    assert_eq!(columns[0], pages, "{listed}");
+    assert_eq!(columns[0], connections, "{listed}");
     assert!(columns.iter().all(|&figure| figure > 0), "{listed}");
-    // A next hop is learnt within moments, and then the kernel is not asked any more.
-    let resolved = stage.resolved();
-    let packets = columns[1] + columns[2];
-    assert!(
-        resolved * 2 < packets,
-        "{resolved} of {packets} packets took the slow way"
-    );
     let echo = SocketAddr::new(of(VIP), ECHO);
     let columns = figures(&listed, &format!("UDP  {echo}"));
     assert_eq!(columns[..3], [4, 12, 12], "{listed}");

@@ -20,6 +20,7 @@ pub(crate) struct Interfaces {
     pub front: u32,
     pub back: u32,
     pub bare: u32,
+    pub bare_ipv6: u32,
     pub unknown: u32,
 }
 
@@ -29,6 +30,7 @@ impl Interfaces {
             Port::Front => self.front,
             Port::Back => self.back,
             Port::Bare => self.bare,
+            Port::BareIpv6 => self.bare_ipv6,
             Port::Unknown => self.unknown,
         }
     }

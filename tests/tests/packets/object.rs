@@ -8,7 +8,8 @@
 //!   it begins with the interface's MAC address, so the interfaces have those of the cases.
 //! * It does so for bare IP packets as well. Their interface therefore has as MAC address the first six
 //!   bytes that all bare packets of the cases have. Such an address must not be a multicast one, so
-//!   their header has options and is six words long.
+//!   their header has options and is six words long. IPv6 packets begin otherwise and have an interface of
+//!   their own.
 //! * Programs run on the kernel's clock. Time goes by when all flows are made older ([`Home::age`]).
 //! * Where a packet is redirected to is not told.
 //!
@@ -39,7 +40,7 @@ use crate::{
     home::{Action, Home, Interfaces, Outcome},
     packet::Family,
     test_run,
-    world::{BARE_DIRECTOR, DIP, Port, ROUTES, VIP, mac_of_port},
+    world::{BARE_DIRECTOR, BARE_IPV6_DIRECTOR, DIP, Port, ROUTES, VIP, mac_of_port},
 };
 
 /// A frame of at least this many bytes is never refused: an Ethernet and an IPv6 header.
@@ -79,6 +80,7 @@ impl Stage {
             front: add("front", Port::Front, Some(VIP)),
             back: add("back", Port::Back, Some(DIP)),
             bare: add("bare", Port::Bare, Some(BARE_DIRECTOR)),
+            bare_ipv6: add("bare6", Port::BareIpv6, Some(BARE_IPV6_DIRECTOR)),
             unknown: add("unknown", Port::Unknown, None),
         };
         for (network, prefix, _, gateway) in ROUTES {

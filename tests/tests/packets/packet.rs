@@ -55,8 +55,13 @@ impl Family {
             (Self::V4, IpAddr::V4(address)) => address,
             (Self::V6, IpAddr::V6(address)) => {
                 let host = Ipv4Addr::from_bits(address.to_bits() as u32);
-                assert_eq!(self.address(host), IpAddr::V6(address), "nobody's address");
-                host
+                if self.address(host) == IpAddr::V6(address) {
+                    return host;
+                }
+                // Nobody's: of a broken packet.
+                let bits = address.to_bits();
+                let fold = |folded: u32, word: u32| folded ^ (bits >> (word * 32)) as u32;
+                Ipv4Addr::from_bits(!(0..4).fold(0, fold))
             }
             other => panic!("an address of another family: {other:?}"),
         }
@@ -313,7 +318,7 @@ impl Packet {
 
     fn ipv6_headers(&self) -> Vec<u8> {
         // Traffic class and flow label have a value, so that it is seen to stay.
-        let mut header = vec![self.version.unwrap_or(6) << 4 | 3, 0x45, 0x67, 0x89];
+        let mut header = vec![self.version.unwrap_or(6) << 4 | 2, 0x45, 0x67, 0x89];
         header.extend(self.ipv6_payload().to_be_bytes());
         let kinds = self.extensions.iter().map(|(kind, _)| *kind);
         let mut kinds = kinds.chain([self.protocol()]);

@@ -33,7 +33,7 @@ use crate::{
     model::Books,
     object::Stage,
     observe,
-    packet::{ACK, FIN, Link, Packet, RST, SYN, Transport, at},
+    packet::{ACK, FIN, Family, Link, Packet, RST, SYN, Transport, at},
     slices::Slices,
     world::{
         CLIENT, DNS, Daemon, FRONT_ROUTER, Fitness, HTTP, Port, REMOTE_CLIENT, RIP_141, RIP_143,
@@ -100,7 +100,7 @@ fn transport() -> impl Strategy<Value = Transport> {
 }
 
 /// A packet as it should be.
-fn packet() -> impl Strategy<Value = (Port, Packet)> {
+fn packet(family: Family) -> impl Strategy<Value = (Port, Packet)> {
     let fields = (
         ends(),
         transport(),
@@ -108,22 +108,37 @@ fn packet() -> impl Strategy<Value = (Port, Packet)> {
         select(vec![0_usize, 0, 4, 40]),
     );
     (fields, select(vec![64_u8, 64, 64, 64, 255, 2, 1, 0])).prop_map(
-        |((Ends(port, source, destination), transport, payload, options), ttl)| {
+        move |((Ends(port, source, destination), transport, payload, options), ttl)| {
             let link = Link::Ethernet {
                 destination: mac_of_port(port),
                 source: mac_of(*source.ip()),
             };
             let packet = Packet::new(link, source, destination, transport);
-            (port, packet.payload(payload).options(options).ttl(ttl))
+            let packet = packet.payload(payload).ttl(ttl);
+            match (family, options) {
+                (Family::V4, _) => (port, packet.options(options)),
+                (Family::V6, 0) => (port, packet.with(|packet| packet.family = family)),
+                (Family::V6, _) => {
+                    // Two headers of destination options, eight bytes and more.
+                    let long = options / 8 * 8 + 7;
+                    let content =
+                        |bytes: usize| [vec![bytes as u8 / 8], vec![0; bytes - 1]].concat();
+                    let extend = |packet: &mut Packet| {
+                        packet.family = family;
+                        packet.extensions = vec![(60, content(7)), (60, content(long))];
+                    };
+                    (port, packet.with(extend))
+                }
+            }
         },
     )
 }
 
 /// One in which a few bytes of the headers are others, or that is cut.
-fn broken() -> impl Strategy<Value = Event> {
+fn broken(family: Family) -> impl Strategy<Value = Event> {
     (
-        packet(),
-        vec((0_usize..74, any::<u8>()), 1..4),
+        packet(family),
+        vec((0_usize..94, any::<u8>()), 1..4),
         any::<Option<u8>>(),
     )
         .prop_map(|((port, packet), changes, cut)| {
@@ -138,11 +153,11 @@ fn broken() -> impl Strategy<Value = Event> {
         })
 }
 
-fn event() -> impl Strategy<Value = Event> {
+fn event(family: Family) -> impl Strategy<Value = Event> {
     let neighbour = select(vec![CLIENT, FRONT_ROUTER, RIP_141, RIP_143]);
     prop_oneof![
-        60 => packet().prop_map(|(port, packet)| Event::Frame(port, packet.bytes())),
-        12 => broken(),
+        60 => packet(family).prop_map(|(port, packet)| Event::Frame(port, packet.bytes())),
+        12 => broken(family),
         1 => (1_u32..4).prop_map(|steps| Event::Seconds(steps * SECONDS)),
         1 => any::<bool>().prop_map(Event::Heart),
         1 => (neighbour, any::<bool>()).prop_map(|(address, usable)| Event::Neighbour(address, usable)),
@@ -150,16 +165,17 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-fn history() -> impl Strategy<Value = Vec<Event>> {
-    vec(event(), 300)
+fn history(family: Family) -> impl Strategy<Value = Vec<Event>> {
+    vec(event(family), 300)
 }
 
 /// Three services. If they share a server, flows take random source ports.
-fn world(buckets: u32, sharing: bool) -> World {
+fn world(family: Family, buckets: u32, sharing: bool) -> World {
     let tcp = [(at(RIP_141, 80), 1), (at(RIP_143, 80), 1)];
     let udp = [(at(RIP_141, 53), 1), (at(RIP_143, 53), 1)];
     let second = if sharing { &tcp[..] } else { &[] };
     World {
+        family,
         buckets,
         services: vec![
             service(Protocol::Tcp, HTTP, &tcp),
@@ -284,14 +300,23 @@ fn xdp_is_as_tc(
 
 #[test]
 fn xdp_with_tc_behind_it_decides_as_tc_alone() {
-    let met = RefCell::default();
+    let met = RefCell::<BTreeSet<Reason>>::default();
     // Small tables, so that flows are displaced and evicted too.
-    for (buckets, sharing) in [(64, true), (2, false), (2, true)] {
-        let world = world(buckets, sharing);
-        let result = runner(24).run(&history(), |history| xdp_is_as_tc(&world, &history, &met));
-        result.unwrap_or_else(|error| panic!("{buckets} buckets, sharing {sharing}: {error}"));
+    for family in Family::BOTH {
+        met.borrow_mut().clear();
+        for (buckets, sharing) in [(64, true), (2, false), (2, true)] {
+            let world = world(family, buckets, sharing);
+            let same = |history: Vec<Event>| xdp_is_as_tc(&world, &history, &met);
+            let result = runner(24).run(&history(family), same);
+            result.unwrap_or_else(|error| {
+                panic!("{family:?}, {buckets} buckets, sharing {sharing}: {error}")
+            });
+        }
+        everything_was_met(&met.borrow());
     }
-    let met = met.into_inner();
+}
+
+fn everything_was_met(met: &BTreeSet<Reason>) {
     let rooms = [
         Reason::NoFlow,
         Reason::NoDestination,
@@ -342,15 +367,16 @@ fn object_is_as_core(
 fn the_object_decides_as_the_core() {
     const BUCKETS: u32 = 64;
     let stage = Stage::new("ferrovs-histories");
-    let world = world(BUCKETS, false);
-    for hook in [Hook::Xdp, Hook::Tc] {
+    let both = [Hook::Xdp, Hook::Tc].map(|hook| Family::BOTH.map(|family| (hook, family)));
+    for (hook, family) in both.into_iter().flatten() {
+        let world = world(family, BUCKETS, false);
         stage.run(|| {
             let object = RefCell::new(stage.load(BUCKETS));
-            let result = runner(12).run(&history(), |history| {
+            let result = runner(12).run(&history(family), |history| {
                 object.borrow_mut().clear();
                 object_is_as_core(&world, &*object.borrow(), hook, &history)
             });
-            result.unwrap_or_else(|error| panic!("{hook:?}: {error}"));
+            result.unwrap_or_else(|error| panic!("{hook:?}, {family:?}: {error}"));
         });
     }
 }
@@ -359,19 +385,31 @@ fn the_object_decides_as_the_core() {
 /// touched.
 #[test]
 fn any_bytes_are_decided_about() {
-    let ports = select(vec![Port::Front, Port::Back, Port::Bare, Port::Unknown]);
+    any_bytes(Family::V4, &[8, 0, 0x45]);
+    any_bytes(Family::V6, &[0x86, 0xdd, 0x60]);
+}
+
+/// `header` is the Ethernet type and the first byte behind it.
+fn any_bytes(family: Family, header: &'static [u8]) {
+    let ports = select(vec![
+        Port::Front,
+        Port::Back,
+        Port::Bare,
+        Port::BareIpv6,
+        Port::Unknown,
+    ]);
     let bytes = prop_oneof![
         vec(any::<u8>(), 0..=200),
-        broken().prop_map(|event| match event {
+        broken(family).prop_map(|event| match event {
             Event::Frame(_, bytes) => bytes,
             other => unreachable!("{other:?}"),
         }),
         // As if for this host, so that more than the link header is looked at.
-        vec(any::<u8>(), 0..=180).prop_map(|rest| {
-            [&mac_of_port(Port::Front)[..], &[6; 6], &[8, 0, 0x45], &rest].concat()
+        vec(any::<u8>(), 0..=180).prop_map(move |rest| {
+            [&mac_of_port(Port::Front)[..], &[6; 6], header, &rest].concat()
         }),
     ];
-    let world = world(2, true);
+    let world = world(family, 2, true);
     let slices = Slices::new(&world);
     let director = Director::new(&slices, &world);
     let hooks = select(vec![Hook::Xdp, Hook::Tc]);

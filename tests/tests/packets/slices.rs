@@ -39,7 +39,8 @@ impl Slices {
             front: 2,
             back: 3,
             bare: 4,
-            unknown: 5,
+            bare_ipv6: 5,
+            unknown: 6,
         };
         let memory = Memory::new(size, INITIAL_LOG2, 1, START);
         memory.set_routes(routes(&interfaces));

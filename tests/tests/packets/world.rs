@@ -49,6 +49,9 @@ pub(crate) const UNROUTED_CLIENT: Ipv4Addr = Ipv4Addr::new(100, 64, 0, 9);
 pub(crate) const BARE_DIRECTOR: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 pub(crate) const BARE_CLIENT: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 60);
 pub(crate) const BARE_SERVER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 5);
+pub(crate) const BARE_IPV6_DIRECTOR: Ipv4Addr = Ipv4Addr::new(10, 10, 0, 1);
+pub(crate) const BARE_IPV6_CLIENT: Ipv4Addr = Ipv4Addr::new(10, 10, 0, 60);
+pub(crate) const BARE_IPV6_SERVER: Ipv4Addr = Ipv4Addr::new(10, 10, 0, 5);
 
 pub(crate) const HTTP: SocketAddrV4 = SocketAddrV4::new(VIP, 80);
 pub(crate) const DNS: SocketAddrV4 = SocketAddrV4::new(VIP, 53);
@@ -57,11 +60,15 @@ pub(crate) const FRONT_MAC: Mac = [0x02, 0, 0, 0, 1, 1];
 pub(crate) const BACK_MAC: Mac = [0x02, 0, 0, 0, 2, 1];
 /// See [`crate::object`]: what a bare packet of the cases begins with, taken for an Ethernet address.
 pub(crate) const BARE_MAC: Mac = [0x46, 0, 0, BARE_LENGTH as u8, 0, 1];
+/// The same of IPv6 packets.
+pub(crate) const BARE_IPV6_MAC: Mac = [0x62, 0x45, 0x67, 0x89, 0, BARE_IPV6_PAYLOAD as u8];
+/// Length of the payload that all bare IPv6 packets of the cases have.
+pub(crate) const BARE_IPV6_PAYLOAD: usize = 44;
 /// IP total length that all bare packets of the cases have, with 4 bytes of options.
 pub(crate) const BARE_LENGTH: usize = 64;
 
 /// Flow table secrets, the same in all homes, so that flows have the same places.
-const SECRETS: [u64; 2] = [0x5ec2_e700_0000_0001, 0x5ec2_e700_0000_0003];
+pub(crate) const SECRETS: [u64; 2] = [0x5ec2_e700_0000_0001, 0x5ec2_e700_0000_0003];
 
 /// Networks and where they are.
 pub(crate) fn routes(interfaces: &Interfaces) -> Routes {
@@ -80,10 +87,11 @@ pub(crate) fn routes(interfaces: &Interfaces) -> Routes {
 }
 
 /// The routing table of the director, also of the kernel's network namespace.
-pub(crate) const ROUTES: [(Ipv4Addr, u8, Port, Option<Ipv4Addr>); 5] = [
+pub(crate) const ROUTES: [(Ipv4Addr, u8, Port, Option<Ipv4Addr>); 6] = [
     (VIP, 24, Port::Front, None),
     (DIP, 24, Port::Back, None),
     (BARE_DIRECTOR, 24, Port::Bare, None),
+    (BARE_IPV6_DIRECTOR, 24, Port::BareIpv6, None),
     (
         Ipv4Addr::new(203, 0, 113, 0),
         24,
@@ -105,8 +113,16 @@ pub(crate) enum Port {
     Back,
     /// Carries IP packets without a link header.
     Bare,
+    /// Likewise, for IPv6 packets.
+    BareIpv6,
     /// Not in the table of interfaces.
     Unknown,
+}
+
+impl Port {
+    const fn is_bare(self) -> bool {
+        matches!(self, Self::Bare | Self::BareIpv6)
+    }
 }
 
 /// The link header of frames to a neighbour.
@@ -134,7 +150,7 @@ impl Hop {
             number,
             neighbour,
             port,
-            kind: if port == Port::Bare {
+            kind: if port.is_bare() {
                 Kind::Bare
             } else {
                 Kind::Ethernet
@@ -172,6 +188,7 @@ pub(crate) fn mac_of_port(port: Port) -> Mac {
         Port::Front => FRONT_MAC,
         Port::Back => BACK_MAC,
         Port::Bare => BARE_MAC,
+        Port::BareIpv6 => BARE_IPV6_MAC,
         Port::Unknown => [0x02, 0, 0, 0, 9, 1],
     }
 }
@@ -208,6 +225,8 @@ impl Default for World {
             (BACK_ROUTER, Port::Back),
             (BARE_CLIENT, Port::Bare),
             (BARE_SERVER, Port::Bare),
+            (BARE_IPV6_CLIENT, Port::BareIpv6),
+            (BARE_IPV6_SERVER, Port::BareIpv6),
         ];
         let hops = (1..).zip(neighbours);
         Self {
@@ -293,10 +312,10 @@ impl Daemon {
         head.store(config::SECRET1, SECRETS[1]);
         assert_eq!(head.load(config::BUCKET_MASK), u64::from(world.buckets) - 1);
         assert_ne!(head.load(config::LAYOUT), 0);
-        for port in [Port::Front, Port::Back, Port::Bare] {
+        for port in [Port::Front, Port::Back, Port::Bare, Port::BareIpv6] {
             let index = home.interfaces().index(port);
             let line = tables.interface(interface::line(index, 0)).unwrap();
-            let ethernet = if port == Port::Bare {
+            let ethernet = if port.is_bare() {
                 0
             } else {
                 interface::ETHERNET

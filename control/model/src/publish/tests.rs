@@ -3,6 +3,7 @@
 
 mod amended;
 mod counters;
+mod ipv6;
 mod limits;
 mod order;
 mod picks;

@@ -1,15 +1,26 @@
 //! What only IPv6 has: extension headers, and its own header's fields.
 
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr},
+};
+
 use ferrovs_core::abi::{
+    ipv6::Address,
     reason::Reason,
     state::{ESTABLISHED, SYN_RECV, UDP},
 };
 
-use super::{ALICE, FIRST, alice, first, from_client};
+use ferrovs_model::Protocol;
+
+use super::{ALICE, FIRST, alice, first, from_client, from_server};
 use crate::{
-    case::{Case, case, forwarded, passed},
-    packet::{ACK, Family, Packet, SYN, Transport, at},
-    world::{DNS, HTTP, RIP_143},
+    case::{Case, case, dropped, forwarded, passed},
+    packet::{ACK, Family, Link, Packet, SYN, Transport, at},
+    world::{
+        BARE_IPV6_CLIENT, BARE_IPV6_PAYLOAD, BARE_IPV6_SERVER, DNS, FRONT_MAC, FRONT_ROUTER, HTTP,
+        Port, RIP_143, SECRETS, World, mac_of, service,
+    },
 };
 
 /// Bytes before the IP header.
@@ -24,7 +35,15 @@ const NO_NEXT: u8 = 59;
 const OPTIONS: u8 = 60;
 
 pub(super) fn cases() -> Vec<Case> {
-    [headers(), extensions(), fragments(), cut_short()].concat()
+    [
+        headers(),
+        extensions(),
+        fragments(),
+        cut_short(),
+        bare(),
+        vec![twins()],
+    ]
+    .concat()
 }
 
 /// A case with IPv6 services.
@@ -219,4 +238,83 @@ fn cut_short() -> Vec<Case> {
         with_ipv6("other services of the same address and hosts")
             .front(ipv6(from_client(ALICE, at(*HTTP.ip(), 81), SYN)), passed()),
     ]
+}
+
+/// A packet without a link header, of the length that all such have here.
+fn without_link(packet: Packet) -> Packet {
+    packet.payload(BARE_IPV6_PAYLOAD - 20).with(|packet| {
+        packet.family = Family::V6;
+        packet.link = Link::Bare;
+    })
+}
+
+fn bare() -> Vec<Case> {
+    let client = at(BARE_IPV6_CLIENT, 40_001);
+    let server = at(BARE_IPV6_SERVER, 80);
+    let opens = |server| forwarded().opens(server, SYN_RECV);
+    let from = |flags| without_link(from_client(client, HTTP, flags));
+    let bare_server = |world: &mut World| {
+        world.services = vec![service(Protocol::Tcp, HTTP, &[(server, 1)])];
+    };
+    let answer = without_link(from_server(server, client, SYN | ACK));
+    vec![
+        with_ipv6("IPv6 packets without link headers, both ways")
+            .world(bare_server)
+            .on(Port::BareIpv6, from(SYN), opens(server))
+            .on(Port::BareIpv6, answer, forwarded()),
+        with_ipv6("IPv6 from an interface without link headers to one with them, and back")
+            .on(Port::BareIpv6, from(SYN), opens(FIRST).resolved())
+            .back(
+                ipv6(from_server(FIRST, client, SYN | ACK)),
+                forwarded().resolved(),
+            ),
+    ]
+}
+
+/// Two clients whose addresses have one digest: they are told apart all the same, but of two flows that
+/// differ in nothing else the second cannot be had.
+fn twins() -> Case {
+    let [elder, younger] = hosts_with_one_digest();
+    let syn = |host, port| {
+        ipv6(from_client(at(host, port), HTTP, SYN)).with(|packet| {
+            packet.link = Link::Ethernet {
+                destination: FRONT_MAC,
+                source: mac_of(FRONT_ROUTER),
+            };
+        })
+    };
+    let one_server = |world: &mut World| {
+        world.services = vec![service(Protocol::Tcp, HTTP, &[(FIRST, 1)])];
+    };
+    let opens = || forwarded().opens(FIRST, SYN_RECV);
+    let refused = || dropped(Reason::Contended);
+    with_ipv6("clients whose addresses have one digest are told apart")
+        .world(one_server)
+        .front(syn(elder, 40_001), opens())
+        .front(syn(younger, 40_001), refused())
+        .front(syn(younger, 40_002), opens())
+        .front(syn(elder, 40_002), refused())
+        .front(syn(elder, 40_001), forwarded())
+        .front(syn(younger, 40_002), forwarded())
+        .back(
+            ipv6(from_server(FIRST, at(younger, 40_001), SYN | ACK)),
+            passed(),
+        )
+}
+
+/// Two of many hosts, found by trying.
+fn hosts_with_one_digest() -> [Ipv4Addr; 2] {
+    let mut seen = HashMap::new();
+    // Here and there: hosts in a row have digests far from each other.
+    let hosts = (1..1 << 18).map(|host: u32| Ipv4Addr::from_bits(host.wrapping_mul(0x9e37_79b1)));
+    for host in hosts {
+        let IpAddr::V6(address) = Family::V6.address(host) else {
+            unreachable!("an IPv4 address");
+        };
+        let digest = Address::new(address.octets()).digest(SECRETS);
+        if let Some(other) = seen.insert(digest, host) {
+            return [other, host];
+        }
+    }
+    panic!("2^18 numbers of 28 bits, and no two are the same")
 }
