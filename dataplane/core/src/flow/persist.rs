@@ -3,7 +3,9 @@
 //!
 //! A template is a line of the flow table like a flow's: its client has the masked address, port 0 and
 //! [`TEMPLATE`] in its tag, its state is [`state::TEMPLATE`]. Programs make and renew templates, under the
-//! lock of their home bucket; only the daemon ends them, because one that has connections is kept on.
+//! lock of their home bucket. Only the daemon ends them in time, because one that has connections is kept on.
+//! Where a new flow finds no line, they give way as half-open flows do: a flood of clients that are none must
+//! not fill the table with what is never evicted.
 
 use super::acquire::acquire;
 use super::ends::is_ipv6;

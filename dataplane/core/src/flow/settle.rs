@@ -82,12 +82,6 @@ fn live<T: Tables>(tables: &T, number: u32, state: u8) {
         claimed.generation(),
         claimed.last_seen(),
     );
-    // A template is never evicted.
-    let control = if state == state::TEMPLATE {
-        control.with_protection()
-    } else {
-        control
-    };
     line.store(CONTROL, control.0);
 }
 
