@@ -233,9 +233,23 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
             if opened != 0 || !(self.packet.tcp.opens() && self.begins_anew(&flow)) {
                 return Ok(flow);
             }
-            retire::retire(self.tables, flow.number, flow.control, self.now);
+            return Err(self.replace(&flow, service, wish));
         }
         Err(self.miss(service, wish))
+    }
+
+    /// What becomes of a packet whose flow is given up. If it opens another one, the old flow is still counted
+    /// while the scheduler picks, as in IPVS (`ip_vs_conn_expire_now` ends it a moment later).
+    #[inline(always)]
+    fn replace(&self, old: &Flow, service: u16, wish: &mut Wish) -> Leave {
+        let leave = self.miss(service, wish);
+        if let Leave::Open = leave {
+            wish.old = old.number;
+            wish.old_control = old.control.0;
+        } else {
+            retire::retire(self.tables, old.number, old.control, self.now);
+        }
+        leave
     }
 
     /// What becomes of a client's packet to `service` without a flow; `wish` is the flow that it opens, if it
@@ -256,6 +270,8 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
             address: A::address(self.client),
             dest: 0,
             kept: false,
+            old: 0,
+            old_control: 0,
             state,
             interface: self.arrival.interface,
             now: self.now,
@@ -309,10 +325,7 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
             Some(line) if line.load(dest::MODE) & dest::FORWARDS != 0 => {
                 self.hop(line.load(dest::NEXT_HOP) as u32, 0)
             }
-            _ if self.sysctls().expire_nodest_conn() => {
-                retire::retire(self.tables, flow.number, flow.control, self.now);
-                Err(self.miss(service, wish))
-            }
+            _ if self.sysctls().expire_nodest_conn() => Err(self.replace(flow, service, wish)),
             _ => Err(Leave::Drop(Reason::DestinationGone)),
         }
     }

@@ -387,6 +387,8 @@ fn unpack(client: u64, virtual_: u64, rest: u64, address: Address) -> Wish {
         address,
         dest: (rest >> 32) as u32,
         kept: rest >> 31 & 1 != 0,
+        old: 0,
+        old_control: 0,
         state: (rest >> 24) as u8 & 0x7f,
         interface: rest as u32 & INTERFACE,
         now: Maps::new(core::ptr::null_mut()).now(),

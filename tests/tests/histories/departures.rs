@@ -12,22 +12,16 @@ use ferrovs_tests::ipvs::{Conn, Ipvs, Packet, Persistence, Protocol, SYN, State}
 
 use crate::{event::Command, plane::Core, universe::Slot};
 
-/// Schedulers whose picks depend on connections that have ended.
-const COUNT_ENDED: [&str; 4] = ["lc", "wlc", "lblc", "lblcr"];
-
-/// A client opens a connection anew whose entry is at its end. In IPVS the entry goes only after the packet, and so the
-/// scheduler, and thresholds, still count it; the core ends the old flow first.
+/// A client opens a connection anew whose entry is at its end, and thresholds count. In IPVS the old entry goes only
+/// after the new one has come, and for a moment both are counted.
 pub(crate) fn reopens_under_count(ipvs: &Ipvs, slot: Slot, packet: &Packet) -> bool {
     let Some(conn) = ipvs.connection(packet) else {
         return false;
     };
     let is_at_end = matches!(conn.state, State::TimeWait | State::Close);
     let opens = packet.protocol == Protocol::Tcp && packet.has(SYN);
-    let service = ipvs.service(&slot.key());
-    let counts = service.is_some_and(|service| COUNT_ENDED.contains(&service.settings.scheduler));
     let servers = ipvs.servers(&slot.key());
-    let counts = counts || servers.iter().any(|dest| dest.server.upper > 0);
-    is_at_end && opens && counts
+    is_at_end && opens && servers.iter().any(|dest| dest.server.upper > 0)
 }
 
 /// Replies of a server that was removed: both translate them, but IPVS does not count them. From then on the counters are

@@ -36,6 +36,10 @@ pub struct Wish {
     pub dest: u32,
     /// Whether a template has named it.
     pub kept: bool,
+    /// The number of the line whose flow it replaces; 0: none.
+    pub old: u32,
+    /// The control word which that line must have to be given up.
+    pub old_control: u64,
     /// The state it begins in.
     pub state: u8,
     /// Index of the interface its first packet came by.
@@ -52,6 +56,8 @@ impl Wish {
         address: Address([0, 0]),
         dest: 0,
         kept: false,
+        old: 0,
+        old_control: 0,
         state: 0,
         interface: 0,
         now: 0,

@@ -3,7 +3,9 @@
 
 use super::ends::{is_ipv6, virtual_address};
 use super::open::{Outcome, Wish};
+use super::retire::retire;
 use crate::abi::endpoint::{Endpoint, tag};
+use crate::abi::flow::Control;
 use crate::abi::reason::Reason;
 use crate::abi::service;
 use crate::sched::{self, Peers};
@@ -14,28 +16,43 @@ use crate::tables::{Line, Tables};
 pub fn schedule<T: Tables>(tables: &T, wish: &mut Wish) -> Outcome {
     let service = tables.service(tag(wish.virtual_) as u32);
     let mode = service.map_or(0, |line| line.load(service::MODE));
-    if mode & service::ACCEPTS == 0 {
-        return Outcome::NO_SERVICE;
+    let refusal = if mode & service::ACCEPTS == 0 {
+        Some(Outcome::NO_SERVICE)
+    } else {
+        find_server(tables, wish, mode & service::PERSISTS != 0)
+    };
+    // Not before: the scheduler counts it.
+    if wish.old != 0 {
+        retire(tables, wish.old, Control(wish.old_control), wish.now);
     }
-    let persists = mode & service::PERSISTS != 0;
+    match refusal {
+        Some(refusal) => refusal,
+        None => tables.open(*wish),
+    }
+}
+
+/// Puts into `wish` the server that its client is kept with, or whom the scheduler picks; or why there is none.
+#[inline(always)]
+fn find_server<T: Tables>(tables: &T, wish: &mut Wish, persists: bool) -> Option<Outcome> {
     wish.kept = persists;
     if persists {
         wish.dest = tables.persist(*wish).line;
     }
-    if wish.dest == 0 {
-        wish.dest = tables.choose(wish.hashed(), wish.client, wish.virtual_);
-        if wish.dest == 0 {
-            return Outcome::refused(Reason::NoDestination);
-        }
-        if persists {
-            let kept = tables.persist(*wish);
-            if kept.line == 0 {
-                return kept;
-            }
-            wish.dest = kept.line;
-        }
+    if wish.dest != 0 {
+        return None;
     }
-    tables.open(*wish)
+    wish.dest = tables.choose(wish.hashed(), wish.client, wish.virtual_);
+    if wish.dest == 0 {
+        return Some(Outcome::refused(Reason::NoDestination));
+    }
+    if persists {
+        let kept = tables.persist(*wish);
+        if kept.line == 0 {
+            return Some(kept);
+        }
+        wish.dest = kept.line;
+    }
+    None
 }
 
 /// The number of the destination that the service's scheduler picks for a flow from `client` to `virtual_`

@@ -166,6 +166,8 @@ pub(crate) fn wish(port: u16, service: u16, now: u32) -> Wish {
         address: Address::default(),
         dest: 0,
         kept: false,
+        old: 0,
+        old_control: 0,
         state: state::SYN_RECV,
         interface: 3,
         now,

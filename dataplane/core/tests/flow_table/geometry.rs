@@ -71,6 +71,8 @@ fn a_million_random_flows() {
         address: Address::default(),
         dest: 0,
         kept: false,
+        old: 0,
+        old_control: 0,
         state: state::SYN_RECV,
         interface: 3,
         now: BEGIN,
