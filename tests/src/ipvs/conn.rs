@@ -46,6 +46,12 @@ pub struct Conn {
 }
 
 impl Conn {
+    /// Whether it follows a template.
+    #[must_use]
+    pub const fn has_template(&self) -> bool {
+        self.control.is_some()
+    }
+
     /// Whether this is the template of `conn`.
     #[must_use]
     pub fn controls(&self, conn: &Self) -> bool {
