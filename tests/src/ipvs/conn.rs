@@ -30,6 +30,8 @@ pub struct Conn {
     pub is_assured: bool,
     /// When it ends.
     pub expires: u64,
+    /// How often its end was put off.
+    pub put_off: u64,
     pub(super) number: u64,
     /// The number of its server.
     pub(super) dest: usize,
@@ -116,6 +118,7 @@ impl Ipvs {
             is_template,
             is_assured: false,
             expires: self.now + FIRST_TIMEOUT,
+            put_off: 0,
             number: self.conns_ever,
             dest,
             timeout: FIRST_TIMEOUT,

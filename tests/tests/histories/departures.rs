@@ -67,7 +67,8 @@ pub(crate) fn remembers(ipvs: &Ipvs, command: &Command) -> bool {
 }
 
 /// A template will be due within moments of the end of one of its connections: which of the two is first decides
-/// whether it is kept on for a minute, and neither clock is as fine as that.
+/// whether it is kept on for a minute, and neither clock is as fine as that. Each minute that it is kept on, the core's
+/// daemon is a little later.
 pub(crate) fn may_tie(ipvs: &Ipvs) -> bool {
     const MINUTE: u64 = 60_000;
     const MOMENTS: u64 = 3_000;
@@ -76,8 +77,11 @@ pub(crate) fn may_tie(ipvs: &Ipvs) -> bool {
     templates
         .flat_map(|template| conns.iter().map(move |conn| (template, conn)))
         .any(|(template, conn)| {
-            let apart = conn.expires.abs_diff(template.expires) % MINUTE;
-            template.controls(conn) && !(MOMENTS..MINUTE - MOMENTS).contains(&apart)
+            let apart = conn.expires.abs_diff(template.expires);
+            let minutes = template.put_off + apart / MINUTE;
+            let moments = MOMENTS * (1 + minutes);
+            template.controls(conn)
+                && !(moments..MINUTE.saturating_sub(moments)).contains(&(apart % MINUTE))
         })
 }
 
