@@ -30,6 +30,8 @@ pub struct Conn {
     pub is_assured: bool,
     /// When it ends.
     pub expires: u64,
+    /// How often its end was put off.
+    pub put_off: u64,
     pub(super) number: u64,
     /// The number of its server.
     pub(super) dest: usize,
@@ -46,6 +48,12 @@ pub struct Conn {
 }
 
 impl Conn {
+    /// Whether it follows a template.
+    #[must_use]
+    pub const fn has_template(&self) -> bool {
+        self.control.is_some()
+    }
+
     /// Whether this is the template of `conn`.
     #[must_use]
     pub fn controls(&self, conn: &Self) -> bool {
@@ -110,6 +118,7 @@ impl Ipvs {
             is_template,
             is_assured: false,
             expires: self.now + FIRST_TIMEOUT,
+            put_off: 0,
             number: self.conns_ever,
             dest,
             timeout: FIRST_TIMEOUT,

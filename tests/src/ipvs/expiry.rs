@@ -44,6 +44,7 @@ impl Ipvs {
         {
             let conn = &mut self.conns[at];
             if conn.controls > 0 {
+                conn.put_off += 1;
                 conn.timeout = PUT_OFF;
                 conn.expires = self.now + PUT_OFF;
             } else {

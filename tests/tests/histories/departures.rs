@@ -24,10 +24,30 @@ pub(crate) fn reopens_under_count(ipvs: &Ipvs, slot: Slot, packet: &Packet) -> b
     is_at_end && opens && servers.iter().any(|dest| dest.server.upper > 0)
 }
 
+/// A packet that may open a connection of a service by rr or wrr of which all servers are full. Whom it is the turn of then,
+/// the core does not keep as IPVS does (rr stays where it is, wrr goes back to the head of the list and to the first
+/// round). It shows when a server is edited after that.
+pub(crate) fn finds_all_full(ipvs: &Ipvs, slot: Slot) -> bool {
+    let service = ipvs.service(&slot.key());
+    let servers = ipvs.servers(&slot.key());
+    let mut weighty = servers.iter().filter(|dest| dest.server.weight > 0);
+    service.is_some_and(|service| ["rr", "wrr"].contains(&service.settings.scheduler))
+        && weighty.clone().next().is_some()
+        && weighty.all(|dest| dest.overloaded)
+}
+
 /// Replies of a server that was removed: both translate them, but IPVS does not count them. From then on the counters are
 /// not compared.
 pub(crate) fn counts_what_ipvs_does_not(ipvs: &Ipvs, conn: Option<&Conn>) -> bool {
     conn.is_some_and(|conn| !ipvs.server_of(conn).is_available())
+}
+
+/// A template that holds no longer is there: what keeps a client's newer template on, keeps this one on too in the core
+/// (see `docs/differences.md`). From then on templates are not compared; what they do still is.
+pub(crate) fn keeps_for_others(ipvs: &Ipvs) -> bool {
+    const INVALID: u16 = 65_535;
+    let mut conns = ipvs.conns().iter();
+    conns.any(|conn| conn.is_template && conn.virtual_.port() == INVALID)
 }
 
 /// Whether the command adds a server that IPVS remembers.
@@ -41,7 +61,8 @@ pub(crate) fn remembers(ipvs: &Ipvs, command: &Command) -> bool {
 }
 
 /// A template will be due within moments of the end of one of its connections: which of the two is first decides
-/// whether it is kept on for a minute, and neither clock is as fine as that.
+/// whether it is kept on for a minute, and neither clock is as fine as that. Each minute that it is kept on, the core's
+/// daemon is a little later.
 pub(crate) fn may_tie(ipvs: &Ipvs) -> bool {
     const MINUTE: u64 = 60_000;
     const MOMENTS: u64 = 3_000;
@@ -50,8 +71,11 @@ pub(crate) fn may_tie(ipvs: &Ipvs) -> bool {
     templates
         .flat_map(|template| conns.iter().map(move |conn| (template, conn)))
         .any(|(template, conn)| {
-            let apart = conn.expires.abs_diff(template.expires) % MINUTE;
-            template.controls(conn) && !(MOMENTS..MINUTE - MOMENTS).contains(&apart)
+            let apart = conn.expires.abs_diff(template.expires);
+            let minutes = template.put_off + apart / MINUTE;
+            let moments = MOMENTS * (1 + minutes);
+            template.controls(conn)
+                && !(moments..MINUTE.saturating_sub(moments)).contains(&(apart % MINUTE))
         })
 }
 

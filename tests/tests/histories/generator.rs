@@ -143,9 +143,14 @@ impl Generator {
     }
 
     fn any_settings(&self, slot: Slot) -> Settings {
+        let masks = if slot.address().is_ipv6() {
+            [128, 64, 112, 120]
+        } else {
+            [u32::MAX, 0xffff_ff00, 0xffff_0000, 0xffff_fffe]
+        };
         let persistence = || Persistence {
-            timeout: self.pick(&[10, 50, 100]),
-            netmask: self.pick(&[u32::MAX, 0xffff_ff00]),
+            timeout: self.pick(&[10, 50, 100, 1_000_000]),
+            netmask: self.pick(&masks),
         };
         // ipvsadm does not let such a service be without persistence.
         let for_all_ports = slot.address().port() == 0;

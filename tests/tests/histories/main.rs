@@ -110,11 +110,12 @@ fn the_core_does_as_the_model_of_ipvs() {
             "ended",
             "opened anew",
             "on IPv6",
+            "kept with its server",
             "beside a full server",
             "granted",
             "refused",
             "comes back",
         ],
-        histories / 2,
+        histories / 4,
     );
 }

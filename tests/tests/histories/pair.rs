@@ -3,7 +3,9 @@
 use std::fmt::{self, Arguments, Debug, Display};
 
 use ferrovs_model::{SYSCTLS, ServiceKey};
-use ferrovs_tests::ipvs::{Ipvs, Key, Packet, Protocol, SECOND, Settings, Verdict, twos};
+use ferrovs_tests::ipvs::{
+    Conn, Dest, Ipvs, Key, Packet, Protocol, SECOND, Settings, Verdict, twos,
+};
 
 use crate::{
     departures,
@@ -30,6 +32,8 @@ pub(crate) struct Pair {
     met: Met,
     /// Whether the counters may differ: see [`departures::counts_what_ipvs_does_not`].
     may_miscount: bool,
+    /// Whether there may be other templates: see [`departures::keeps_for_others`].
+    may_keep: bool,
 }
 
 /// What the two did not agree on.
@@ -81,6 +85,7 @@ impl Pair {
             core: Core::new(),
             met: Met::default(),
             may_miscount: false,
+            may_keep: false,
         };
         for (protocol, address) in keepers() {
             let key = Key::Address(protocol, address);
@@ -109,7 +114,9 @@ impl Pair {
     }
 
     fn request(&mut self, slot: Slot, packet: &Packet) -> Result<(), String> {
-        if departures::reopens_under_count(&self.ipvs, slot, packet) {
+        if departures::reopens_under_count(&self.ipvs, slot, packet)
+            || departures::finds_all_full(&self.ipvs, slot)
+        {
             self.met.note("kept away");
             return Ok(());
         }
@@ -127,6 +134,11 @@ impl Pair {
             }
             if packet.destination.is_ipv6() {
                 self.met.note("on IPv6");
+            }
+            let is_kept = self.ipvs.connection(packet);
+            let is_kept = is_kept.is_some_and(Conn::has_template);
+            if is_kept && self.ipvs.ever_made() == made + 1 {
+                self.met.note("kept with its server");
             }
             let servers = self.ipvs.servers(&slot.key());
             if servers.iter().any(|dest| dest.overloaded) {
@@ -176,6 +188,7 @@ impl Pair {
         });
         self.ipvs.advance(1);
         self.core.advance(1);
+        self.may_keep |= departures::keeps_for_others(&self.ipvs);
         same(format_args!("{packet:?}"), &ipvs, &core)
     }
 
@@ -234,14 +247,20 @@ impl Pair {
         same(format_args!("{command:?}"), &ipvs, &core.map_err(refusal))
     }
 
-    /// Connections of the servers of one service.
+    /// Connections and templates of the servers of one service.
     fn compare_counts(&self, service: &ServiceKey) -> Result<(), String> {
         let servers = self.ipvs.servers(&key(service));
+        let counts = |dest: &&Dest| (dest.active, dest.inactive, dest.persistent);
         let ipvs = servers
             .iter()
-            .map(|dest| (dest.server.address, (dest.active, dest.inactive)))
-            .collect();
-        let core = self.core.counts(service);
+            .map(|dest| (dest.server.address, counts(dest)));
+        let mut ipvs: Vec<_> = ipvs.collect();
+        let mut core = self.core.counts(service);
+        if self.may_keep {
+            for (_, (_, _, templates)) in ipvs.iter_mut().chain(&mut core) {
+                *templates = 0;
+            }
+        }
         same(format_args!("connections of {service}"), &ipvs, &core)
     }
 
@@ -250,10 +269,13 @@ impl Pair {
         for service in self.core.wanted().services() {
             self.compare_counts(&service.key)?;
         }
-        let conns = self.ipvs.conns().iter().filter(|conn| !conn.is_template);
-        let mut flows: Vec<Listed> = conns.map(listed).collect();
-        flows.sort();
-        same(format_args!("flows"), &flows, &self.core.flows())?;
+        let mut ipvs: Vec<Listed> = self.ipvs.conns().iter().map(listed).collect();
+        ipvs.sort();
+        let mut core = self.core.flows();
+        for list in [&mut ipvs, &mut core] {
+            list.retain(|one| !(one.is_template && self.may_keep));
+        }
+        same(format_args!("flows"), &ipvs, &core)?;
         if self.may_miscount {
             return Ok(());
         }

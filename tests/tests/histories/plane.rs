@@ -87,8 +87,21 @@ impl<'a> Plane for View<'a> {
     fn quiesce(&self) {}
 }
 
-/// A flow as it is listed: protocol, client, virtual and server's address, and the name of its state.
-pub(crate) type Listed = (u8, SocketAddr, SocketAddr, SocketAddr, String);
+/// A flow or a template as it is listed.
+#[derive(Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Listed {
+    pub(crate) protocol: u8,
+    pub(crate) client: SocketAddr,
+    pub(crate) virtual_: SocketAddr,
+    /// Of a template, without port.
+    pub(crate) server: SocketAddr,
+    /// The name of its state.
+    pub(crate) state: String,
+    pub(crate) is_template: bool,
+}
+
+/// Active flows of a server, its others, and its templates.
+pub(crate) type Counts = (u64, u64, u64);
 
 impl Core {
     pub(crate) fn new() -> Self {
@@ -243,8 +256,8 @@ impl Core {
         line.load(number as usize % 8)
     }
 
-    /// Active and other flows of a service's servers, in the order of its list.
-    pub(crate) fn counts(&self, key: &ServiceKey) -> Vec<(SocketAddr, (u64, u64))> {
+    /// What the servers of a service have, in the order of its list.
+    pub(crate) fn counts(&self, key: &ServiceKey) -> Vec<(SocketAddr, Counts)> {
         let Some(service) = self.wanted.service(key) else {
             return Vec::new();
         };
@@ -254,8 +267,11 @@ impl Core {
         let count = |address: SocketAddr| {
             let mut dests = ledger.dests().iter();
             let dest = dests.find(|dest| dest.service == number && dest.address == address);
-            let counts = View(&self.memory).flows(dest.unwrap().number);
-            (address, (counts.active().into(), counts.inactive().into()))
+            let number = dest.unwrap().number;
+            let view = View(&self.memory);
+            let counts = view.flows(number);
+            let (active, inactive) = (counts.active().into(), counts.inactive().into());
+            (address, (active, inactive, view.templates(number)))
         };
         let dests = service.destinations.iter();
         dests.map(|dest| count(dest.address)).collect()
@@ -273,23 +289,35 @@ impl Core {
     pub(crate) fn flows(&self) -> Vec<Listed> {
         let lines = (0..BUCKETS * bucket::LINES).filter(|number| number % bucket::LINES != 0);
         let flows = lines.filter_map(|number| read((&self.memory).flow(number)?, number));
-        let flows = flows.filter(|flow| flow.control.state() != state::TEMPLATE);
         let mut listed: Vec<Listed> = flows.map(|flow| self.listed(&flow)).collect();
         listed.sort();
         listed
     }
 
     fn listed(&self, flow: &Flow) -> Listed {
+        let [client, virtual_, mut server] = self.ends(flow);
+        let is_template = flow.control.state() == state::TEMPLATE;
+        if is_template {
+            server.set_port(0);
+        }
+        Listed {
+            protocol: tag(flow.words.client) as u8,
+            client,
+            virtual_,
+            server,
+            state: state::name(flow.control.state()).to_owned(),
+            is_template,
+        }
+    }
+
+    /// Client, virtual and server's endpoint.
+    fn ends(&self, flow: &Flow) -> [SocketAddr; 3] {
         let words = &flow.words;
-        let protocol = tag(words.client) as u8;
-        let name = state::name(flow.control.state()).to_owned();
         if !is_ipv6(words.client) {
-            let ends = [words.client, words.virtual_, words.dest];
-            let [client, virtual_, server] = ends.map(|word| {
+            return [words.client, words.virtual_, words.dest].map(|word| {
                 let end = Endpoint::unpack(word);
                 SocketAddr::from((end.octets(), end.host_port()))
             });
-            return (protocol, client, virtual_, server, name);
         }
         let end =
             |address: Address, port: u16| SocketAddr::from((address.octets(), u16::from_be(port)));
@@ -297,10 +325,11 @@ impl Core {
         let service = (&self.memory).service(ports.service.into()).unwrap();
         let settings = (&self.memory).dest(flow.owner.dest()).unwrap();
         let server_port = Endpoint::unpack(words.dest).port;
-        let client = end(words.address(), ports.client);
-        let virtual_ = end(virtual_address(service), ports.virtual_);
-        let server = end(server_address(settings), server_port);
-        (protocol, client, virtual_, server, name)
+        [
+            end(words.address(), ports.client),
+            end(virtual_address(service), ports.virtual_),
+            end(server_address(settings), server_port),
+        ]
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the model and the core call by different names.
 
+use std::net::SocketAddr;
+
 use ferrovs_model::{
     Destination, Netmask, SchedulerFlags, ServiceKey, ServiceSettings, publish::Figures,
 };
@@ -7,7 +9,7 @@ use ferrovs_tests::ipvs::{Conn, Key, Persistence, Protocol, Refusal, Server, Set
 
 use crate::plane::Listed;
 
-pub(crate) fn wanted(settings: &Settings) -> ServiceSettings {
+pub(crate) fn wanted(settings: &Settings, ipv6: bool) -> ServiceSettings {
     let mut flags = SchedulerFlags::NONE;
     if settings.flags.fallback {
         flags = flags | SchedulerFlags::FALLBACK;
@@ -17,7 +19,11 @@ pub(crate) fn wanted(settings: &Settings) -> ServiceSettings {
     }
     let persistence = |persistence: Persistence| ferrovs_model::Persistence {
         timeout: persistence.timeout as u32,
-        netmask: Netmask::V4(persistence.netmask.into()),
+        netmask: if ipv6 {
+            Netmask::V6(persistence.netmask as u8)
+        } else {
+            Netmask::V4(persistence.netmask.into())
+        },
     };
     ServiceSettings {
         scheduler_flags: flags,
@@ -72,6 +78,17 @@ pub(crate) fn listed(conn: &Conn) -> Listed {
         Protocol::Udp => 17,
         _ => 6,
     };
-    let state = conn.state.to_string();
-    (protocol, conn.client, conn.virtual_, conn.server, state)
+    Listed {
+        protocol,
+        client: conn.client,
+        virtual_: conn.virtual_,
+        // Whatever port a template shows.
+        server: if conn.is_template {
+            SocketAddr::new(conn.server.ip(), 0)
+        } else {
+            conn.server
+        },
+        state: conn.state.to_string(),
+        is_template: conn.is_template,
+    }
 }
