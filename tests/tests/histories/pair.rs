@@ -24,7 +24,7 @@ const IP_HEADER: [u64; 2] = [20, 40];
 /// Milliseconds after which the daemon looks after flows that have ended. A real one does so more often.
 const PAUSE: u64 = 20 * SECOND;
 /// Milliseconds by which the clocks of the two may differ.
-const CLOSE: u64 = SECOND;
+const CLOSE: u64 = 2 * SECOND / 5;
 
 pub(crate) struct Pair {
     ipvs: Ipvs,
