@@ -88,7 +88,8 @@ impl Templates {
                 let was_due = due.seen.last_seen().wrapping_add(due.kept);
                 let kept_on = due.seen.with_last_seen(was_due);
                 if line.compare_exchange(CONTROL, due.seen.0, kept_on.0) {
-                    line.store(KEPT, u64::from(KEPT_ON));
+                    // Not by a mere store: it may have given way to a flow just now.
+                    line.compare_exchange(KEPT, u64::from(due.kept), u64::from(KEPT_ON));
                 }
             }
         }

@@ -8,7 +8,7 @@
 //! not fill the table with what is never evicted.
 
 use super::acquire::acquire;
-use super::ends::is_ipv6;
+use super::ends::{Words, is_ipv6};
 use super::find;
 use super::open::{Outcome, Wish, draft, lock};
 use super::place;
@@ -16,7 +16,7 @@ use super::settle::settle;
 use crate::abi::bucket::{LINES, LOCK};
 use crate::abi::config::{MODES, SYSCTLS, Sysctls};
 use crate::abi::endpoint::{Endpoint, TEMPLATE, tag, with_port};
-use crate::abi::flow::{CLIENT, CONTROL, Control, DEST, KEPT, OWNER, Owner, VIRTUAL};
+use crate::abi::flow::{CLIENT, CONTROL, Control, DEST, KEPT, OWNER, Owner, Phase, VIRTUAL};
 use crate::abi::ipv6::Address;
 use crate::abi::reason::Reason;
 use crate::abi::{dest, service, state};
@@ -98,20 +98,26 @@ fn renew<T: Tables>(tables: &T, template: &Wish) -> u32 {
     let Some(line) = tables.flow(number) else {
         return 0;
     };
-    let dest = Owner(line.load(OWNER)).dest();
-    if !takes(tables, dest) {
-        invalidate(line);
-        return 0;
-    }
+    let mut dest = 0;
     for _ in 0..TRIES {
+        // Read first: if the word is still the same in the end, all that is read in between is the template's,
+        // and not of another flow that has got the line.
         let seen = Control(line.load(CONTROL));
-        if !seen.is_live() {
+        let owner = Owner(line.load(OWNER));
+        let ends = Words::load(line).ends(owner);
+        if !seen.is_live() || ends.client != template.client || ends.virtual_ != template.virtual_ {
+            return 0;
+        }
+        dest = owner.dest();
+        if !takes(tables, dest) {
+            invalidate(line, seen, template.now);
             return 0;
         }
         if line.compare_exchange(CONTROL, seen.0, seen.with_last_seen(template.now).0) {
             return dest;
         }
     }
+    // Others keep renewing it.
     dest
 }
 
@@ -127,15 +133,23 @@ fn takes<T: Tables>(tables: &T, number: u32) -> bool {
     mode & dest::FORWARDS != 0 && !(leaves_resting && mode & dest::RESTS != 0)
 }
 
-/// Makes a template one that is not found. It stays as long as it would have, as in IPVS. The words change
-/// while it lives: a port is in neither its hash nor anything else that its end needs.
+/// Makes a template, whose control word was `seen`, one that is not found. It stays as long as it would have, as
+/// in IPVS. A port is in neither its hash nor anything else that its end needs.
 #[inline(always)]
-fn invalidate<L: Line>(line: L) {
+fn invalidate<L: Line>(line: L, seen: Control, now: u32) {
+    let claimed = seen.claimed(now);
+    if !line.compare_exchange(CONTROL, seen.0, claimed.0) {
+        // It was renewed or ended in the meantime: whoever comes next will see.
+        return;
+    }
     if is_ipv6(line.load(CLIENT)) {
         line.store(DEST, line.load(DEST) | (NOBODY as u64) << 48);
     } else {
         line.store(VIRTUAL, with_port(line.load(VIRTUAL), NOBODY));
     }
+    let (state, last_seen) = (seen.state(), seen.last_seen());
+    let live = Control::new(Phase::Live, state, claimed.generation(), last_seen);
+    line.store(CONTROL, live.0);
 }
 
 /// Makes the template.
