@@ -6,10 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ferrovs_lab::{
-    CLIENT, Hook, VIP,
-    udp::{UdpServer, ask},
-};
+use ferrovs_lab::{CLIENT, Hook, VIP, udp::ask};
 
 use crate::stage::Stage;
 
@@ -33,14 +30,7 @@ fn stays(hook: Hook) {
     stage.add_service("-u", PORT);
     stage.ipvsadm(&format!("-E -u {VIP}:{PORT} -s rr -p 3"));
     stage.ipvsadm("--set 0 0 1");
-    let servers = &stage.topology.servers;
-    let _answering: Vec<_> = servers
-        .iter()
-        .map(|server| {
-            let address = SocketAddrV4::new(server.address, PORT);
-            UdpServer::start(&server.namespace, address).unwrap()
-        })
-        .collect();
+    let _answering = stage.answer_datagrams(PORT);
     let client = &stage.topology.client;
     let service = SocketAddrV4::new(VIP, PORT);
     let first: Ipv4Addr = ask(client, service, 40_001, b"first").unwrap();

@@ -3,7 +3,7 @@
 use std::{
     env,
     fs::File,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddrV4},
     path::PathBuf,
     process::Output,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -11,9 +11,10 @@ use std::{
 
 use ferrovs_kernel::DataPlane;
 use ferrovs_lab::{
-    Capture, Daemon, Hook, Record, Topology, WebServers,
+    Capture, Daemon, Hook, RealServer, Record, Topology, WebServers,
     capture::{Packet, Tally},
     http,
+    udp::UdpServer,
 };
 
 use ferrovs_tests::{ferrovs, need_root, network};
@@ -102,6 +103,16 @@ impl Stage {
     /// What all daemons of this director have written.
     pub(crate) fn log(&self) -> PathBuf {
         self.topology.directory().join("daemon.log")
+    }
+
+    /// Has every server answer datagrams to this port.
+    pub(crate) fn answer_datagrams(&self, port: u16) -> Vec<UdpServer> {
+        let servers = self.topology.servers.iter();
+        let answer = |server: &RealServer| {
+            let address = SocketAddrV4::new(server.address, port);
+            UdpServer::start(&server.namespace, address).unwrap()
+        };
+        servers.map(answer).collect()
     }
 
     /// A service of the virtual address, and all servers; `-t` or `-u`.

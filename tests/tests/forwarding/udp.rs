@@ -3,11 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use ferrovs_lab::{
-    CLIENT, Capture, Hook, VIP,
-    capture::Packet,
-    udp::{UdpServer, ask},
-};
+use ferrovs_lab::{CLIENT, Capture, Hook, VIP, capture::Packet, udp::ask};
 
 use crate::{demonstration::figures, stage::Stage};
 
@@ -28,13 +24,7 @@ fn datagrams(hook: Hook) {
     stage.start_daemon();
     stage.add_service("-u", PORT);
     let servers = &stage.topology.servers;
-    let _answering: Vec<_> = servers
-        .iter()
-        .map(|server| {
-            let address = SocketAddrV4::new(server.address, PORT);
-            UdpServer::start(&server.namespace, address).unwrap()
-        })
-        .collect();
+    let _answering = stage.answer_datagrams(PORT);
     let captures: Vec<_> = servers
         .iter()
         .map(|server| Capture::start(&server.namespace, "eth0").unwrap())
