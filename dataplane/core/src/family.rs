@@ -10,7 +10,7 @@ use crate::flow::ends::{Words, server_address, virtual_address};
 use crate::flow::tcp::Direction;
 use crate::flow::way_back::{learn, learn_ipv6};
 use crate::frame::Frame;
-use crate::nat::{self, Rewrite, RewriteIpv6};
+use crate::nat::{Rewrite, RewriteIpv6};
 use crate::side::{self, Side};
 use crate::tables::Tables;
 use crate::wire::{self, Link, Packet, Parsed, ipv6};
@@ -128,7 +128,7 @@ impl Family for Ipv4 {
             source: Endpoint::unpack(source),
             destination: Endpoint::unpack(destination),
         };
-        nat::rewrite(frame, packet, new)
+        frame.rewrite(packet.headers(), new)
     }
 }
 
@@ -229,6 +229,6 @@ impl Family for Ipv6 {
                 }
             }
         };
-        nat::rewrite_ipv6(frame, packet, new)
+        frame.rewrite_ipv6(packet.headers(), new)
     }
 }

@@ -3,6 +3,7 @@
 //! Contract for implementers: `load` acquires and `store` releases, read-modify-write operations are
 //! sequentially consistent; a line stays valid while it is held; indices out of range give `None`.
 
+use crate::abi::flow::Control;
 use crate::abi::ipv6::{Address, EndpointKey, NeighbourKey};
 use crate::abi::pointer::{Pointer, PointerKey};
 use crate::abi::reason::Reason;
@@ -11,6 +12,7 @@ use crate::flow::find::tagged;
 use crate::flow::open::{Outcome, Wish, open};
 use crate::flow::persist::persist;
 use crate::flow::reserve::point;
+use crate::flow::retire::take;
 use crate::flow::schedule::choose;
 use crate::sched::scan::{Search, step};
 use crate::sched::search::below;
@@ -219,6 +221,14 @@ pub trait Tables {
         Self: Sized,
     {
         point(self, older, key, pointer)
+    }
+
+    /// Ends a flow and claims its line: [`crate::flow::retire::take`].
+    fn take(&self, number: u32, seen: Control, now: u32) -> bool
+    where
+        Self: Sized,
+    {
+        take(self, number, seen, now)
     }
 
     /// Opens a flow: [`crate::flow::open::open`].

@@ -13,6 +13,7 @@ use aya_ebpf::helpers::{
     bpf_ktime_get_coarse_ns, bpf_loop,
 };
 use aya_ebpf::macros::btf_map;
+use ferrovs_core::abi::flow::Control;
 use ferrovs_core::abi::ipv6::{Address, EndpointKey, HIDDEN, NeighbourKey};
 use ferrovs_core::abi::pointer::{Pointer, PointerKey};
 use ferrovs_core::abi::{
@@ -22,6 +23,7 @@ use ferrovs_core::flow::find::tagged;
 use ferrovs_core::flow::open::{Outcome, Wish, open};
 use ferrovs_core::flow::persist::persist;
 use ferrovs_core::flow::reserve::point;
+use ferrovs_core::flow::retire::take;
 use ferrovs_core::flow::schedule::choose;
 use ferrovs_core::sched::scan::{Search, step};
 use ferrovs_core::sched::search::below;
@@ -294,6 +296,11 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn take(&self, number: u32, seen: Control, now: u32) -> bool {
+        ferrovs_take(number, seen.0, now) != 0
+    }
+
+    #[inline(always)]
     fn open(&self, wish: Wish) -> Outcome {
         let Address([first, second]) = wish.address;
         let rest = pack_rest(&wish);
@@ -401,6 +408,14 @@ fn unpack(client: u64, virtual_: u64, rest: u64, address: Address) -> Wish {
 extern "C" fn ferrovs_tagged(bucket: u32, tag: u32, first: u64, second: u64) -> u32 {
     let maps = Maps::new(core::ptr::null_mut());
     tagged(&maps, bucket, tag, first, second)
+}
+
+/// [`take`]: not zero if the line is the caller's now.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_take(number: u32, seen: u64, now: u32) -> u64 {
+    let maps = Maps::new(core::ptr::null_mut());
+    u64::from(take(&maps, number, Control(seen), now))
 }
 
 /// [`below`].
