@@ -20,6 +20,7 @@ use crate::flow::touch::touch;
 use crate::flow::{Flow, find, is_expired, place, retire};
 use crate::frame::Frame;
 use crate::hop::{self, Hop};
+use crate::method;
 use crate::nat;
 use crate::side::Side;
 use crate::tables::{Line, Tables, count};
@@ -177,11 +178,13 @@ fn decide<A: Family, F: Frame, T: Tables>(
     let (flow, hop, direction) = match side {
         Side::Client(service) => {
             let flow = case.client_flow(service, opened, wish)?;
-            (
-                flow,
-                case.hop_to_server(&flow, service, wish)?,
-                Direction::ToServer,
-            )
+            let hop = case.hop_to_server(&flow, service, wish)?;
+            let direction = if flow.words.is_one_way() {
+                Direction::OneWay
+            } else {
+                Direction::ToServer
+            };
+            (flow, hop, direction)
         }
         Side::Server(entry) => {
             let flow = case.server_flow(entry)?;
@@ -191,7 +194,11 @@ fn decide<A: Family, F: Frame, T: Tables>(
             (flow, case.hop_to_client(&flow)?, Direction::ToClient)
         }
     };
-    case.keep_books(&flow, direction)?;
+    case.keep_books(&flow, &hop, direction)?;
+    if direction == Direction::OneWay {
+        return method::forward::<A, F, T>(frame, tables, &packet, &flow, &hop)
+            .ok_or(Leave::Foreign);
+    }
     if hop.trusted {
         nat::readdress(frame, packet.link, &hop).ok_or(Leave::Foreign)?;
     }
@@ -301,8 +308,14 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
     #[inline(always)]
     fn begins_anew(&self, flow: &Flow) -> bool {
         let sysctls = self.sysctls();
-        let over = matches!(flow.control.state(), state::TIME_WAIT | state::CLOSE);
-        if over && sysctls.conn_reuse_mode() != 0 && !flow.owner.has(Owner::KEPT) {
+        let mode = sysctls.conn_reuse_mode();
+        let over = match flow.control.state() {
+            state::TIME_WAIT | state::CLOSE => mode != 0,
+            // The client has finished; whether the server has, cannot be seen from here.
+            state::FIN_WAIT => mode & 2 != 0 && flow.words.is_one_way(),
+            _ => false,
+        };
+        if over && !flow.owner.has(Owner::KEPT) {
             return true;
         }
         sysctls.expire_nodest_conn()
@@ -323,10 +336,23 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
     fn hop_to_server(&self, flow: &Flow, service: u16, wish: &mut Wish) -> Result<Hop, Leave> {
         match self.tables.dest(flow.owner.dest()) {
             Some(line) if line.load(dest::MODE) & dest::FORWARDS != 0 => {
-                self.hop(line.load(dest::NEXT_HOP) as u32, 0)
+                let way = line.load(dest::NEXT_HOP);
+                if way & dest::LOCAL != 0 && flow.words.is_one_way() {
+                    return self.up();
+                }
+                self.hop(way as u32, 0)
             }
             _ if self.sysctls().expire_nodest_conn() => Err(self.replace(flow, service, wish)),
             _ => Err(Leave::Drop(Reason::DestinationGone)),
+        }
+    }
+
+    /// The way to a server on the director. XDP leaves the packet to tc, behind which the stack is.
+    #[inline(always)]
+    fn up(&self) -> Result<Hop, Leave> {
+        match self.arrival.hook {
+            Hook::Xdp => Err(Leave::Defer),
+            Hook::Tc => Ok(Hop::LOCAL),
         }
     }
 
@@ -355,8 +381,8 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
 
     /// State and counters. Nothing before this has changed anything about an existing flow.
     #[inline(always)]
-    fn keep_books(&self, flow: &Flow, direction: Direction) -> Result<(), Leave> {
-        if self.packet.ttl <= 1 {
+    fn keep_books(&self, flow: &Flow, hop: &Hop, direction: Direction) -> Result<(), Leave> {
+        if self.packet.ttl <= 1 && !hop.is_local() {
             return Err(Leave::Drop(Reason::TtlExceeded));
         }
         let line = self.tables.flow(flow.number).ok_or(Leave::Foreign)?;
@@ -365,7 +391,7 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
         }
         if let Some(counters) = self.tables.traffic(flow.owner.dest()) {
             let (packets, bytes) = match direction {
-                Direction::ToServer => (dest::IN_PACKETS, dest::IN_BYTES),
+                Direction::ToServer | Direction::OneWay => (dest::IN_PACKETS, dest::IN_BYTES),
                 Direction::ToClient => (dest::OUT_PACKETS, dest::OUT_BYTES),
             };
             counters.add_local(packets, 1);

@@ -10,7 +10,7 @@ use crate::flow::ends::{Words, server_address, virtual_address};
 use crate::flow::tcp::Direction;
 use crate::flow::way_back::{learn, learn_ipv6};
 use crate::frame::Frame;
-use crate::nat::{Rewrite, RewriteIpv6};
+use crate::nat::{self, Rewrite, RewriteIpv6};
 use crate::side::{self, Side};
 use crate::tables::Tables;
 use crate::wire::{self, Link, Packet, Parsed, ipv6};
@@ -51,6 +51,9 @@ pub trait Family {
 
     /// The way back to the client of a flow that does not know it yet.
     fn way_back<T: Tables>(tables: &T, flow: &Flow, client: Self::Client) -> WayBack;
+
+    /// Takes one from the packet's TTL or hop limit, and mends the header's checksum.
+    fn age<F: Frame>(frame: &mut F, packet: &Packet) -> Option<()>;
 
     /// Gives the packet the addresses and ports that its flow has for this direction.
     fn rewrite<F: Frame, T: Tables>(
@@ -112,6 +115,11 @@ impl Family for Ipv4 {
     }
 
     #[inline(always)]
+    fn age<F: Frame>(frame: &mut F, packet: &Packet) -> Option<()> {
+        nat::age(frame, packet.network())
+    }
+
+    #[inline(always)]
     fn rewrite<F: Frame, T: Tables>(
         frame: &mut F,
         _: &T,
@@ -121,7 +129,7 @@ impl Family for Ipv4 {
     ) -> Option<()> {
         let words = &flow.words;
         let (source, destination) = match direction {
-            Direction::ToServer => (words.local, words.dest),
+            Direction::ToServer | Direction::OneWay => (words.local, words.dest),
             Direction::ToClient => (words.virtual_, words.client),
         };
         let new = Rewrite {
@@ -204,6 +212,11 @@ impl Family for Ipv6 {
     }
 
     #[inline(always)]
+    fn age<F: Frame>(frame: &mut F, packet: &Packet) -> Option<()> {
+        nat::age_ipv6(frame, packet.network())
+    }
+
+    #[inline(always)]
     fn rewrite<F: Frame, T: Tables>(
         frame: &mut F,
         tables: &T,
@@ -213,7 +226,7 @@ impl Family for Ipv6 {
     ) -> Option<()> {
         let ports = flow.words.ports();
         let new = match direction {
-            Direction::ToServer => RewriteIpv6 {
+            Direction::ToServer | Direction::OneWay => RewriteIpv6 {
                 place: ipv6::DESTINATION,
                 address: server_address(tables.dest(flow.owner.dest())?),
                 source: ports.local,

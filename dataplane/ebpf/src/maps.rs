@@ -84,8 +84,10 @@ static WANTED: Sparse<u64, [u8; WANTED_CHUNK], 16_384> = Sparse::new();
 /// Bytes in a chunk of [`WANTED`]: with key and bucket links just below 4 KiB.
 const WANTED_CHUNK: usize = 3968;
 
-const AF_INET: u8 = 2;
-const AF_INET6: u8 = 10;
+/// Address family IPv4, as the kernel numbers it.
+pub const AF_INET: u32 = 2;
+/// Address family IPv6.
+pub const AF_INET6: u32 = 10;
 /// `BPF_FIB_LKUP_RET_SUCCESS`.
 const FOUND: i64 = 0;
 /// `BPF_FIB_LKUP_RET_NO_NEIGH`: route found, neighbour unknown.
@@ -218,7 +220,7 @@ impl Tables for Maps {
     fn route(&self, destination: u32, interface: u32) -> Option<Route> {
         // SAFETY: a plain C struct of integers, for which zero is a value.
         let mut params: bpf_fib_lookup = unsafe { zeroed() };
-        params.family = AF_INET;
+        params.family = AF_INET as u8;
         params.ifindex = interface;
         params.__bindgen_anon_4.ipv4_dst = destination;
         let size = size_of::<bpf_fib_lookup>() as i32;
@@ -238,15 +240,9 @@ impl Tables for Maps {
     fn route_ipv6(&self, destination: Address, interface: u32) -> Option<RouteIpv6> {
         // SAFETY: a plain C struct of integers, for which zero is a value.
         let mut params: bpf_fib_lookup = unsafe { zeroed() };
-        params.family = AF_INET6;
+        params.family = AF_INET6 as u8;
         params.ifindex = interface;
-        let Address([first, second]) = destination;
-        params.__bindgen_anon_4.ipv6_dst = [
-            first as u32,
-            (first >> 32) as u32,
-            second as u32,
-            (second >> 32) as u32,
-        ];
+        params.__bindgen_anon_4.ipv6_dst = destination.words();
         let size = size_of::<bpf_fib_lookup>() as i32;
         // SAFETY: context and parameters are valid and of the size that is named.
         let answer = unsafe { fib_lookup(self.0, &mut params, size, 0) };

@@ -23,7 +23,7 @@ use tracing::warn;
 
 use crate::{
     Maps,
-    net::{Snapshot, Way},
+    net::{Place, Snapshot, Way},
 };
 
 /// Rounds of the sweeper that must meet no flow with a number before it is free: one may have been
@@ -157,15 +157,19 @@ impl NextHops {
         Ok(())
     }
 
-    /// Writes into each destination's line the number of the way to it; 0: none.
-    pub(crate) fn lead(&self, maps: &Maps, dests: impl Iterator<Item = (u32, Option<Way>)>) {
-        for (dest, way) in dests {
-            let number = way.and_then(|way| self.numbers.get(&way)).copied();
-            let number = u64::from(number.unwrap_or(0));
+    /// Writes into each destination's line the number of the way to it (0: none), or that it is here.
+    pub(crate) fn lead(&self, maps: &Maps, dests: impl Iterator<Item = (u32, Place)>) {
+        for (dest, place) in dests {
+            let number = |way| self.numbers.get(&way).copied().unwrap_or(0);
+            let word = match place {
+                Place::Nowhere => 0,
+                Place::Here => dest::LOCAL,
+                Place::Away { way, .. } => u64::from(number(way)),
+            };
             if let Some(line) = maps.dest(dest)
-                && line.load(dest::NEXT_HOP) != number
+                && line.load(dest::NEXT_HOP) != word
             {
-                line.store(dest::NEXT_HOP, number);
+                line.store(dest::NEXT_HOP, word);
             }
         }
     }

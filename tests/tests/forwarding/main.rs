@@ -10,6 +10,7 @@
 mod changes;
 mod cleanup;
 mod demonstration;
+mod direct;
 mod faults;
 mod ipv6;
 mod load;

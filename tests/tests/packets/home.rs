@@ -49,7 +49,9 @@ impl Action {
         match verdict {
             Verdict::Pass | Verdict::Defer => Self::Pass,
             Verdict::Drop => Self::Drop,
-            Verdict::Transmit { .. } | Verdict::Resolve { .. } => Self::Redirect,
+            Verdict::Transmit { .. } | Verdict::Resolve { .. } | Verdict::Hand { .. } => {
+                Self::Redirect
+            }
         }
     }
 }

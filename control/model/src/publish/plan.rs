@@ -271,6 +271,8 @@ fn add_dests<'a, P: Plane>(
                 present: true,
                 limits: 0,
                 rests: false,
+                forwarding: dest.forwarding,
+                answers: false,
                 idle_since: None,
                 born: counted,
                 zero: counted,
@@ -297,7 +299,7 @@ fn endpoints<P: Plane>(plane: &P, ledger: &mut Ledger) -> (BTreeMap<u64, u64>, E
     // the endpoint alone, so that one is named. It has the endpoint's oldest destination, for as long
     // as it has such flows, whatever the ages of the services.
     let mut owners = BTreeMap::new();
-    for dest in &ledger.dests {
+    for dest in ledger.dests.iter().filter(|dest| dest.answers) {
         let key = Key::real(dest.endpoint, protocols[&dest.service]);
         let owner = *owners.entry(key).or_insert(dest.service);
         if owner != dest.service {

@@ -36,6 +36,9 @@ pub(super) fn reserve<T: Tables>(tables: &T, number: u32) -> bool {
     let Some(settings) = tables.dest(Owner(line.load(OWNER)).dest()) else {
         return false;
     };
+    if Words::load(line).is_one_way() {
+        return true;
+    }
     // The flows of the service that had the server first may be older than the sharing, and have no
     // pointer.
     let older = match side::real(tables, config, settings, tag(line.load(CLIENT))) {

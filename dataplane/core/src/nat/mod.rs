@@ -73,6 +73,28 @@ pub fn rewrite<F: Frame>(frame: &mut F, headers: Headers, new: Rewrite) -> Optio
     frame.change_checksum(checksum_field(headers), change)
 }
 
+/// Takes one from the TTL of an IPv4 packet, whose header is at `network`, that is not rewritten otherwise.
+#[inline(always)]
+pub fn age<F: Frame>(frame: &mut F, network: usize) -> Option<()> {
+    let field = network + ipv4::TTL;
+    let [ttl, protocol, c0, c1] = frame.read_u32(field)?.to_ne_bytes();
+    let old = u16::from_ne_bytes([ttl, protocol]);
+    let new = u16::from_ne_bytes([ttl.wrapping_sub(1), protocol]);
+    let sum = checksum::apply(
+        u16::from_ne_bytes([c0, c1]),
+        checksum::difference(old as u32, new as u32),
+    );
+    frame.write_u32(field, new as u32 | (sum as u32) << 16)
+}
+
+/// Takes one from the hop limit of an IPv6 packet.
+#[inline(always)]
+pub fn age_ipv6<F: Frame>(frame: &mut F, network: usize) -> Option<()> {
+    let field = network + ipv6::NEXT_AND_LIMIT;
+    let [next, limit] = frame.read_u16(field)?.to_ne_bytes();
+    frame.write_u16(field, u16::from_ne_bytes([next, limit.wrapping_sub(1)]))
+}
+
 /// What becomes of an IPv6 packet. One of its addresses is the client's, which stays.
 #[derive(Clone, Copy)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
@@ -100,9 +122,7 @@ pub fn rewrite_ipv6<F: Frame>(frame: &mut F, headers: Headers, new: RewriteIpv6)
     let old_ports = frame.read_u32(headers.transport)?;
     frame.write_u32(headers.transport, new_ports)?;
 
-    let field = headers.network + ipv6::NEXT_AND_LIMIT;
-    let [next, limit] = frame.read_u16(field)?.to_ne_bytes();
-    frame.write_u16(field, u16::from_ne_bytes([next, limit.wrapping_sub(1)]))?;
+    age_ipv6(frame, headers.network)?;
 
     let change = ChecksumChange {
         addresses,
