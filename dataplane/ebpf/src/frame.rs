@@ -6,11 +6,18 @@
 use core::arch::asm;
 
 use aya_ebpf::bindings::{__sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, xdp_md};
-use aya_ebpf::helpers::{bpf_csum_update, bpf_l4_csum_replace};
+use aya_ebpf::helpers::{
+    bpf_csum_update, bpf_l4_csum_replace, bpf_skb_load_bytes, bpf_xdp_load_bytes,
+};
 use aya_ebpf::programs::{TcContext, XdpContext};
+use ferrovs_core::abi::answer::Request;
+use ferrovs_core::answer::{Question, answer};
 use ferrovs_core::frame::{ChecksumChange, Frame};
 use ferrovs_core::nat::checksum;
+use ferrovs_core::tables::Tables;
 use ferrovs_core::wire::ipv6::{self, Upper, skip};
+
+use crate::maps::Maps;
 
 /// Highest offset that is ever touched: Ethernet with tag, IPv6 with extension headers, TCP.
 const REACH: usize = 18 + ipv6::HEADER + ipv6::EXTENSIONS + 20;
@@ -121,6 +128,22 @@ impl<const VARYING: bool> Frame for XdpFrame<'_, VARYING> {
     }
 
     #[inline(always)]
+    fn copy(&self, offset: usize, to: &mut [u8]) -> Option<()> {
+        let (start, length) = (to.as_mut_ptr().cast(), to.len() as u32);
+        // SAFETY: plain helper call on the program's own context; `to` has room for so many bytes.
+        match unsafe { bpf_xdp_load_bytes(self.0.ctx, offset as u32, start, length) } {
+            0 => Some(()),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    fn answer<T: Tables>(&self, _: &T, question: Question) {
+        let (network, interface) = (question.network as u64, u64::from(question.interface));
+        ferrovs_answer_xdp(self.0.ctx, network, interface, question.request.0);
+    }
+
+    #[inline(always)]
     fn change_checksum(&mut self, offset: usize, change: ChecksumChange) -> Option<()> {
         let old = self.read_u16(offset)?;
         self.write_u16(offset, checksum::change(old, change))
@@ -186,6 +209,22 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
     }
 
     #[inline(always)]
+    fn copy(&self, offset: usize, to: &mut [u8]) -> Option<()> {
+        let (start, length) = (to.as_mut_ptr().cast(), to.len() as u32);
+        // SAFETY: as at XDP.
+        match unsafe { bpf_skb_load_bytes(self.0.cast(), offset as u32, start, length) } {
+            0 => Some(()),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    fn answer<T: Tables>(&self, _: &T, question: Question) {
+        let (network, interface) = (question.network as u64, u64::from(question.interface));
+        ferrovs_answer_tc(self.0, network, interface, question.request.0);
+    }
+
+    #[inline(always)]
     fn change_checksum(&mut self, offset: usize, change: ChecksumChange) -> Option<()> {
         // A field size of zero, or-ed in, means that `to` is a difference.
         let zero = if change.zero_is_none {
@@ -216,7 +255,7 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
     }
 }
 
-// Global functions, which the verifier judges once, by themselves: [`skip`].
+// Global functions, which the verifier judges once, by themselves: [`skip`] and [`answer`].
 
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -233,4 +272,45 @@ extern "C" fn ferrovs_skip_xdp(ctx: *mut xdp_md, offset: u64, next: u64) -> u64 
 #[inline(never)]
 extern "C" fn ferrovs_skip_tc(skb: *mut __sk_buff, offset: u64, next: u64) -> u64 {
     skip(&SkbFrame::<true>(skb), offset as usize, next as u8).pack()
+}
+
+/// [`answer`]: `network`, `interface` and `request` are those of a [`Question`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_answer_xdp(
+    ctx: *mut xdp_md,
+    network: u64,
+    interface: u64,
+    request: u64,
+) -> u64 {
+    let context = XdpContext::new(ctx);
+    let frame = XdpFrame::<true>::new(&context);
+    let question = question(network, interface, request);
+    answer(&frame, &Maps::new(ctx.cast()), question);
+    0
+}
+
+/// As [`ferrovs_answer_xdp`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_answer_tc(
+    skb: *mut __sk_buff,
+    network: u64,
+    interface: u64,
+    request: u64,
+) -> u64 {
+    let frame = SkbFrame::<true>(skb);
+    let question = question(network, interface, request);
+    answer(&frame, &Maps::new(skb.cast()), question);
+    0
+}
+
+#[inline(always)]
+fn question(network: u64, interface: u64, request: u64) -> Question {
+    Question {
+        // No link header is longer (at most 18 bytes), and the verifier sees it.
+        network: network as usize & 31,
+        interface: interface as u32,
+        request: Request(request),
+    }
 }

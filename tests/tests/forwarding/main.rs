@@ -20,3 +20,4 @@ mod restarts;
 mod stage;
 mod transfers;
 mod udp;
+mod unserved;

@@ -9,6 +9,7 @@
 //! [`LAYOUT`] changes whenever any of this changes in a way that an older program or daemon would
 //! misread.
 
+pub mod answer;
 pub mod bucket;
 pub mod config;
 pub mod dest;
@@ -26,7 +27,7 @@ pub mod state;
 
 /// Version of the table layout, word [`config::LAYOUT`] of the configuration.
 /// A daemon refuses tables that carry another one.
-pub const LAYOUT: u64 = 6;
+pub const LAYOUT: u64 = 7;
 
 /// Words in a line.
 pub const WORDS: usize = 8;
