@@ -13,7 +13,7 @@ use crate::frame::Frame;
 use crate::nat::{self, Rewrite, RewriteIpv6};
 use crate::side::{self, Side};
 use crate::tables::Tables;
-use crate::wire::{self, Link, Packet, Parsed, ipv6};
+use crate::wire::{self, Link, Packet, Parsed, ipv4, ipv6};
 
 /// An address family. No value of it is ever made.
 pub trait Family {
@@ -44,6 +44,15 @@ pub trait Family {
         tables: &T,
         packet: &Packet,
         flow: &Flow,
+    ) -> bool;
+
+    /// Whether a route leads through the director to where the packet at offset `network` goes, which came in
+    /// by `interface`.
+    fn is_routed<F: Frame, T: Tables>(
+        frame: &F,
+        tables: &T,
+        network: usize,
+        interface: u32,
     ) -> bool;
 
     /// The client's address as a [`crate::flow::open::Wish`] has it.
@@ -101,6 +110,17 @@ impl Family for Ipv4 {
     #[inline(always)]
     fn is_from_server<F: Frame, T: Tables>(_: &F, _: &T, _: &Packet, _: &Flow) -> bool {
         true
+    }
+
+    #[inline(always)]
+    fn is_routed<F: Frame, T: Tables>(
+        frame: &F,
+        tables: &T,
+        network: usize,
+        interface: u32,
+    ) -> bool {
+        let destination = frame.read_u32(network + ipv4::DESTINATION);
+        destination.is_some_and(|address| tables.route(address, interface).is_some())
     }
 
     #[inline(always)]
@@ -197,6 +217,17 @@ impl Family for Ipv6 {
             (Some(settings), Some(source)) => server_address(settings) == source,
             _ => false,
         }
+    }
+
+    #[inline(always)]
+    fn is_routed<F: Frame, T: Tables>(
+        frame: &F,
+        tables: &T,
+        network: usize,
+        interface: u32,
+    ) -> bool {
+        let destination = ipv6::address(frame, network + ipv6::DESTINATION);
+        destination.is_some_and(|address| tables.route_ipv6(address, interface).is_some())
     }
 
     #[inline(always)]

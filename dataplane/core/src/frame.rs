@@ -4,7 +4,9 @@
 //! the frame returns `None` and changes nothing. Integers are returned as the native integer whose
 //! memory bytes are the wire's.
 
+use crate::answer::{Question, answer};
 use crate::nat::{Rewrite, RewriteIpv6, rewrite, rewrite_ipv6};
+use crate::tables::Tables;
 use crate::wire::Headers;
 use crate::wire::ipv6::{Upper, skip};
 
@@ -68,6 +70,16 @@ pub trait Frame {
         rewrite_ipv6(self, headers, new)
     }
 
+    /// Copies the bytes from `offset` on to `to`, as many as it has, at least one.
+    fn copy(&self, offset: usize, to: &mut [u8]) -> Option<()>;
+    /// Has the packet's sender told what became of it: [`crate::answer::answer`]. The eBPF programs make it a
+    /// function that the kernel's verifier judges by itself.
+    fn answer<T: Tables>(&self, tables: &T, question: Question)
+    where
+        Self: Sized,
+    {
+        answer(self, tables, question);
+    }
     /// Applies a change to the layer-4 checksum at `offset`. The last thing done to a frame: where the
     /// kernel keeps the checksum half computed (CHECKSUM_PARTIAL), only the kernel can do it right.
     fn change_checksum(&mut self, offset: usize, change: ChecksumChange) -> Option<()>;

@@ -23,6 +23,7 @@
 )]
 
 pub mod abi;
+pub mod answer;
 pub mod director;
 pub mod family;
 pub mod flow;

@@ -8,12 +8,14 @@ use crate::abi::ipv6::{Address, EndpointKey, NeighbourKey};
 use crate::abi::pointer::{Pointer, PointerKey};
 use crate::abi::reason::Reason;
 use crate::abi::{dest, next_hop};
+use crate::answer::Question;
 use crate::flow::find::tagged;
 use crate::flow::open::{Outcome, Wish, open};
 use crate::flow::persist::persist;
 use crate::flow::reserve::point;
 use crate::flow::retire::take;
 use crate::flow::schedule::choose;
+use crate::frame::Frame;
 use crate::sched::scan::{Search, step};
 use crate::sched::search::below;
 
@@ -166,6 +168,23 @@ pub trait Tables {
 
     /// The same to an IPv6 address.
     fn route_ipv6(&self, destination: Address, interface: u32) -> Option<RouteIpv6>;
+
+    // A home that forwards no packets answers none either.
+
+    /// How often a source was answered lately: an [`crate::abi::answer::Allowance`]. An IPv4 address is mapped
+    /// into IPv6 (RFC 4291, section 2.5.5.2).
+    fn answered(&self, _source: Address) -> u64 {
+        0
+    }
+
+    /// Remembers it. CPUs that do so at once may forget each other's answers.
+    fn set_answered(&self, _source: Address, _allowance: u64) {}
+
+    /// Asks the daemon to answer the packet in `frame`, and to quote as much of it as the request says; false if
+    /// it cannot be asked.
+    fn ask<F: Frame>(&self, _frame: &F, _question: Question) -> bool {
+        false
+    }
 
     // The core calls some of its own functions by way of its home, because the eBPF programs must call
     // them differently: as functions that the verifier judges by themselves, or from `bpf_loop`.

@@ -6,14 +6,21 @@
 use core::arch::asm;
 
 use aya_ebpf::bindings::{__sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, xdp_md};
-use aya_ebpf::helpers::{bpf_csum_update, bpf_l4_csum_replace};
+use aya_ebpf::helpers::{
+    bpf_csum_update, bpf_l4_csum_replace, bpf_skb_load_bytes, bpf_xdp_load_bytes,
+};
 use aya_ebpf::programs::{TcContext, XdpContext};
-use ferrovs_core::frame::{ChecksumChange, Frame};
+use ferrovs_core::abi::answer::Request;
 use ferrovs_core::abi::endpoint::{Endpoint, tag};
 use ferrovs_core::abi::ipv6::Address;
+use ferrovs_core::answer::{Question, answer};
+use ferrovs_core::frame::{ChecksumChange, Frame};
 use ferrovs_core::nat::{Rewrite, RewriteIpv6, checksum, rewrite, rewrite_ipv6};
+use ferrovs_core::tables::Tables;
 use ferrovs_core::wire::Headers;
 use ferrovs_core::wire::ipv6::{self, Upper, skip};
+
+use crate::maps::Maps;
 
 /// Highest offset that is ever touched: Ethernet with tag, IPv6 with extension headers, TCP.
 const REACH: usize = 18 + ipv6::HEADER + ipv6::EXTENSIONS + 20;
@@ -148,6 +155,22 @@ impl<const VARYING: bool> Frame for XdpFrame<VARYING> {
     }
 
     #[inline(always)]
+    fn copy(&self, offset: usize, to: &mut [u8]) -> Option<()> {
+        let (start, length) = (to.as_mut_ptr().cast(), to.len() as u32);
+        // SAFETY: plain helper call on the program's own context; `to` has room for so many bytes.
+        match unsafe { bpf_xdp_load_bytes(self.0, offset as u32, start, length) } {
+            0 => Some(()),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    fn answer<T: Tables>(&self, _: &T, question: Question) {
+        let (network, interface) = (question.network as u64, u64::from(question.interface));
+        ferrovs_answer_xdp(self.0, network, interface, question.request.0);
+    }
+
+    #[inline(always)]
     fn change_checksum(&mut self, offset: usize, change: ChecksumChange) -> Option<()> {
         let old = self.read_u16(offset)?;
         self.write_u16(offset, checksum::change(old, change))
@@ -222,6 +245,22 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
     fn rewrite_ipv6(&mut self, headers: Headers, new: RewriteIpv6) -> Option<()> {
         let [first, second, rest, ports] = pack_ipv6(headers, new);
         done(ferrovs_rewrite_ipv6_tc(self.0, first, second, rest, ports))
+    }
+
+    #[inline(always)]
+    fn copy(&self, offset: usize, to: &mut [u8]) -> Option<()> {
+        let (start, length) = (to.as_mut_ptr().cast(), to.len() as u32);
+        // SAFETY: as at XDP.
+        match unsafe { bpf_skb_load_bytes(self.0.cast(), offset as u32, start, length) } {
+            0 => Some(()),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    fn answer<T: Tables>(&self, _: &T, question: Question) {
+        let (network, interface) = (question.network as u64, u64::from(question.interface));
+        ferrovs_answer_tc(self.0, network, interface, question.request.0);
     }
 
     #[inline(always)]
@@ -306,8 +345,19 @@ fn done(answer: u64) -> Option<()> {
     if answer == 0 { None } else { Some(()) }
 }
 
+/// What [`answer`] is told, from plain numbers.
+#[inline(always)]
+fn question(network: u64, interface: u64, request: u64) -> Question {
+    Question {
+        // No link header is longer (at most 18 bytes), and the verifier sees it.
+        network: network as usize & 31,
+        interface: interface as u32,
+        request: Request(request),
+    }
+}
+
 macro_rules! functions {
-    ($context:ty, $frame:ident, $skip:ident, $rewrite:ident, $rewrite_ipv6:ident) => {
+    ($context:ty, $frame:ident, $skip:ident, $rewrite:ident, $rewrite_ipv6:ident, $answer:ident) => {
         /// [`skip`].
         #[unsafe(no_mangle)]
         #[inline(never)]
@@ -336,6 +386,24 @@ macro_rules! functions {
             let (headers, new) = unpack_ipv6(first, second, rest, ports);
             u64::from(rewrite_ipv6(&mut $frame::<true>(context), headers, new).is_some())
         }
+
+        /// [`answer`]: the numbers are those of a [`Question`].
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $answer(
+            context: *mut $context,
+            network: u64,
+            interface: u64,
+            request: u64,
+        ) -> u64 {
+            let question = question(network, interface, request);
+            answer(
+                &$frame::<true>(context),
+                &Maps::new(context.cast()),
+                question,
+            );
+            0
+        }
     };
 }
 
@@ -344,12 +412,14 @@ functions!(
     XdpFrame,
     ferrovs_skip_xdp,
     ferrovs_rewrite_xdp,
-    ferrovs_rewrite_ipv6_xdp
+    ferrovs_rewrite_ipv6_xdp,
+    ferrovs_answer_xdp
 );
 functions!(
     __sk_buff,
     SkbFrame,
     ferrovs_skip_tc,
     ferrovs_rewrite_tc,
-    ferrovs_rewrite_ipv6_tc
+    ferrovs_rewrite_ipv6_tc,
+    ferrovs_answer_tc
 );

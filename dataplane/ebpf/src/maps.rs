@@ -5,9 +5,10 @@
 
 use core::ffi::c_void;
 use core::mem::zeroed;
+use core::slice;
 
-use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST, bpf_fib_lookup};
-use aya_ebpf::btf_maps::{Array, HashMap};
+use aya_ebpf::bindings::{BPF_ANY, BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST, bpf_fib_lookup};
+use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, RingBuf};
 use aya_ebpf::helpers::{
     bpf_fib_lookup as fib_lookup, bpf_get_prandom_u32, bpf_get_smp_processor_id,
     bpf_ktime_get_coarse_ns, bpf_loop,
@@ -17,14 +18,17 @@ use ferrovs_core::abi::flow::Control;
 use ferrovs_core::abi::ipv6::{Address, EndpointKey, HIDDEN, NeighbourKey};
 use ferrovs_core::abi::pointer::{Pointer, PointerKey};
 use ferrovs_core::abi::{
-    self, MAX_DESTS, MAX_NEXT_HOPS, MAX_SERVICES, WORDS, config, dest, interface, next_hop, reason,
+    self, MAX_DESTS, MAX_NEXT_HOPS, MAX_SERVICES, WORDS, answer, config, dest, interface, next_hop,
+    reason,
 };
+use ferrovs_core::answer::Question;
 use ferrovs_core::flow::find::tagged;
 use ferrovs_core::flow::open::{Outcome, Wish, open};
 use ferrovs_core::flow::persist::persist;
 use ferrovs_core::flow::reserve::point;
 use ferrovs_core::flow::retire::take;
 use ferrovs_core::flow::schedule::choose;
+use ferrovs_core::frame::Frame;
 use ferrovs_core::sched::scan::{Search, step};
 use ferrovs_core::sched::search::below;
 use ferrovs_core::tables::{Route, RouteIpv6, Tables};
@@ -76,6 +80,12 @@ static ENDPOINTS6: Sparse<[u64; 3], u64, { (MAX_SERVICES + MAX_DESTS) as usize }
 /// Where flows live that their hash does not lead to. Set at load.
 #[btf_map]
 static POINTERS: Sparse<[u64; 2], u64, 1024> = Sparse::new();
+/// How often sources were answered lately.
+#[btf_map]
+static ANSWERED: LruHashMap<[u64; 2], u64, { answer::SOURCES as usize }> = LruHashMap::new();
+/// What the daemon is asked to answer.
+#[btf_map]
+static ANSWERS: RingBuf<[u64; answer::WORDS], { answer::RING }> = RingBuf::new();
 /// The daemon's own: what the administrator wants, in chunks. No program reads it, but a map lives as
 /// long as a program names it.
 #[btf_map]
@@ -258,6 +268,46 @@ impl Tables for Maps {
             }
             _ => None,
         }
+    }
+
+    #[inline(always)]
+    fn answered(&self, source: Address) -> u64 {
+        // SAFETY: copied out at once; whatever it was, it was so a moment ago.
+        unsafe { ANSWERED.get(source.0) }.copied().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn set_answered(&self, source: Address, allowance: u64) {
+        // Without room for one more source, this one may be answered once more.
+        let _ = ANSWERED.insert(source.0, allowance, u64::from(BPF_ANY));
+    }
+
+    #[inline(always)]
+    fn ask<F: Frame>(&self, frame: &F, question: Question) -> bool {
+        let quoted = question.request.quoted();
+        if quoted == 0 || quoted > answer::QUOTE {
+            return false;
+        }
+        let Some(mut entry) = ANSWERS.reserve(0) else {
+            return false;
+        };
+        let record: *mut u64 = entry.as_mut_ptr().cast();
+        // SAFETY: words of the record, and behind them room for as much as may be quoted, which is written
+        // before it is read.
+        let quote = unsafe {
+            record.add(answer::REQUEST).write(question.request.0);
+            record
+                .add(answer::INTERFACE)
+                .write(u64::from(question.interface));
+            slice::from_raw_parts_mut(record.add(answer::PACKET).cast::<u8>(), quoted)
+        };
+        let copied = frame.copy(question.network, quote).is_some();
+        if copied {
+            entry.submit(0);
+        } else {
+            entry.discard(0);
+        }
+        copied
     }
 
     #[inline(always)]

@@ -71,10 +71,11 @@ impl Loader {
     pub(crate) fn create_maps(&self, sizes: &Sizes) -> Result<MapSet> {
         let create = |(name, map): (&String, &Map)| {
             let types = match (map, &self.btf) {
-                (Map::Btf(map), Some(btf)) => Some((
+                // A ring has no values whose type could be told.
+                (Map::Btf(described), Some(btf)) if map.value_size() != 0 => Some((
                     btf.as_fd(),
-                    map.def.btf_key_type_id,
-                    map.def.btf_value_type_id,
+                    described.def.btf_key_type_id,
+                    described.def.btf_value_type_id,
                 )),
                 _ => None,
             };

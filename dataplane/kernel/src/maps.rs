@@ -48,6 +48,7 @@ pub struct Maps {
     neighbours_ipv6: OwnedFd,
     endpoints: OwnedFd,
     pointers: OwnedFd,
+    answers: OwnedFd,
     pub(crate) wanted: OwnedFd,
 }
 
@@ -76,6 +77,7 @@ impl Maps {
             neighbours_ipv6: take("NEIGHBOURS6")?,
             endpoints: take("ENDPOINTS6")?,
             pointers: take("POINTERS")?,
+            answers: take("ANSWERS")?,
             wanted: take("WANTED")?,
         })
     }
@@ -140,6 +142,11 @@ impl Maps {
         (0..cpus)
             .filter_map(on)
             .map(move |line| Half::of(line, number))
+    }
+
+    /// The ring of answers that programs ask for.
+    pub(crate) fn answers(&self) -> BorrowedFd<'_> {
+        self.answers.as_fd()
     }
 
     /// How often each reason occurred, over all CPUs.

@@ -16,6 +16,6 @@ mod routes;
 
 pub use frame::SliceFrame;
 pub use line::CellLine;
-pub use memory::{Memory, Size};
+pub use memory::{Answer, Memory, Size};
 pub use random::Random;
 pub use routes::{Network, Routes};

@@ -8,7 +8,9 @@ use std::{
 
 use ferrovs_core::{
     abi::{
-        LAYOUT, MAX_SERVICES, bucket, config, dest,
+        LAYOUT, MAX_SERVICES,
+        answer::Request,
+        bucket, config, dest,
         filter::Geometry,
         interface,
         ipv6::{Address, EndpointKey, NeighbourKey},
@@ -17,6 +19,8 @@ use ferrovs_core::{
         reason::{self, Reason},
         schedule,
     },
+    answer::Question,
+    frame::Frame,
     tables::{Line, Route, RouteIpv6, Tables},
 };
 
@@ -31,6 +35,17 @@ pub struct Size {
     pub filter_lines: u32,
     /// Pointers there is room for.
     pub pointers: usize,
+}
+
+/// An answer that a program has asked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Answer {
+    /// What is to be said.
+    pub request: Request,
+    /// Index of the interface that the packet came in by.
+    pub interface: u32,
+    /// What is quoted of the packet.
+    pub packet: Vec<u8>,
 }
 
 /// The tables of one data plane; those whose sizes are fixed have the sizes that the eBPF programs'
@@ -54,6 +69,8 @@ pub struct Memory {
     neighbours_ipv6: RefCell<BTreeMap<NeighbourKey, u32>>,
     endpoints: RefCell<BTreeMap<EndpointKey, u64>>,
     pointers: RefCell<BTreeMap<[u64; 2], Pointer>>,
+    answered: RefCell<BTreeMap<Address, u64>>,
+    answers: RefCell<Vec<Answer>>,
     routes: RefCell<Routes>,
     now: Cell<u32>,
     random: Random,
@@ -81,6 +98,8 @@ impl Memory {
             neighbours_ipv6: RefCell::default(),
             endpoints: RefCell::default(),
             pointers: RefCell::default(),
+            answered: RefCell::default(),
+            answers: RefCell::default(),
             routes: RefCell::default(),
             now: Cell::new(now),
             random: Random::new(seed),
@@ -158,6 +177,12 @@ impl Memory {
     #[must_use]
     pub fn pointers(&self) -> usize {
         self.pointers.borrow().len()
+    }
+
+    /// The answers that were asked for since this was last called.
+    #[must_use]
+    pub fn take_answers(&self) -> Vec<Answer> {
+        self.answers.take()
     }
 
     /// How often each reason occurred.
@@ -292,6 +317,28 @@ impl<'a> Tables for &'a Memory {
                 neighbour: Address::new(neighbour.octets()),
             }),
         }
+    }
+
+    fn answered(&self, source: Address) -> u64 {
+        let answered = self.answered.borrow();
+        answered.get(&source).copied().unwrap_or_default()
+    }
+
+    fn set_answered(&self, source: Address, allowance: u64) {
+        self.answered.borrow_mut().insert(source, allowance);
+    }
+
+    fn ask<F: Frame>(&self, frame: &F, question: Question) -> bool {
+        let mut packet = vec![0; question.request.quoted()];
+        let copied = frame.copy(question.network, &mut packet).is_some();
+        if copied {
+            self.answers.borrow_mut().push(Answer {
+                request: question.request,
+                interface: question.interface,
+                packet,
+            });
+        }
+        copied
     }
 
     fn now(&self) -> u32 {

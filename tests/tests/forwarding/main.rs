@@ -21,3 +21,4 @@ mod restarts;
 mod stage;
 mod transfers;
 mod udp;
+mod unserved;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ferrovs_core::{
     abi::{
+        answer::Request,
         ipv6::{EndpointKey, NeighbourKey},
         reason::Reason,
     },
@@ -65,6 +66,15 @@ pub(crate) struct Outcome {
     pub bytes: Vec<u8>,
 }
 
+/// An answer to a packet's sender that was asked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Answer {
+    pub request: Request,
+    pub interface: u32,
+    /// What is quoted.
+    pub packet: Vec<u8>,
+}
+
 /// One home of the core, with tables of its own.
 pub(crate) trait Home {
     /// How it sees its tables.
@@ -88,6 +98,8 @@ pub(crate) trait Home {
     /// Counters of a destination over all CPUs.
     fn figures(&self, dest: u32) -> Figures;
     fn reasons(&self) -> Vec<(Reason, u64)>;
+    /// The answers that were asked for since this was last called.
+    fn answers(&self) -> Vec<Answer>;
     /// How many pointers to flows there are.
     fn pointers(&self) -> usize;
 }

@@ -16,6 +16,7 @@
 //! Frames shorter than an Ethernet header, and at tc than an IP header, are refused by the kernel.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
@@ -32,12 +33,12 @@ use ferrovs_core::{
     tables::{Line, Tables},
     verdict::Hook,
 };
-use ferrovs_kernel::{DataPlane, Maps, Sizes, Words, sys};
+use ferrovs_kernel::{Answers, DataPlane, Maps, Sizes, Words, sys};
 use ferrovs_lab::{Mac, Namespace, veth};
 use ferrovs_model::publish::{Figures, INITIAL_LOG2};
 
 use crate::{
-    home::{Action, Home, Interfaces, Outcome},
+    home::{Action, Answer, Home, Interfaces, Outcome},
     packet::Family,
     test_run,
     world::{BARE_DIRECTOR, BARE_IPV6_DIRECTOR, DIP, Port, ROUTES, VIP, mac_of_port},
@@ -117,6 +118,8 @@ impl Stage {
             neighbours: map_by_name(&plane, "NEIGHBOURS").unwrap(),
             neighbours_ipv6: map_by_name(&plane, "NEIGHBOURS6").unwrap(),
             pointers: map_by_name(&plane, "POINTERS").unwrap(),
+            answered: map_by_name(&plane, "ANSWERED").unwrap(),
+            answers: RefCell::new(Answers::open(&plane.maps).unwrap()),
             before: plane.maps.reasons(),
             plane,
             buckets,
@@ -141,6 +144,8 @@ pub(crate) struct Object {
     neighbours: OwnedFd,
     neighbours_ipv6: OwnedFd,
     pointers: OwnedFd,
+    answered: OwnedFd,
+    answers: RefCell<Answers>,
     buckets: u32,
     /// What was counted before the case.
     before: Vec<(Reason, u64)>,
@@ -170,6 +175,7 @@ impl Object {
             maps.set_endpoint(key, None).unwrap();
         }
         empty::<[u64; 2]>(self.pointers.as_fd());
+        empty::<[u64; 2]>(self.answered.as_fd());
         head.store(config::LAYOUT, layout);
         head.store(config::BUCKET_MASK, u64::from(self.buckets) - 1);
         head.store(config::FILTER, Geometry::new(0, INITIAL_LOG2, 1).0);
@@ -195,6 +201,18 @@ fn empty<K: Default>(map: BorrowedFd<'_>) {
         // SAFETY: as above.
         unsafe { sys::delete(map, &key) }.unwrap();
     }
+}
+
+/// All keys of a map, each of which is a `K`.
+fn keys<K>(map: BorrowedFd<'_>) -> Vec<K>
+where
+    K: Copy + Default,
+{
+    let follower = |key: Option<K>| {
+        // SAFETY: the caller names the type of the map's keys.
+        unsafe { sys::next_key(map, key.as_ref()) }.unwrap()
+    };
+    std::iter::successors(follower(None), |&key| follower(Some(key))).collect()
 }
 
 impl Home for Object {
@@ -242,6 +260,14 @@ impl Home for Object {
                 line.store(CONTROL, control.with_last_seen(older).0);
             }
         }
+        for key in keys::<[u64; 2]>(self.answered.as_fd()) {
+            let map = self.answered.as_fd();
+            // SAFETY: keys of this map are two words, values one.
+            let word: u64 = unsafe { sys::lookup(map, &key) }.unwrap().unwrap();
+            let older = word & !0xffff_ffff | u64::from((word as u32).wrapping_sub(ticks));
+            // SAFETY: as above.
+            unsafe { sys::update(map, &key, &older, false) }.unwrap();
+        }
     }
 
     fn set_neighbour(&self, key: u64, number: u32) {
@@ -285,13 +311,18 @@ impl Home for Object {
             .collect()
     }
 
-    fn pointers(&self) -> usize {
-        let map = self.pointers.as_fd();
-        let follower = |key: Option<[u64; 2]>| {
-            // SAFETY: keys of this map are two words.
-            unsafe { sys::next_key(map, key.as_ref()) }.unwrap()
+    fn answers(&self) -> Vec<Answer> {
+        let answers = std::iter::from_fn(|| self.answers.borrow_mut().next());
+        let answer = |answer: ferrovs_kernel::Answer| Answer {
+            request: answer.request,
+            interface: answer.interface,
+            packet: answer.packet,
         };
-        std::iter::successors(follower(None), |&key| follower(Some(key))).count()
+        answers.map(answer).collect()
+    }
+
+    fn pointers(&self) -> usize {
+        keys::<[u64; 2]>(self.pointers.as_fd()).len()
     }
 }
 

@@ -16,7 +16,7 @@ use ferrovs_model::publish::{Figures, INITIAL_LOG2};
 use ferrovs_sim::{Memory, Size, SliceFrame};
 
 use crate::{
-    home::{Action, Home, Interfaces, Outcome},
+    home::{Action, Answer, Home, Interfaces, Outcome},
     world::{World, routes},
 };
 
@@ -109,6 +109,16 @@ impl Home for Slices {
 
     fn reasons(&self) -> Vec<(Reason, u64)> {
         self.memory.reasons()
+    }
+
+    fn answers(&self) -> Vec<Answer> {
+        let answers = self.memory.take_answers().into_iter();
+        let answer = |answer: ferrovs_sim::Answer| Answer {
+            request: answer.request,
+            interface: answer.interface,
+            packet: answer.packet,
+        };
+        answers.map(answer).collect()
     }
 
     fn pointers(&self) -> usize {

@@ -9,6 +9,7 @@
 //! [`LAYOUT`] changes whenever any of this changes in a way that an older program or daemon would
 //! misread.
 
+pub mod answer;
 pub mod bucket;
 pub mod config;
 pub mod dest;
