@@ -18,6 +18,7 @@
 use std::{
     collections::BTreeMap,
     io,
+    ops::Range,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
@@ -28,6 +29,7 @@ use ferrovs_core::{
         flow::{CONTROL, Control},
         ipv6::{EndpointKey, NeighbourKey},
         reason::Reason,
+        slab::Table,
     },
     tables::{Line, Tables},
     verdict::Hook,
@@ -158,7 +160,9 @@ impl Object {
         }
         every(|number| maps.config(number));
         every(|number| maps.flow(number));
-        every(|number| maps.filter(number));
+        (0..Table::Filter.most())
+            .filter_map(|number| maps.filter(number))
+            .for_each(zero);
         every(|number| maps.service(number));
         every(|number| maps.schedule(number));
         every(|number| maps.dests(number));
@@ -264,8 +268,12 @@ impl Home for Object {
         self.plane.maps.set_endpoint(key, value).unwrap();
     }
 
+    fn grow(&self, table: Table, lines: Range<u32>) -> bool {
+        self.plane.maps.grow(table, lines).is_ok()
+    }
+
     fn filter_lines(&self) -> u32 {
-        self.plane.maps.filter_lines()
+        Table::Filter.most()
     }
 
     fn flow_lines(&self) -> u32 {
