@@ -16,6 +16,7 @@
 //! Frames shorter than an Ethernet header, and at tc than an IP header, are refused by the kernel.
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     io,
     ops::Range,
@@ -123,6 +124,7 @@ impl Stage {
             plane,
             buckets,
             interfaces: self.interfaces,
+            duration: Cell::new(0),
         }
     }
 }
@@ -147,9 +149,16 @@ pub(crate) struct Object {
     /// What was counted before the case.
     before: Vec<(Reason, u64)>,
     interfaces: Interfaces,
+    /// Nanoseconds of the last run.
+    duration: Cell<u32>,
 }
 
 impl Object {
+    /// How long the program ran for the last packet, nanoseconds.
+    pub(crate) fn last_duration(&self) -> u32 {
+        self.duration.get()
+    }
+
     /// Empties all tables, as a new data plane's are.
     pub(crate) fn clear(&mut self) {
         let maps = &self.plane.maps;
@@ -222,7 +231,7 @@ impl Home for Object {
             Hook::Xdp => test_run::xdp(programs.xdp.as_fd(), interface, packet),
             Hook::Tc => test_run::tc(programs.tc.as_fd(), interface, packet),
         };
-        let (result, bytes) = match run {
+        let run = match run {
             Ok(run) => run,
             Err(error) => {
                 let refused = error.raw_os_error() == Some(libc::EINVAL);
@@ -230,10 +239,11 @@ impl Home for Object {
                 return None;
             }
         };
+        self.duration.set(run.duration);
         Some(Outcome {
-            action: action(hook, result),
+            action: action(hook, run.result),
             verdict: None,
-            bytes,
+            bytes: run.bytes,
         })
     }
 
