@@ -8,7 +8,7 @@ use core::mem::zeroed;
 use core::slice;
 
 use aya_ebpf::bindings::{BPF_ANY, BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST, bpf_fib_lookup};
-use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, RingBuf};
+use aya_ebpf::btf_maps::{Array, ArrayOfMaps, HashMap, LruHashMap, RingBuf};
 use aya_ebpf::helpers::{
     bpf_fib_lookup as fib_lookup, bpf_get_prandom_u32, bpf_get_smp_processor_id,
     bpf_ktime_get_coarse_ns, bpf_loop,
@@ -17,9 +17,9 @@ use aya_ebpf::macros::btf_map;
 use ferrovs_core::abi::flow::Control;
 use ferrovs_core::abi::ipv6::{Address, EndpointKey, HIDDEN, NeighbourKey};
 use ferrovs_core::abi::pointer::{Pointer, PointerKey};
+use ferrovs_core::abi::slab::Table;
 use ferrovs_core::abi::{
-    self, MAX_DESTS, MAX_NEXT_HOPS, MAX_SERVICES, WORDS, answer, config, dest, interface, next_hop,
-    reason,
+    MAX_DESTS, MAX_NEXT_HOPS, MAX_SERVICES, WORDS, answer, config, interface, reason,
 };
 use ferrovs_core::answer::Question;
 use ferrovs_core::flow::find::tagged;
@@ -36,6 +36,7 @@ use ferrovs_core::tables::{Route, RouteIpv6, Tables};
 use crate::line::{MapLine, compare_exchange};
 
 type Lines<const N: usize> = Array<[u64; WORDS], N, { BPF_F_MMAPABLE as usize }>;
+type Slabs<const LINES: usize, const N: usize> = ArrayOfMaps<Lines<LINES>, N>;
 type Sparse<K, V, const N: usize> = HashMap<K, V, N, { BPF_F_NO_PREALLOC as usize }>;
 
 /// What the daemon tells the programs.
@@ -44,27 +45,28 @@ static CONFIG: Lines<{ config::LINES as usize }> = Lines::new();
 /// The flow table. Set at load.
 #[btf_map]
 static FLOWS: Lines<8> = Lines::new();
-/// The endpoint filter. Set at load.
+/// The endpoint filter.
 #[btf_map]
-static FILTER: Lines<8> = Lines::new();
+static FILTER: Slabs<{ slab(Table::Filter) }, { slabs(Table::Filter) }> = Slabs::new();
 /// Virtual services.
 #[btf_map]
-static SERVICES: Lines<{ MAX_SERVICES as usize }> = Lines::new();
+static SERVICES: Slabs<{ slab(Table::Services) }, { slabs(Table::Services) }> = Slabs::new();
 /// What the schedulers pick from.
 #[btf_map]
-static SCHEDULES: Lines<{ abi::schedule::LINES as usize }> = Lines::new();
+static SCHEDULES: Slabs<{ slab(Table::Schedules) }, { slabs(Table::Schedules) }> = Slabs::new();
 /// Real servers.
 #[btf_map]
-static DESTS: Lines<{ dest::LINES as usize }> = Lines::new();
-/// Their traffic, one block of lines for each CPU. Set at load.
+static DESTS: Slabs<{ slab(Table::Dests) }, { slabs(Table::Dests) }> = Slabs::new();
+/// Their traffic. The slabs' size is set at load.
 #[btf_map]
-static DEST_TRAFFIC: Lines<{ dest::TRAFFIC_LINES as usize }> = Lines::new();
+static DEST_TRAFFIC: Slabs<{ slab(Table::DestTraffic) }, { slabs(Table::DestTraffic) }> =
+    Slabs::new();
 /// Reason counters, one block of lines for each CPU. Set at load.
 #[btf_map]
 static REASONS: Lines<{ reason::LINES as usize }> = Lines::new();
 /// Next hops.
 #[btf_map]
-static NEXT_HOPS: Lines<{ next_hop::LINES as usize }> = Lines::new();
+static NEXT_HOPS: Slabs<{ slab(Table::NextHops) }, { slabs(Table::NextHops) }> = Slabs::new();
 /// Interfaces whose packets we see.
 #[btf_map]
 static INTERFACES: Lines<{ interface::LINES as usize }> = Lines::new();
@@ -90,6 +92,14 @@ static ANSWERS: RingBuf<[u64; answer::WORDS], { answer::RING }> = RingBuf::new()
 /// long as a program names it.
 #[btf_map]
 static WANTED: Sparse<u64, [u8; WANTED_CHUNK], 16_384> = Sparse::new();
+
+const fn slab(table: Table) -> usize {
+    table.slab() as usize
+}
+
+const fn slabs(table: Table) -> usize {
+    table.slabs() as usize
+}
 
 /// Bytes in a chunk of [`WANTED`]: with key and bucket links just below 4 KiB.
 const WANTED_CHUNK: usize = 3968;
@@ -119,6 +129,17 @@ fn line<const N: usize>(map: &Lines<N>, index: u32) -> Option<MapLine> {
     map.get_ptr_mut(index).map(MapLine::new)
 }
 
+/// A line of a table that grows.
+#[inline(always)]
+fn grown<const LINES: usize, const N: usize>(
+    map: &Slabs<LINES, N>,
+    table: Table,
+    index: u32,
+) -> Option<MapLine> {
+    map.get_value_ptr_mut(table.slab_of(index), &table.place(index))
+        .map(MapLine::new)
+}
+
 #[inline(always)]
 fn cpu() -> u32 {
     // SAFETY: plain helper call.
@@ -140,27 +161,31 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn filter(&self, index: u32) -> Option<MapLine> {
-        line(&FILTER, index)
+        grown(&FILTER, Table::Filter, index)
     }
 
     #[inline(always)]
     fn service(&self, number: u32) -> Option<MapLine> {
-        line(&SERVICES, number)
+        grown(&SERVICES, Table::Services, number)
     }
 
     #[inline(always)]
     fn schedule(&self, index: u32) -> Option<MapLine> {
-        line(&SCHEDULES, index)
+        grown(&SCHEDULES, Table::Schedules, index)
     }
 
     #[inline(always)]
     fn dests(&self, index: u32) -> Option<MapLine> {
-        line(&DESTS, index)
+        grown(&DESTS, Table::Dests, index)
     }
 
     #[inline(always)]
     fn dest_traffic(&self, index: u32) -> Option<MapLine> {
-        line(&DEST_TRAFFIC, cpu() * dest::TRAFFIC_LINES + index)
+        let table = Table::DestTraffic;
+        let place = cpu() * table.slab() + table.place(index);
+        DEST_TRAFFIC
+            .get_value_ptr_mut(table.slab_of(index), &place)
+            .map(MapLine::new)
     }
 
     #[inline(always)]
@@ -170,7 +195,7 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn next_hops(&self, index: u32) -> Option<MapLine> {
-        line(&NEXT_HOPS, index)
+        grown(&NEXT_HOPS, Table::NextHops, index)
     }
 
     #[inline(always)]

@@ -23,6 +23,7 @@ mod next_hops;
 mod plane;
 mod probe;
 mod sizes;
+mod slabs;
 pub mod sys;
 mod take_down;
 mod tuning;

@@ -14,8 +14,10 @@ use ferrovs_core::{
         MAX_NEXT_HOPS, dest,
         ipv6::{Address, NeighbourKey},
         next_hop::{
-            ETHERNET, LINK, MACS, NO_VLAN, OUT, STATUS, USABLE, neighbour, neighbour_key, pack_macs,
+            self, ETHERNET, LINK, MACS, NO_VLAN, OUT, STATUS, USABLE, neighbour, neighbour_key,
+            pack_macs,
         },
+        slab::Table,
     },
     tables::{Line, Tables},
 };
@@ -139,7 +141,7 @@ impl NextHops {
             neighbour,
         });
         let wanted: BTreeSet<Way> = known.chain(ways.iter().copied()).collect();
-        self.assign(maps, &wanted);
+        self.assign(maps, &wanted)?;
         for (way, &number) in &self.numbers {
             if let Some(line) = maps.next_hop(number) {
                 let content = Content::of(network, *way, &transmits);
@@ -229,13 +231,13 @@ impl NextHops {
         Ok(())
     }
 
-    fn assign(&mut self, maps: &Maps, wanted: &BTreeSet<Way>) {
+    fn assign(&mut self, maps: &Maps, wanted: &BTreeSet<Way>) -> std::io::Result<()> {
         let missing: Vec<_> = wanted
             .iter()
             .filter(|way| !self.numbers.contains_key(way))
             .collect();
         if missing.is_empty() {
-            return;
+            return Ok(());
         }
         let taken: BTreeSet<u32> = self.numbers.values().copied().collect();
         let mut free = (1..MAX_NEXT_HOPS).filter(|number| !taken.contains(number));
@@ -246,13 +248,16 @@ impl NextHops {
                         "more than {MAX_NEXT_HOPS} neighbours: packets to the others take the slow way"
                     );
                 }
-                return;
+                return Ok(());
             };
+            let line = next_hop::line(number);
+            maps.grow(Table::NextHops, line..line + 1)?;
             if let Some(line) = maps.next_hop(number) {
                 write(line, &Content::unknown(*way));
             }
             self.numbers.insert(*way, number);
         }
+        Ok(())
     }
 }
 

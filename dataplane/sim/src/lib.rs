@@ -13,6 +13,7 @@ mod line;
 mod memory;
 mod random;
 mod routes;
+mod slabs;
 
 pub use frame::SliceFrame;
 pub use line::CellLine;

@@ -1,12 +1,13 @@
 //! Where the core runs: on slices, or in the kernel.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use ferrovs_core::{
     abi::{
         answer::Request,
         ipv6::{EndpointKey, NeighbourKey},
         reason::Reason,
+        slab::Table,
     },
     tables::Tables,
     verdict::{Hook, Verdict},
@@ -93,6 +94,7 @@ pub(crate) trait Home {
     fn set_neighbour_ipv6(&self, key: NeighbourKey, number: u32);
     fn endpoints(&self) -> BTreeMap<EndpointKey, u64>;
     fn set_endpoint(&self, key: EndpointKey, value: Option<u64>);
+    fn grow(&self, table: Table, lines: Range<u32>) -> bool;
     fn filter_lines(&self) -> u32;
     fn flow_lines(&self) -> u32;
     /// Counters of a destination over all CPUs.

@@ -16,9 +16,10 @@
 //! Frames shorter than an Ethernet header, and at tc than an IP header, are refused by the kernel.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::BTreeMap,
     io,
+    ops::Range,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
@@ -29,6 +30,7 @@ use ferrovs_core::{
         flow::{CONTROL, Control},
         ipv6::{EndpointKey, NeighbourKey},
         reason::Reason,
+        slab::Table,
     },
     tables::{Line, Tables},
     verdict::Hook,
@@ -124,6 +126,7 @@ impl Stage {
             plane,
             buckets,
             interfaces: self.interfaces,
+            duration: Cell::new(0),
         }
     }
 }
@@ -150,9 +153,16 @@ pub(crate) struct Object {
     /// What was counted before the case.
     before: Vec<(Reason, u64)>,
     interfaces: Interfaces,
+    /// Nanoseconds of the last run.
+    duration: Cell<u32>,
 }
 
 impl Object {
+    /// How long the program ran for the last packet, nanoseconds.
+    pub(crate) fn last_duration(&self) -> u32 {
+        self.duration.get()
+    }
+
     /// Empties all tables, as a new data plane's are.
     pub(crate) fn clear(&mut self) {
         let maps = &self.plane.maps;
@@ -163,7 +173,9 @@ impl Object {
         }
         every(|number| maps.config(number));
         every(|number| maps.flow(number));
-        every(|number| maps.filter(number));
+        (0..Table::Filter.most())
+            .filter_map(|number| maps.filter(number))
+            .for_each(zero);
         every(|number| maps.service(number));
         every(|number| maps.schedule(number));
         every(|number| maps.dests(number));
@@ -236,7 +248,7 @@ impl Home for Object {
             Hook::Xdp => test_run::xdp(programs.xdp.as_fd(), interface, packet),
             Hook::Tc => test_run::tc(programs.tc.as_fd(), interface, packet),
         };
-        let (result, bytes) = match run {
+        let run = match run {
             Ok(run) => run,
             Err(error) => {
                 let refused = error.raw_os_error() == Some(libc::EINVAL);
@@ -244,10 +256,11 @@ impl Home for Object {
                 return None;
             }
         };
+        self.duration.set(run.duration);
         Some(Outcome {
-            action: action(hook, result),
+            action: action(hook, run.result),
             verdict: None,
-            bytes,
+            bytes: run.bytes,
         })
     }
 
@@ -290,8 +303,12 @@ impl Home for Object {
         self.plane.maps.set_endpoint(key, value).unwrap();
     }
 
+    fn grow(&self, table: Table, lines: Range<u32>) -> bool {
+        self.plane.maps.grow(table, lines).is_ok()
+    }
+
     fn filter_lines(&self) -> u32 {
-        self.plane.maps.filter_lines()
+        Table::Filter.most()
     }
 
     fn flow_lines(&self) -> u32 {

@@ -1,12 +1,13 @@
 //! The core on slices of plain memory.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use ferrovs_core::{
     abi::{
         bucket, config,
         ipv6::{EndpointKey, NeighbourKey},
         reason::Reason,
+        slab::Table,
     },
     director::direct,
     tables::Tables,
@@ -92,6 +93,10 @@ impl Home for Slices {
 
     fn set_endpoint(&self, key: EndpointKey, value: Option<u64>) {
         self.memory.set_endpoint(key, value);
+    }
+
+    fn grow(&self, table: Table, lines: Range<u32>) -> bool {
+        self.memory.grow(table, lines)
     }
 
     fn filter_lines(&self) -> u32 {

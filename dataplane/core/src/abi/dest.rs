@@ -6,14 +6,10 @@
 //! which many CPUs open flows do not take a line from each other. Of a line of traffic, which no other
 //! CPU touches, they share halves again.
 
-use super::{MAX_DESTS, bits};
+use super::bits;
 
 /// Lines of a pair: settings of both, then the live counts of each.
 pub const PAIR: u32 = 3;
-/// Lines of all destinations.
-pub const LINES: u32 = MAX_DESTS / 2 * PAIR;
-/// Lines of traffic of all destinations on one CPU.
-pub const TRAFFIC_LINES: u32 = MAX_DESTS / 2;
 
 /// Word of the settings: endpoint, tag 0; with [`IPV6`] the first word of the address.
 pub const ENDPOINT: usize = 0;
