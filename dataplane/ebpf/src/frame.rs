@@ -6,14 +6,17 @@
 use core::arch::asm;
 
 use aya_ebpf::bindings::{__sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, xdp_md};
-use aya_ebpf::helpers::{bpf_csum_update, bpf_l4_csum_replace};
+use aya_ebpf::helpers::{
+    bpf_csum_update, bpf_l4_csum_replace, bpf_skb_load_bytes, bpf_xdp_load_bytes,
+};
 use aya_ebpf::programs::{TcContext, XdpContext};
-use ferrovs_core::frame::{ChecksumChange, Frame};
 use ferrovs_core::abi::endpoint::{Endpoint, tag};
 use ferrovs_core::abi::ipv6::Address;
-use ferrovs_core::nat::{Rewrite, RewriteIpv6, checksum, rewrite, rewrite_ipv6};
+use ferrovs_core::frame::{ChecksumChange, Frame};
+use ferrovs_core::nat::{Rewrite, RewriteIpv6, checksum, crc32c, rewrite, rewrite_ipv6};
 use ferrovs_core::wire::Headers;
 use ferrovs_core::wire::ipv6::{self, Upper, skip};
+use ferrovs_core::wire::sctp;
 
 /// Highest offset that is ever touched: Ethernet with tag, IPv6 with extension headers, TCP.
 const REACH: usize = 18 + ipv6::HEADER + ipv6::EXTENSIONS + 20;
@@ -123,7 +126,18 @@ impl<const VARYING: bool> XdpFrame<VARYING> {
 }
 
 impl<const VARYING: bool> Frame for XdpFrame<VARYING> {
+    const COMPLETE: bool = true;
+
     accessors!();
+
+    #[inline(always)]
+    fn read_far(&self, offset: usize) -> Option<u32> {
+        let mut word = 0_u32;
+        let to: *mut u32 = &mut word;
+        // SAFETY: the kernel writes four bytes to where there is room for them.
+        let failed = unsafe { bpf_xdp_load_bytes(self.0, offset as u32, to.cast(), 4) };
+        if failed == 0 { Some(word) } else { None }
+    }
 
     #[inline(always)]
     fn varying(&mut self) -> impl Frame {
@@ -133,6 +147,16 @@ impl<const VARYING: bool> Frame for XdpFrame<VARYING> {
     #[inline(always)]
     fn skip_extensions(&self, offset: usize, next: u8) -> Upper {
         Upper::unpack(ferrovs_skip_xdp(self.0, offset as u64, u64::from(next)))
+    }
+
+    #[inline(always)]
+    fn read_sctp(&self, offset: usize, payload: u16) -> u64 {
+        ferrovs_sctp_xdp(self.0, offset as u64, u64::from(payload))
+    }
+
+    #[inline(always)]
+    fn times(one: u32, other: u32) -> u32 {
+        ferrovs_times(one, other)
     }
 
     #[inline(always)]
@@ -200,7 +224,18 @@ impl<const VARYING: bool> SkbFrame<VARYING> {
 }
 
 impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
+    const COMPLETE: bool = false;
+
     accessors!();
+
+    #[inline(always)]
+    fn read_far(&self, offset: usize) -> Option<u32> {
+        let mut word = 0_u32;
+        let to: *mut u32 = &mut word;
+        // SAFETY: the kernel writes four bytes to where there is room for them.
+        let failed = unsafe { bpf_skb_load_bytes(self.0.cast(), offset as u32, to.cast(), 4) };
+        if failed == 0 { Some(word) } else { None }
+    }
 
     #[inline(always)]
     fn varying(&mut self) -> impl Frame {
@@ -210,6 +245,16 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
     #[inline(always)]
     fn skip_extensions(&self, offset: usize, next: u8) -> Upper {
         Upper::unpack(ferrovs_skip_tc(self.0, offset as u64, u64::from(next)))
+    }
+
+    #[inline(always)]
+    fn read_sctp(&self, offset: usize, payload: u16) -> u64 {
+        ferrovs_sctp_tc(self.0, offset as u64, u64::from(payload))
+    }
+
+    #[inline(always)]
+    fn times(one: u32, other: u32) -> u32 {
+        ferrovs_times(one, other)
     }
 
     #[inline(always)]
@@ -307,12 +352,19 @@ fn done(answer: u64) -> Option<()> {
 }
 
 macro_rules! functions {
-    ($context:ty, $frame:ident, $skip:ident, $rewrite:ident, $rewrite_ipv6:ident) => {
+    ($context:ty, $frame:ident, $skip:ident, $sctp:ident, $rewrite:ident, $rewrite_ipv6:ident) => {
         /// [`skip`].
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $skip(context: *mut $context, offset: u64, next: u64) -> u64 {
             skip(&$frame::<true>(context), offset as usize, next as u8).pack()
+        }
+
+        /// [`sctp::read`].
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $sctp(context: *mut $context, offset: u64, payload: u64) -> u64 {
+            sctp::read(&$frame::<true>(context), offset as usize, payload as u16)
         }
 
         /// [`rewrite`]: not zero if it is done.
@@ -343,6 +395,7 @@ functions!(
     xdp_md,
     XdpFrame,
     ferrovs_skip_xdp,
+    ferrovs_sctp_xdp,
     ferrovs_rewrite_xdp,
     ferrovs_rewrite_ipv6_xdp
 );
@@ -350,6 +403,14 @@ functions!(
     __sk_buff,
     SkbFrame,
     ferrovs_skip_tc,
+    ferrovs_sctp_tc,
     ferrovs_rewrite_tc,
     ferrovs_rewrite_ipv6_tc
 );
+
+/// [`crc32c::times`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_times(one: u32, other: u32) -> u32 {
+    crc32c::times(one, other)
+}

@@ -67,7 +67,6 @@ pub const NOT_YET: &[(Sysctl, Option<u32>)] = &[
     (Sysctl::LblcExpiration, None),
     (Sysctl::LblcrExpiration, None),
     (Sysctl::NatIcmpSend, Some(0)),
-    (Sysctl::SloppySctp, None),
 ];
 
 /// The sysctls that ferrovs has, in the order of [`Sysctl`], which is that of their names.

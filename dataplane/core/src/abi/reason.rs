@@ -31,7 +31,7 @@ macro_rules! reasons {
 reasons! {
     /// A fragment, whose ports are not known, of any packet: passed to the stack.
     Fragment = 0, "fragment";
-    /// A TCP segment that opens nothing and belongs to no flow: passed to the stack.
+    /// A TCP segment or SCTP packet that opens nothing and belongs to no flow: passed to the stack.
     NoFlow = 1, "no-flow";
     /// No real server is usable: dropped.
     NoDestination = 2, "no-destination";

@@ -7,6 +7,7 @@ mod ipv6;
 mod link;
 mod persistence;
 mod schedulers;
+mod sctp;
 mod segments;
 mod services;
 mod table;
@@ -40,6 +41,7 @@ fn of_ipv4() -> Vec<Case> {
         thresholds::cases(),
         segments::cases(),
         udp::cases(),
+        sctp::cases(),
         link::cases(),
         ip::cases(),
         hops::cases(),
