@@ -6,13 +6,11 @@
 
 use std::{fmt, net::SocketAddr};
 
-use crate::{Destination, Forwarding, Protocol, Service, ServiceKey, Wanted, scheduler};
+use crate::{Destination, Forwarding, Service, ServiceKey, Wanted, scheduler};
 
 /// Something that the data plane does not do yet.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Lack {
-    /// Balancing this protocol.
-    Protocol(Protocol),
     /// Services by firewall mark.
     FirewallMark,
     /// Services for all ports.
@@ -30,7 +28,6 @@ pub enum Lack {
 impl fmt::Display for Lack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Protocol(protocol) => write!(f, "{protocol}"),
             Self::FirewallMark => f.write_str("firewall marks (-f)"),
             Self::AllPorts => f.write_str("port 0"),
             Self::Scheduler(name) => write!(f, "the scheduler {name}"),
@@ -46,10 +43,7 @@ fn lacks_of_service(service: &Service) -> Vec<Lack> {
     let mut lacks = Vec::new();
     match service.key {
         ServiceKey::Mark { .. } => lacks.push(Lack::FirewallMark),
-        ServiceKey::Address { protocol, address } => {
-            if protocol == Protocol::Sctp {
-                lacks.push(Lack::Protocol(protocol));
-            }
+        ServiceKey::Address { address, .. } => {
             if address.port() == 0 {
                 lacks.push(Lack::AllPorts);
             }
@@ -152,7 +146,7 @@ impl Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Change, Encapsulation, Netmask, Persistence, ServiceSettings};
+    use crate::{Change, Encapsulation, Netmask, Persistence, Protocol, ServiceSettings};
 
     fn wanted(key: ServiceKey, settings: ServiceSettings, servers: &[Destination]) -> Wanted {
         let mut wanted = Wanted::default();
@@ -205,11 +199,6 @@ mod tests {
         };
         for (key, settings, named) in [
             (
-                vip(Protocol::Sctp, "10.0.0.1:99"),
-                rr.clone(),
-                "SCTP 10.0.0.1:99 is kept but not forwarded: not there yet: SCTP",
-            ),
-            (
                 mark,
                 rr,
                 "FWM 7 IPv6 is kept but not forwarded: not there yet: firewall marks (-f)",
@@ -242,12 +231,19 @@ mod tests {
     }
 
     #[test]
-    fn ipv6_lacks_nothing() {
-        let key = vip(Protocol::Udp, "[2001:db8::1]:53");
-        let server = Destination::masq("[2001:db8::2]:53".parse().unwrap());
-        let wanted = wanted(key, ServiceSettings::new("rr"), &[server]);
-        assert_eq!(sentences(&wanted), [""; 0]);
-        assert_eq!(wanted.forwarded(), wanted);
+    fn no_protocol_lacks_anything_in_either_family() {
+        for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp] {
+            for (address, server) in [
+                ("10.0.0.1:53", "10.0.1.2:53"),
+                ("[2001:db8::1]:53", "[2001:db8::2]:53"),
+            ] {
+                let server = Destination::masq(server.parse().unwrap());
+                let key = vip(protocol, address);
+                let wanted = wanted(key, ServiceSettings::new("rr"), &[server]);
+                assert_eq!(sentences(&wanted), [""; 0]);
+                assert_eq!(wanted.forwarded(), wanted);
+            }
+        }
     }
 
     #[test]

@@ -10,11 +10,13 @@ use crate::abi::reason::Reason;
 use crate::abi::{dest, next_hop};
 use crate::answer::Question;
 use crate::flow::find::tagged;
+use crate::flow::machine::{Row, after, begin};
 use crate::flow::open::{Outcome, Wish, open};
 use crate::flow::persist::persist;
 use crate::flow::reserve::point;
 use crate::flow::retire::take;
 use crate::flow::schedule::choose;
+use crate::flow::tcp::Direction;
 use crate::frame::Frame;
 use crate::sched::scan::{Search, step};
 use crate::sched::search::below;
@@ -256,6 +258,22 @@ pub trait Tables {
         Self: Sized,
     {
         open(self, &wish)
+    }
+
+    /// The state in which a flow begins: [`crate::flow::machine::begin`].
+    fn begin(&self, protocol: u8, flags: u16) -> u8
+    where
+        Self: Sized,
+    {
+        begin(self, protocol, flags)
+    }
+
+    /// What follows a state: [`crate::flow::machine::after`].
+    fn after(&self, direction: Direction, protocol: u8, flags: u16) -> Row
+    where
+        Self: Sized,
+    {
+        after(direction, protocol, flags)
     }
 
     /// Monotonic time in ticks of [`crate::abi::config::TICK_SHIFT`].

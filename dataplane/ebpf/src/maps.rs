@@ -23,11 +23,13 @@ use ferrovs_core::abi::{
 };
 use ferrovs_core::answer::Question;
 use ferrovs_core::flow::find::tagged;
+use ferrovs_core::flow::machine::{Row, after, begin};
 use ferrovs_core::flow::open::{Outcome, Wish, open};
 use ferrovs_core::flow::persist::persist;
 use ferrovs_core::flow::reserve::point;
 use ferrovs_core::flow::retire::take;
 use ferrovs_core::flow::schedule::choose;
+use ferrovs_core::flow::tcp::Direction;
 use ferrovs_core::frame::Frame;
 use ferrovs_core::sched::scan::{Search, step};
 use ferrovs_core::sched::search::below;
@@ -398,6 +400,20 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn begin(&self, protocol: u8, flags: u16) -> u8 {
+        ferrovs_begin(u32::from(protocol), u32::from(flags)) as u8
+    }
+
+    #[inline(always)]
+    fn after(&self, direction: Direction, protocol: u8, flags: u16) -> Row {
+        Row(ferrovs_after(
+            direction as u32,
+            u32::from(protocol),
+            u32::from(flags),
+        ))
+    }
+
+    #[inline(always)]
     fn now(&self) -> u32 {
         // SAFETY: plain helper call.
         (unsafe { bpf_ktime_get_coarse_ns() } >> config::TICK_SHIFT) as u32
@@ -516,4 +532,20 @@ extern "C" fn ferrovs_point(older: u64, server: u64, local: u64, pointer: u64) -
         PointerKey([server, local]),
         Pointer(pointer),
     ))
+}
+
+/// [`after`], of a [`Direction`] as a number; a [`Row`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_after(direction: u32, protocol: u32, flags: u32) -> u64 {
+    let direction = Direction::from_number(direction);
+    after(direction, protocol as u8, flags as u16).0
+}
+
+/// [`begin`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_begin(protocol: u32, flags: u32) -> u32 {
+    let maps = Maps::new(core::ptr::null_mut());
+    u32::from(begin(&maps, protocol as u8, flags as u16))
 }

@@ -8,7 +8,7 @@
 //! - timeouts that are set while there are connections: see `docs/differences.md`;
 //! - two services in which one client socket meets one server socket: see there.
 
-use ferrovs_tests::ipvs::{Conn, Ipvs, Packet, Persistence, Protocol, SYN, State};
+use ferrovs_tests::ipvs::{Conn, Ipvs, Packet, Persistence, State, sctp::Association};
 
 use crate::{event::Command, plane::Core, universe::Slot};
 
@@ -18,10 +18,12 @@ pub(crate) fn reopens_under_count(ipvs: &Ipvs, slot: Slot, packet: &Packet) -> b
     let Some(conn) = ipvs.connection(packet) else {
         return false;
     };
-    let is_at_end = matches!(conn.state, State::TimeWait | State::Close);
-    let opens = packet.protocol == Protocol::Tcp && packet.has(SYN);
+    let is_at_end = matches!(
+        conn.state,
+        State::TimeWait | State::Close | State::Sctp(Association::Closed)
+    );
     let servers = ipvs.servers(&slot.key());
-    is_at_end && opens && servers.iter().any(|dest| dest.server.upper > 0)
+    is_at_end && packet.opens() && servers.iter().any(|dest| dest.server.upper > 0)
 }
 
 /// A packet that may open a connection of a service by rr or wrr of which all servers are full. Whom it is the turn of then,

@@ -343,6 +343,7 @@ impl Core {
 fn bytes_of(packet: &Packet) -> Vec<u8> {
     let protocol = match packet.protocol {
         Protocol::Udp => 17,
+        Protocol::Sctp => 132,
         _ => 6,
     };
     let length = packet.length as u16;
@@ -368,11 +369,14 @@ fn bytes_of(packet: &Packet) -> Vec<u8> {
     let segment = length - bytes.len() as u16;
     bytes.extend(packet.source.port().to_be_bytes());
     bytes.extend(packet.destination.port().to_be_bytes());
-    if packet.protocol == Protocol::Udp {
-        bytes.extend(segment.to_be_bytes());
-    } else {
-        bytes.extend([0; 8]);
-        bytes.extend([5 << 4, packet.flags]);
+    match packet.protocol {
+        Protocol::Udp => bytes.extend(segment.to_be_bytes()),
+        // No tag, some checksum, and one chunk.
+        Protocol::Sctp => bytes.extend([0, 0, 0, 0, 1, 2, 3, 4, packet.flags, 0, 0, 4]),
+        _ => {
+            bytes.extend([0; 8]);
+            bytes.extend([5 << 4, packet.flags]);
+        }
     }
     bytes.resize(length.into(), 0);
     bytes

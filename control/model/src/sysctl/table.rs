@@ -66,7 +66,6 @@ pub struct Meaningless {
 pub const NOT_YET: &[(Sysctl, Option<u32>)] = &[
     (Sysctl::LblcExpiration, None),
     (Sysctl::LblcrExpiration, None),
-    (Sysctl::SloppySctp, None),
 ];
 
 /// The sysctls that ferrovs has, in the order of [`Sysctl`], which is that of their names.

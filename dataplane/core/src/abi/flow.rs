@@ -85,7 +85,8 @@ impl Control {
         bits(self.0, 0, 2) == Phase::Free as u64
     }
 
-    /// Whether the client has acknowledged the server's own sequence number: never evicted.
+    /// Whether the client has acknowledged the server's own sequence number, or repeated its tag of SCTP: never
+    /// evicted.
     pub const fn is_protected(self) -> bool {
         self.0 & 4 != 0
     }
@@ -211,8 +212,8 @@ impl WayBack {
     }
 }
 
-/// What the server's SYN+ACK said: bits 0..32 the sequence number that acknowledges it (its own plus
-/// one), bit 32 whether one was seen, bits 48..64 the generation.
+/// What the server's SYN+ACK or INIT ACK said: bits 0..32 the sequence number that acknowledges it (its own plus
+/// one), or the tag of SCTP, bit 32 whether one was seen, bits 48..64 the generation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
 pub struct Handshake(pub u64);

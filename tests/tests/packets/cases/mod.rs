@@ -8,6 +8,7 @@ mod ipv6;
 mod link;
 mod persistence;
 mod schedulers;
+mod sctp;
 mod segments;
 mod services;
 mod table;
@@ -42,6 +43,7 @@ fn of_ipv4() -> Vec<Case> {
         thresholds::cases(),
         segments::cases(),
         udp::cases(),
+        sctp::cases(),
         link::cases(),
         ip::cases(),
         hops::cases(),
