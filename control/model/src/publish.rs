@@ -13,6 +13,7 @@
 //! for [`TRASH_SECONDS`] more, as in the trash of IPVS (`ip_vs_dest_trash_expire`); a service does
 //! for as long as it has such servers. Whoever comes back meanwhile finds its flows again.
 
+mod caches;
 mod edit;
 mod endpoint;
 mod figures;
@@ -30,10 +31,11 @@ mod writer;
 use std::collections::BTreeMap;
 
 use ferrovs_core::{
-    abi::{config, dest, ipv6::EndpointKey},
+    abi::{config, dest, ipv6::EndpointKey, locality::LocalityKey},
     tables::{Line, Tables},
 };
 
+pub use caches::Localities;
 pub use figures::Figures;
 pub use filter::{Half, INITIAL_LOG2};
 pub(crate) use ledger::LedgerAmendment;
@@ -60,6 +62,12 @@ pub trait Plane {
     fn set_endpoint(&self, key: EndpointKey, value: Option<u64>) -> bool;
     /// Lines of the filter table, both halves together.
     fn filter_lines(&self) -> u32;
+    /// What the schedulers lblc and lblcr remember; nothing, unless packets are scheduled there.
+    fn localities(&self) -> Localities {
+        Localities::new()
+    }
+    /// Forgets a line of that.
+    fn forget_locality(&self, _: LocalityKey) {}
     /// Returns when every program run that was under way at the call has ended.
     fn quiesce(&self);
     /// How many flows count for a destination.
@@ -78,6 +86,10 @@ pub trait Plane {
     }
 }
 
+/// How often the caches of lblc and lblcr are looked through for what may be forgotten, ticks
+/// (`CHECK_EXPIRE_INTERVAL`).
+const COLLECT: u32 = config::ticks(60);
+
 /// Keeps tables and wanted state together.
 #[derive(Debug, Default)]
 pub struct Publisher {
@@ -88,6 +100,8 @@ pub struct Publisher {
     settled: Option<Wanted>,
     /// The IPv6 endpoints that the filter certainly has.
     endpoints: Option<endpoint::Endpoints>,
+    /// When the caches were last looked through.
+    collected: Option<u32>,
 }
 
 impl Publisher {
@@ -100,6 +114,7 @@ impl Publisher {
             retired: numbers::Retired::everything(),
             settled: None,
             endpoints: None,
+            collected: None,
         }
     }
 
@@ -132,7 +147,7 @@ impl Publisher {
         self.settled = plan.wanted;
     }
 
-    /// Notes which removed servers have no flows left. Whether one of them has been idle for so long
+    /// Notes which removed servers have no flows left, and forgets what lblc and lblcr need no longer. Whether one of them has been idle for so long
     /// that the next [`Publisher::plan`] will forget it.
     pub fn observe<P: Plane>(&mut self, plane: &P) -> bool {
         let now = plane.tables().now();
@@ -142,6 +157,13 @@ impl Publisher {
         }
         if due {
             self.settled = None;
+        }
+        if self
+            .collected
+            .is_none_or(|last| now.wrapping_sub(last) >= COLLECT)
+        {
+            caches::collect(plane, &self.ledger);
+            self.collected = Some(now);
         }
         due
     }

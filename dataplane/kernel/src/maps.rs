@@ -10,9 +10,10 @@ use std::{
 
 use ferrovs_core::{
     abi::{
-        LAYOUT, config, dest,
+        LAYOUT, WORDS, config, dest,
         filter::Geometry,
         ipv6::{Address, EndpointKey, HIDDEN, NeighbourKey},
+        locality::LocalityKey,
         pointer::{Pointer, PointerKey},
         reason,
     },
@@ -48,6 +49,7 @@ pub struct Maps {
     neighbours_ipv6: OwnedFd,
     endpoints: OwnedFd,
     pointers: OwnedFd,
+    localities: OwnedFd,
     pub(crate) wanted: OwnedFd,
 }
 
@@ -76,6 +78,7 @@ impl Maps {
             neighbours_ipv6: take("NEIGHBOURS6")?,
             endpoints: take("ENDPOINTS6")?,
             pointers: take("POINTERS")?,
+            localities: take("LOCALITIES")?,
             wanted: take("WANTED")?,
         })
     }
@@ -226,6 +229,26 @@ impl Maps {
         let all = unsafe { entries(self.endpoints.as_fd()) }?;
         let all = all.into_iter();
         Ok(all.map(|(key, value)| (EndpointKey(key), value)).collect())
+    }
+
+    /// What the schedulers lblc and lblcr remember.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn localities(&self) -> io::Result<BTreeMap<LocalityKey, [u64; WORDS]>> {
+        // SAFETY: keys of this map are two words, values a line.
+        let all = unsafe { entries(self.localities.as_fd()) }?;
+        let all = all.into_iter();
+        Ok(all.map(|(key, words)| (LocalityKey(key), words)).collect())
+    }
+
+    /// Forgets a line of that.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn forget_locality(&self, key: LocalityKey) -> io::Result<()> {
+        // SAFETY: keys of this map are two words.
+        unsafe { sys::delete(self.localities.as_fd(), &key.0) }.map(drop)
     }
 
     /// Has the filter say this about an IPv6 endpoint, or forget it.

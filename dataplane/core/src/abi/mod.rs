@@ -17,6 +17,7 @@ pub mod filter;
 pub mod flow;
 pub mod interface;
 pub mod ipv6;
+pub mod locality;
 pub mod next_hop;
 pub mod pointer;
 pub mod reason;
@@ -26,7 +27,7 @@ pub mod state;
 
 /// Version of the table layout, word [`config::LAYOUT`] of the configuration.
 /// A daemon refuses tables that carry another one.
-pub const LAYOUT: u64 = 6;
+pub const LAYOUT: u64 = 7;
 
 /// Words in a line.
 pub const WORDS: usize = 8;

@@ -5,6 +5,7 @@ mod hops;
 mod ip;
 mod ipv6;
 mod link;
+mod locality;
 mod persistence;
 mod schedulers;
 mod segments;
@@ -47,6 +48,7 @@ fn of_ipv4() -> Vec<Case> {
         departures::cases(),
         persistence::cases(),
         schedulers::cases(),
+        locality::cases(),
     ]
     .concat()
 }

@@ -152,7 +152,12 @@ impl Plain {
             port,
             virtual_: u32::from_be_bytes([169, 254, 179, 1]),
         };
-        pick(&self, line(&self.services, service).unwrap(), peers)
+        pick(
+            &self,
+            service,
+            line(&self.services, service).unwrap(),
+            peers,
+        )
     }
 
     fn endpoint_words(&self) -> Vec<u64> {
