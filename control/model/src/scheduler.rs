@@ -17,10 +17,9 @@ pub const NO_SCHEDULER: &str = "none";
 /// The persistence engines (`ip_vs_pe_NAME.c`).
 pub const PERSISTENCE_ENGINES: &[&str] = &["sip"];
 
-/// The data plane's scheduler of this name; `None` if it has none.
-pub(crate) fn built(name: &str) -> Option<Scheduler> {
-    Some(match name {
-        NO_SCHEDULER => Scheduler::None,
+/// The data plane's scheduler of this name; without one ([`NO_SCHEDULER`]), nothing is scheduled.
+pub(crate) fn built(name: &str) -> Scheduler {
+    match name {
         "rr" => Scheduler::RoundRobin,
         "lc" => Scheduler::LeastConnections,
         "wlc" => Scheduler::WeightedLeastConnections,
@@ -33,8 +32,10 @@ pub(crate) fn built(name: &str) -> Option<Scheduler> {
         "dh" => Scheduler::DestinationHash,
         "mh" => Scheduler::Maglev,
         "twos" => Scheduler::TwoChoices,
-        _ => return None,
-    })
+        "lblc" => Scheduler::Locality,
+        "lblcr" => Scheduler::ReplicatedLocality,
+        _ => Scheduler::None,
+    }
 }
 
 /// Whether a service may name this scheduler.
@@ -133,6 +134,14 @@ mod tests {
         for name in ["", "RR", "rr ", "nosuch"] {
             assert!(!exists(name), "{name:?}");
         }
+    }
+
+    #[test]
+    fn the_data_plane_has_them_all() {
+        for name in SCHEDULERS {
+            assert_ne!(built(name), Scheduler::None, "{name}");
+        }
+        assert_eq!(built(NO_SCHEDULER), Scheduler::None);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::{fmt, net::SocketAddr};
 
-use crate::{Destination, Forwarding, Service, ServiceKey, Wanted, scheduler};
+use crate::{Destination, Forwarding, Service, ServiceKey, Wanted};
 
 /// Something that the data plane does not do yet.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -15,8 +15,6 @@ pub enum Lack {
     FirewallMark,
     /// Services for all ports.
     AllPorts,
-    /// Scheduling by the scheduler with this name.
-    Scheduler(String),
     /// Keeping together what this persistence engine says.
     Engine(String),
     /// Scheduling every packet for itself.
@@ -30,7 +28,6 @@ impl fmt::Display for Lack {
         match self {
             Self::FirewallMark => f.write_str("firewall marks (-f)"),
             Self::AllPorts => f.write_str("port 0"),
-            Self::Scheduler(name) => write!(f, "the scheduler {name}"),
             Self::Engine(name) => write!(f, "the persistence engine {name} (--pe)"),
             Self::OnePacket => f.write_str("one-packet scheduling (-o)"),
             Self::Tunnel => f.write_str("tunnelling (-i)"),
@@ -50,9 +47,6 @@ fn lacks_of_service(service: &Service) -> Vec<Lack> {
         }
     }
     let settings = &service.settings;
-    if scheduler::built(&settings.scheduler).is_none() {
-        lacks.push(Lack::Scheduler(settings.scheduler.clone()));
-    }
     // An engine only has a say in persistence.
     if let (Some(_), Some(engine)) = (settings.persistence, &settings.persistence_engine) {
         lacks.push(Lack::Engine(engine.clone()));
@@ -202,11 +196,6 @@ mod tests {
                 mark,
                 rr,
                 "FWM 7 IPv6 is kept but not forwarded: not there yet: firewall marks (-f)",
-            ),
-            (
-                tcp,
-                ServiceSettings::new("lblc"),
-                "TCP 10.0.0.1:80 is kept but not forwarded: not there yet: the scheduler lblc",
             ),
             (
                 tcp,

@@ -3,10 +3,13 @@
 //! Contract for implementers: `load` acquires and `store` releases, read-modify-write operations are
 //! sequentially consistent; a line stays valid while it is held; indices out of range give `None`.
 
+use crate::abi::WORDS;
 use crate::abi::flow::Control;
 use crate::abi::ipv6::{Address, EndpointKey, NeighbourKey};
+use crate::abi::locality::LocalityKey;
 use crate::abi::pointer::{Pointer, PointerKey};
 use crate::abi::reason::Reason;
+use crate::abi::schedule::Schedule;
 use crate::abi::{dest, next_hop};
 use crate::answer::Question;
 use crate::flow::find::tagged;
@@ -18,6 +21,8 @@ use crate::flow::retire::take;
 use crate::flow::schedule::choose;
 use crate::flow::tcp::Direction;
 use crate::frame::Frame;
+use crate::sched::lblcr::{self, Quest, Tour};
+use crate::sched::local::{self, Relief};
 use crate::sched::scan::{Search, step};
 use crate::sched::search::below;
 
@@ -165,6 +170,15 @@ pub trait Tables {
     /// Forgets a key.
     fn pointer_remove(&self, key: &PointerKey);
 
+    /// The line stored under a key of the schedulers' caches. By default a home has none, for it picks no servers.
+    fn locality(&self, _: &LocalityKey) -> Option<Self::Line> {
+        None
+    }
+    /// Stores a line under a key that has none; false if it has one or there is no room.
+    fn locality_insert(&self, _: &LocalityKey, _: [u64; WORDS]) -> bool {
+        false
+    }
+
     /// The route to an IPv4 address (wire order), for a packet that came in by `interface`.
     fn route(&self, destination: u32, interface: u32) -> Option<Route>;
 
@@ -202,6 +216,41 @@ pub trait Tables {
             }
         }
         search.found()
+    }
+
+    /// The number of the server that the [steps](crate::sched::lblcr::step) through a set find.
+    fn tour(&self, quest: Quest) -> u32
+    where
+        Self: Sized,
+    {
+        let mut tour = Tour::new(quest);
+        for at in 0..tour.steps() {
+            if lblcr::step(self, &mut tour, at) {
+                break;
+            }
+        }
+        tour.found()
+    }
+
+    /// What the [steps](crate::sched::local::step) through all servers find.
+    fn relief(&self, mut relief: Relief) -> Relief
+    where
+        Self: Sized,
+    {
+        for at in 0..relief.steps() {
+            if local::step(self, &mut relief, at) {
+                break;
+            }
+        }
+        relief
+    }
+
+    /// The server of an address that a scheduler remembers: [`crate::sched::local::pick`].
+    fn local(&self, schedule: Schedule, service: u32, address: u32) -> u32
+    where
+        Self: Sized,
+    {
+        local::pick(self, schedule, service, address)
     }
 
     /// Halves a row of words: [`crate::sched::search::below`].

@@ -16,10 +16,12 @@ use aya_ebpf::helpers::{
 use aya_ebpf::macros::btf_map;
 use ferrovs_core::abi::flow::Control;
 use ferrovs_core::abi::ipv6::{Address, EndpointKey, HIDDEN, NeighbourKey};
+use ferrovs_core::abi::locality::LocalityKey;
 use ferrovs_core::abi::pointer::{Pointer, PointerKey};
+use ferrovs_core::abi::schedule::Schedule;
 use ferrovs_core::abi::slab::Table;
 use ferrovs_core::abi::{
-    MAX_DESTS, MAX_NEXT_HOPS, MAX_SERVICES, WORDS, answer, config, interface, reason,
+    MAX_DESTS, MAX_NEXT_HOPS, MAX_SERVICES, WORDS, answer, config, interface, locality, reason,
 };
 use ferrovs_core::answer::Question;
 use ferrovs_core::flow::find::tagged;
@@ -31,6 +33,8 @@ use ferrovs_core::flow::retire::take;
 use ferrovs_core::flow::schedule::choose;
 use ferrovs_core::flow::tcp::Direction;
 use ferrovs_core::frame::Frame;
+use ferrovs_core::sched::lblcr::{self, Quest, Tour};
+use ferrovs_core::sched::local::{self, Relief};
 use ferrovs_core::sched::scan::{Search, step};
 use ferrovs_core::sched::search::below;
 use ferrovs_core::tables::{Route, RouteIpv6, Tables};
@@ -90,6 +94,10 @@ static ANSWERED: LruHashMap<[u64; 2], u64, { answer::SOURCES as usize }> = LruHa
 /// What the daemon is asked to answer.
 #[btf_map]
 static ANSWERS: RingBuf<[u64; answer::WORDS], { answer::RING }> = RingBuf::new();
+/// What the schedulers lblc and lblcr remember. Only the daemon takes lines away, long after anybody read them; should
+/// one be given to another key just then, a server may be remembered for the wrong address of its own service.
+#[btf_map]
+static LOCALITIES: Sparse<[u64; 2], [u64; WORDS], { locality::LINES as usize }> = Sparse::new();
 /// The daemon's own: what the administrator wants, in chunks. No program reads it, but a map lives as
 /// long as a program names it.
 #[btf_map]
@@ -254,6 +262,18 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn locality(&self, key: &LocalityKey) -> Option<MapLine> {
+        LOCALITIES.get_ptr_mut(key.0).map(MapLine::new)
+    }
+
+    #[inline(always)]
+    fn locality_insert(&self, key: &LocalityKey, words: [u64; WORDS]) -> bool {
+        LOCALITIES
+            .insert(key.0, words, u64::from(BPF_NOEXIST))
+            .is_ok()
+    }
+
+    #[inline(always)]
     fn route(&self, destination: u32, interface: u32) -> Option<Route> {
         // SAFETY: a plain C struct of integers, for which zero is a value.
         let mut params: bpf_fib_lookup = unsafe { zeroed() };
@@ -348,6 +368,27 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn tour(&self, quest: Quest) -> u32 {
+        let LocalityKey([key, _]) = quest.key;
+        ferrovs_tour(key, quest.size, quest.task, quest.subject)
+    }
+
+    #[inline(always)]
+    fn relief(&self, mut relief: Relief) -> Relief {
+        let steps = relief.steps();
+        let context: *mut Relief = &mut relief;
+        let callback = relieve as extern "C" fn(u32, *mut Relief) -> i64;
+        // SAFETY: as in `best`.
+        unsafe { bpf_loop(steps, callback as *mut c_void, context.cast(), 0) };
+        relief
+    }
+
+    #[inline(always)]
+    fn local(&self, schedule: Schedule, service: u32, address: u32) -> u32 {
+        ferrovs_local(schedule.0, service, address)
+    }
+
+    #[inline(always)]
     fn below(&self, first: u32, count: u32, value: u64, shift: u32) -> u32 {
         ferrovs_below(first, count, value, shift)
     }
@@ -432,6 +473,22 @@ extern "C" fn look_at(at: u32, search: *mut Search) -> i64 {
     // SAFETY: what `best` handed to `bpf_loop`.
     let search = unsafe { &mut *search };
     i64::from(step(&Maps::new(core::ptr::null_mut()), search, at))
+}
+
+/// [`lblcr::step`], in the same way.
+#[inline(never)]
+extern "C" fn tour_on(at: u32, tour: *mut Tour) -> i64 {
+    // SAFETY: what `tour` handed to `bpf_loop`.
+    let tour = unsafe { &mut *tour };
+    i64::from(lblcr::step(&Maps::new(core::ptr::null_mut()), tour, at))
+}
+
+/// [`local::step`], in the same way.
+#[inline(never)]
+extern "C" fn relieve(at: u32, relief: *mut Relief) -> i64 {
+    // SAFETY: what `relief` handed to `bpf_loop`.
+    let relief = unsafe { &mut *relief };
+    i64::from(local::step(&Maps::new(core::ptr::null_mut()), relief, at))
 }
 
 // Global functions, which the verifier judges once, by themselves, whatever the caller's state. They
@@ -519,6 +576,31 @@ extern "C" fn ferrovs_below(first: u32, count: u32, value: u64, shift: u32) -> u
 extern "C" fn ferrovs_choose(address: u32, client: u64, virtual_: u64) -> u32 {
     let maps = Maps::new(core::ptr::null_mut());
     choose(&maps, address, client, virtual_)
+}
+
+/// [`local::pick`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_local(schedule: u64, service: u32, address: u32) -> u32 {
+    let maps = Maps::new(core::ptr::null_mut());
+    local::pick(&maps, Schedule(schedule), service, address)
+}
+
+/// A [`Tour`] through a set.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_tour(key: u64, size: u32, task: u32, subject: u32) -> u32 {
+    let mut tour = Tour::new(Quest {
+        key: LocalityKey([key, 0]),
+        size,
+        task,
+        subject,
+    });
+    let context: *mut Tour = &mut tour;
+    let callback = tour_on as extern "C" fn(u32, *mut Tour) -> i64;
+    // SAFETY: as in `best`.
+    unsafe { bpf_loop(tour.steps(), callback as *mut c_void, context.cast(), 0) };
+    tour.found()
 }
 
 /// [`point`]: not zero if the reply was reserved.

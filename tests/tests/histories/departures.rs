@@ -97,6 +97,11 @@ pub(crate) fn of_command(ipvs: &Ipvs, core: &Core, command: &Command) -> bool {
             let keeps = ipvs.conns().iter().any(|conn| conn.is_template);
             keeps && before.is_some_and(|before| before != netmask(settings.persistence))
         }
+        // The same for one that comes back with templates of its former life.
+        Command::AddService(slot, _) => {
+            let mut conns = ipvs.conns().iter();
+            conns.any(|conn| conn.is_template && conn.virtual_.ip() == slot.address().ip())
+        }
         // In IPVS a removed server keeps its counters, and shows them when it comes back.
         Command::Zero(Some(slot)) => ipvs.removed(&slot.key()).next().is_some(),
         Command::Zero(None) => ipvs.services().iter().any(|service| {

@@ -14,6 +14,7 @@ use ferrovs_core::{
         endpoint::{Endpoint, tag},
         interface,
         ipv6::{Address, EndpointKey, NeighbourKey},
+        locality::LocalityKey,
         next_hop::{self, NO_VLAN, USABLE, neighbour_key},
         reason::Reason,
         slab::Table,
@@ -31,7 +32,7 @@ use ferrovs_core::{
 };
 use ferrovs_model::{
     Change, Refusal, ServiceKey, ServiceSettings, Templates, Wanted,
-    publish::{Figures, INITIAL_LOG2, Plane, Publisher, Report},
+    publish::{Figures, INITIAL_LOG2, Localities, Plane, Publisher, Report},
 };
 use ferrovs_sim::{Memory, Network, Routes, Size, SliceFrame};
 use ferrovs_tests::ipvs::{self, Packet, Protocol};
@@ -88,6 +89,14 @@ impl<'a> Plane for View<'a> {
 
     fn filter_lines(&self) -> u32 {
         self.0.size().filter_lines
+    }
+
+    fn localities(&self) -> Localities {
+        self.0.localities()
+    }
+
+    fn forget_locality(&self, key: LocalityKey) {
+        self.0.forget_locality(key);
     }
 
     fn quiesce(&self) {}

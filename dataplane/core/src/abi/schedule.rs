@@ -5,13 +5,15 @@
 //!
 //! | words | what |
 //! |---|---|
-//! | 1 | the cursor, a ticket counter that the programs advance |
+//! | 1 | the cursor, a ticket counter that the programs advance; of lblc and lblcr a [`Birth`] |
 //! | [`Schedule::dests`] | an [`Entry`] for each destination, in the order in which IPVS visits them |
 //! | the rest | what the scheduler wants besides: [`Schedule::rest`] |
 //!
 //! A piece is never edited in place: the daemon writes a new one elsewhere and switches the service over
 //! by one write of its [`Schedule`], which says all there is to know about the piece.
 
+#[cfg(doc)]
+use super::locality::Birth;
 use super::service::Scheduler;
 use super::{WORDS, bits};
 
@@ -131,9 +133,16 @@ impl Schedule {
         buckets(self.scheduler())
     }
 
-    /// Lines of the piece; a service without destinations has none.
+    /// Whether the scheduler remembers addresses that clients ask for (lblc, lblcr).
+    pub const fn is_local(self) -> bool {
+        const LBLC: u8 = Scheduler::Locality as u8;
+        const LBLCR: u8 = Scheduler::ReplicatedLocality as u8;
+        matches!(self.scheduler(), LBLC | LBLCR)
+    }
+
+    /// Lines of the piece; a service without destinations has none, unless its scheduler remembers addresses.
     pub const fn lines(self) -> u32 {
-        if self.dests() == 0 {
+        if self.dests() == 0 && !self.is_local() {
             return 0;
         }
         let sums = if self.scheduler() == Scheduler::TwoChoices as u8 {
@@ -180,7 +189,7 @@ impl Entry {
         self.0 as u32
     }
 
-    /// Its weight. 0 is met by sh, dh and mh only: the lists of the others leave such destinations out.
+    /// Its weight. 0 is met by sh, dh, mh, lblc and lblcr only: the lists of the others leave such destinations out.
     pub const fn weight(self) -> u32 {
         (self.0 >> 32) as u32
     }

@@ -53,4 +53,8 @@ pub enum Scheduler {
     Maglev = 11,
     /// Power of two choices (`twos`).
     TwoChoices = 12,
+    /// Locality-based least connections (`lblc`).
+    Locality = 13,
+    /// The same with replication (`lblcr`).
+    ReplicatedLocality = 14,
 }

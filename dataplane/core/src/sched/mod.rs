@@ -3,7 +3,10 @@
 mod dh;
 mod fo;
 mod hashed;
+pub mod lblc;
+pub mod lblcr;
 mod lc;
+pub mod local;
 pub mod mh;
 mod nq;
 mod ovf;
@@ -34,10 +37,15 @@ pub struct Peers {
     pub virtual_: u32,
 }
 
-/// The number of the destination that the service's scheduler picks, or `None` if none is usable.
+/// The number of the destination that the scheduler of the service with this number and line picks, or `None` if none is
+/// usable.
 #[inline(always)]
-pub fn pick<T: Tables>(tables: &T, service: T::Line, peers: Peers) -> Option<u32> {
-    let search = begin(tables, Schedule(service.load(SCHEDULE)), peers)?;
+pub fn pick<T: Tables>(tables: &T, number: u32, service: T::Line, peers: Peers) -> Option<u32> {
+    let schedule = Schedule(service.load(SCHEDULE));
+    if schedule.is_local() {
+        return Some(tables.local(schedule, number, peers.virtual_));
+    }
+    let search = begin(tables, schedule, peers)?;
     if search.steps() == 0 {
         return search.found();
     }

@@ -6,6 +6,7 @@ mod hops;
 mod ip;
 mod ipv6;
 mod link;
+mod locality;
 mod persistence;
 mod schedulers;
 mod sctp;
@@ -51,6 +52,7 @@ fn of_ipv4() -> Vec<Case> {
         departures::cases(),
         persistence::cases(),
         schedulers::cases(),
+        locality::cases(),
     ]
     .concat()
 }

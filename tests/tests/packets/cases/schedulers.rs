@@ -37,6 +37,15 @@ const HELD: &[Row] = &[
     ("fo 1/1", "143 143 143"),
     ("fo 5/2/1", "141 141 141"),
     ("ovf 1/1", "143 143 141 141 0 0"),
+    ("lblc 1/1", "143 143 141 141 141 141 141 141"),
+    ("lblc 3/1", "143 143 141 141 141 141 141 141"),
+    ("lblc 1/0", "141 141 141"),
+    ("lblcr 1/1", "143 143 141 141 141 143 141 143"),
+    (
+        "lblcr 3/1",
+        "143 143 141 141 141 141 141 141 141 143 141 141 141 143",
+    ),
+    ("lblcr 1/0", "141 141 141"),
     ("ovf 3/1", "141 141 141 141 143 143 0"),
 ];
 
@@ -60,7 +69,7 @@ fn server(host: u16) -> SocketAddrV4 {
 }
 
 /// HTTP by the scheduler and with the weights that begin the case's name.
-fn scheduled(name: &'static str) -> Case {
+pub(super) fn scheduled(name: &'static str) -> Case {
     let (scheduler, weights) = name.split_once(' ').unwrap();
     let weights = weights.split([' ', ',']).next().unwrap().split('/');
     let weights = weights.map(|weight| weight.parse().unwrap());

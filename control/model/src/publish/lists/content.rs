@@ -39,16 +39,21 @@ impl Content {
         }
     }
 
-    /// Of a service whose scheduler the data plane has; `number` knows all its servers.
+    /// Of a service; `number` knows all its servers.
     pub(super) fn of(service: &Service, number: impl Fn(SocketAddr) -> u32) -> Self {
         let name = &service.settings.scheduler;
-        let scheduler = scheduler::built(name).unwrap_or(Scheduler::None);
+        let scheduler = scheduler::built(name);
         let all = service.destinations.iter();
         let all = all.map(|dest| (dest, number(dest.address)));
-        // Servers that rest keep the clients that hash to them.
+        // Servers that rest keep the clients that hash to them. With lblc and lblcr, addresses are remembered also
+        // while all of them rest.
         let keeps_resting = matches!(
             scheduler,
-            Scheduler::SourceHash | Scheduler::DestinationHash | Scheduler::Maglev
+            Scheduler::SourceHash
+                | Scheduler::DestinationHash
+                | Scheduler::Maglev
+                | Scheduler::Locality
+                | Scheduler::ReplicatedLocality
         );
         let listed = all.clone();
         let listed = listed.filter(|(dest, _)| dest.weight > 0 || keeps_resting);
