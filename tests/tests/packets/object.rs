@@ -25,7 +25,7 @@ use std::{
 
 use ferrovs_core::{
     abi::{
-        MAX_DESTS, MAX_SERVICES, WORDS, bucket, config,
+        MAX_DESTS, WORDS, bucket, config,
         filter::Geometry,
         flow::{CONTROL, Control},
         ipv6::{EndpointKey, NeighbourKey},
@@ -205,8 +205,9 @@ impl Object {
     /// Makes what lblc and lblcr remember older, and themselves.
     fn age_caches(&self, ticks: u32) {
         let maps = self.tables();
-        for number in 0..MAX_SERVICES {
-            let schedule = Schedule(maps.service(number).unwrap().load(service::SCHEDULE));
+        // As many services as there is room for now.
+        for service in (0..).map_while(|number| maps.service(number)) {
+            let schedule = Schedule(service.load(service::SCHEDULE));
             if schedule.is_local() {
                 let line = maps.schedule(schedule.line()).unwrap();
                 let birth = Birth(line.load(0));

@@ -1,12 +1,11 @@
 //! What lblc and lblcr remember of an address, after servers, weights or time have changed.
 
-use ferrovs_core::abi::reason::Reason;
 use ferrovs_model::{Change, Destination, Protocol, SchedulerFlags, Sysctl};
 
 use super::schedulers::{by, scheduled};
 use super::{FIRST, SECOND, client, from_client};
 use crate::{
-    case::{Case, dropped},
+    case::{Case, refused},
     packet::SYN,
     world::{HTTP, key, masq},
 };
@@ -115,10 +114,7 @@ pub(super) fn cases() -> Vec<Case> {
                 service: key(Protocol::Tcp, HTTP),
                 address: SECOND.into(),
             })
-            .front(
-                from_client(client(2), HTTP, SYN),
-                dropped(Reason::NoDestination),
-            ),
+            .front(from_client(client(2), HTTP, SYN), refused()),
     );
     for (name, expiration) in [
         ("lblc", Sysctl::LblcExpiration),
