@@ -12,6 +12,7 @@ mod cleanup;
 mod demonstration;
 mod faults;
 mod ipv6;
+mod latency;
 mod load;
 mod neighbours;
 mod objects;
