@@ -10,9 +10,10 @@ use crate::abi::locality::LocalityKey;
 use crate::abi::pointer::{Pointer, PointerKey};
 use crate::abi::reason::Reason;
 use crate::abi::schedule::Schedule;
-use crate::abi::{dest, next_hop};
+use crate::abi::{config, dest, next_hop};
 use crate::answer::Question;
 use crate::flow::find::tagged;
+use crate::flow::handshake::note;
 use crate::flow::machine::{Row, after, begin};
 use crate::flow::open::{Outcome, Wish, open};
 use crate::flow::persist::persist;
@@ -21,8 +22,10 @@ use crate::flow::retire::take;
 use crate::flow::schedule::choose;
 use crate::flow::tcp::Direction;
 use crate::frame::Frame;
+use crate::sched::ewma::{self, Race};
 use crate::sched::lblcr::{self, Quest, Tour};
 use crate::sched::local::{self, Relief};
+use crate::sched::mhb::{self, Census, Walk};
 use crate::sched::scan::{Search, step};
 use crate::sched::search::below;
 
@@ -253,6 +256,60 @@ pub trait Tables {
         local::pick(self, schedule, service, address)
     }
 
+    /// The number of the server that wins a [race](crate::sched::ewma::step).
+    fn race(&self, schedule: Schedule) -> u32
+    where
+        Self: Sized,
+    {
+        let mut race = Race::new(schedule, self.nanoseconds());
+        for at in 0..race.steps() {
+            if ewma::step(self, &mut race, at) {
+                break;
+            }
+        }
+        race.winner()
+    }
+
+    /// What the [steps](crate::sched::mhb::count) of a census find.
+    fn census(&self, mut census: Census) -> u64
+    where
+        Self: Sized,
+    {
+        for at in 0..census.steps() {
+            mhb::count(self, &mut census, at);
+        }
+        census.flows
+    }
+
+    /// What the [steps](crate::sched::mhb::step) of a walk from bucket to bucket find.
+    fn probe(&self, mut walk: Walk) -> Walk
+    where
+        Self: Sized,
+    {
+        for at in 0..walk.steps() {
+            if mhb::step(self, &mut walk, at) {
+                break;
+            }
+        }
+        walk
+    }
+
+    /// The server of a key, unless it has too much to do: [`crate::sched::mhb::pick`].
+    fn bounded(&self, schedule: Schedule, key: u32) -> u32
+    where
+        Self: Sized,
+    {
+        mhb::pick(self, schedule, key)
+    }
+
+    /// Notes a server's SYN+ACK: [`crate::flow::handshake::note`].
+    fn note_handshake(&self, number: u32, generation: u32, expected: u32)
+    where
+        Self: Sized,
+    {
+        note(self, number, generation, expected);
+    }
+
     /// Halves a row of words: [`crate::sched::search::below`].
     fn below(&self, first: u32, count: u32, value: u64, shift: u32) -> u32
     where
@@ -325,6 +382,10 @@ pub trait Tables {
         after(direction, protocol, flags)
     }
 
+    /// Monotonic time in nanoseconds, as fine as this home has it.
+    fn nanoseconds(&self) -> u64 {
+        config::nanoseconds(self.now())
+    }
     /// Monotonic time in ticks of [`crate::abi::config::TICK_SHIFT`].
     fn now(&self) -> u32;
     /// A random number.

@@ -11,7 +11,7 @@ use aya_ebpf::bindings::{BPF_ANY, BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST
 use aya_ebpf::btf_maps::{Array, ArrayOfMaps, HashMap, LruHashMap, RingBuf};
 use aya_ebpf::helpers::{
     bpf_fib_lookup as fib_lookup, bpf_get_prandom_u32, bpf_get_smp_processor_id,
-    bpf_ktime_get_coarse_ns, bpf_loop,
+    bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bpf_loop,
 };
 use aya_ebpf::macros::btf_map;
 use ferrovs_core::abi::flow::Control;
@@ -25,6 +25,7 @@ use ferrovs_core::abi::{
 };
 use ferrovs_core::answer::Question;
 use ferrovs_core::flow::find::tagged;
+use ferrovs_core::flow::handshake::note;
 use ferrovs_core::flow::machine::{Row, after, begin};
 use ferrovs_core::flow::open::{Outcome, Wish, open};
 use ferrovs_core::flow::persist::persist;
@@ -33,8 +34,10 @@ use ferrovs_core::flow::retire::take;
 use ferrovs_core::flow::schedule::choose;
 use ferrovs_core::flow::tcp::Direction;
 use ferrovs_core::frame::Frame;
+use ferrovs_core::sched::ewma::{self, Race};
 use ferrovs_core::sched::lblcr::{self, Quest, Tour};
 use ferrovs_core::sched::local::{self, Relief};
+use ferrovs_core::sched::mhb::{self, Census, Walk};
 use ferrovs_core::sched::scan::{Search, step};
 use ferrovs_core::sched::search::below;
 use ferrovs_core::tables::{Route, RouteIpv6, Tables};
@@ -384,6 +387,41 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn race(&self, schedule: Schedule) -> u32 {
+        ferrovs_race(schedule.0)
+    }
+
+    #[inline(always)]
+    fn census(&self, mut census: Census) -> u64 {
+        let steps = census.steps();
+        let context: *mut Census = &mut census;
+        let callback = count_on as extern "C" fn(u32, *mut Census) -> i64;
+        // SAFETY: as in `best`.
+        unsafe { bpf_loop(steps, callback as *mut c_void, context.cast(), 0) };
+        census.flows
+    }
+
+    #[inline(always)]
+    fn probe(&self, mut walk: Walk) -> Walk {
+        let steps = walk.steps();
+        let context: *mut Walk = &mut walk;
+        let callback = walk_on as extern "C" fn(u32, *mut Walk) -> i64;
+        // SAFETY: as in `best`.
+        unsafe { bpf_loop(steps, callback as *mut c_void, context.cast(), 0) };
+        walk
+    }
+
+    #[inline(always)]
+    fn bounded(&self, schedule: Schedule, key: u32) -> u32 {
+        ferrovs_bounded(schedule.0, key)
+    }
+
+    #[inline(always)]
+    fn note_handshake(&self, number: u32, generation: u32, expected: u32) {
+        ferrovs_handshake(number, generation, expected);
+    }
+
+    #[inline(always)]
     fn local(&self, schedule: Schedule, service: u32, address: u32) -> u32 {
         ferrovs_local(schedule.0, service, address)
     }
@@ -461,6 +499,12 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn nanoseconds(&self) -> u64 {
+        // SAFETY: plain helper call.
+        unsafe { bpf_ktime_get_ns() }
+    }
+
+    #[inline(always)]
     fn random(&self) -> u32 {
         // SAFETY: plain helper call.
         unsafe { bpf_get_prandom_u32() }
@@ -489,6 +533,31 @@ extern "C" fn relieve(at: u32, relief: *mut Relief) -> i64 {
     // SAFETY: what `relief` handed to `bpf_loop`.
     let relief = unsafe { &mut *relief };
     i64::from(local::step(&Maps::new(core::ptr::null_mut()), relief, at))
+}
+
+/// [`ewma::step`], in the same way.
+#[inline(never)]
+extern "C" fn run(at: u32, race: *mut Race) -> i64 {
+    // SAFETY: what `ferrovs_race` handed to `bpf_loop`.
+    let race = unsafe { &mut *race };
+    i64::from(ewma::step(&Maps::new(core::ptr::null_mut()), race, at))
+}
+
+/// [`mhb::count`], in the same way.
+#[inline(never)]
+extern "C" fn count_on(at: u32, census: *mut Census) -> i64 {
+    // SAFETY: what `census` handed to `bpf_loop`.
+    let census = unsafe { &mut *census };
+    mhb::count(&Maps::new(core::ptr::null_mut()), census, at);
+    0
+}
+
+/// [`mhb::step`], in the same way.
+#[inline(never)]
+extern "C" fn walk_on(at: u32, walk: *mut Walk) -> i64 {
+    // SAFETY: what `probe` handed to `bpf_loop`.
+    let walk = unsafe { &mut *walk };
+    i64::from(mhb::step(&Maps::new(core::ptr::null_mut()), walk, at))
 }
 
 // Global functions, which the verifier judges once, by themselves, whatever the caller's state. They
@@ -584,6 +653,36 @@ extern "C" fn ferrovs_choose(address: u32, client: u64, virtual_: u64) -> u32 {
 extern "C" fn ferrovs_local(schedule: u64, service: u32, address: u32) -> u32 {
     let maps = Maps::new(core::ptr::null_mut());
     local::pick(&maps, Schedule(schedule), service, address)
+}
+
+/// [`mhb::pick`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_bounded(schedule: u64, key: u32) -> u32 {
+    let maps = Maps::new(core::ptr::null_mut());
+    mhb::pick(&maps, Schedule(schedule), key)
+}
+
+/// A [`Race`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_race(schedule: u64) -> u32 {
+    let now = Maps::new(core::ptr::null_mut()).nanoseconds();
+    let mut race = Race::new(Schedule(schedule), now);
+    let context: *mut Race = &mut race;
+    let callback = run as extern "C" fn(u32, *mut Race) -> i64;
+    // SAFETY: as in `best`.
+    unsafe { bpf_loop(race.steps(), callback as *mut c_void, context.cast(), 0) };
+    race.winner()
+}
+
+/// [`note`]. The result means nothing, but a function that the verifier judges by itself must have one.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_handshake(number: u32, generation: u32, expected: u32) -> u32 {
+    let maps = Maps::new(core::ptr::null_mut());
+    note(&maps, number, generation, expected);
+    0
 }
 
 /// A [`Tour`] through a set.

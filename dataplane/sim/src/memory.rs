@@ -78,7 +78,8 @@ pub struct Memory {
     locality_keys: RefCell<BTreeMap<LocalityKey, usize>>,
     localities: Vec<Words>,
     routes: RefCell<Routes>,
-    now: Cell<u32>,
+    /// Nanoseconds.
+    now: Cell<u64>,
     random: Random,
 }
 
@@ -109,7 +110,7 @@ impl Memory {
             locality_keys: RefCell::default(),
             localities: lines(LOCALITIES),
             routes: RefCell::default(),
-            now: Cell::new(now),
+            now: Cell::new(config::nanoseconds(now)),
             random: Random::new(seed),
         };
         if let Some(head) = memory.head() {
@@ -145,13 +146,18 @@ impl Memory {
 
     /// Lets time go by.
     pub fn advance(&self, ticks: u32) {
-        self.now.set(self.now.get().wrapping_add(ticks));
+        self.advance_nanoseconds(config::nanoseconds(ticks));
+    }
+
+    /// Lets as little time go by as somebody may want to measure.
+    pub fn advance_nanoseconds(&self, nanoseconds: u64) {
+        self.now.set(self.now.get() + nanoseconds);
     }
 
     /// Tells the core that next hops are looked after.
     pub fn beat(&self) {
         if let Some(head) = self.head() {
-            head.store(config::HEARTBEAT, u64::from(self.now.get()));
+            head.store(config::HEARTBEAT, u64::from(Tables::now(&self)));
         }
     }
 
@@ -395,6 +401,10 @@ impl<'a> Tables for &'a Memory {
     }
 
     fn now(&self) -> u32 {
+        (self.now.get() >> config::TICK_SHIFT) as u32
+    }
+
+    fn nanoseconds(&self) -> u64 {
         self.now.get()
     }
 

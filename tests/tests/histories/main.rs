@@ -5,6 +5,8 @@
 //! ([`departures`]). A history follows from its seed; one that fails is made as short as it still fails
 //! ([`shrink`]).
 //!
+//! What IPVS does not have is looked at by itself, on the same core ([`latency`]).
+//!
 //! Not in any history: firewall marks, direct routing, tunnels, ICMP, fragments.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
@@ -12,6 +14,7 @@
 mod departures;
 mod event;
 mod generator;
+mod latency;
 mod met;
 mod pair;
 mod plane;

@@ -8,9 +8,7 @@ use std::{
 
 use ferrovs_core::{
     abi::{
-        bucket,
-        config::{self, TICK_SHIFT},
-        dest,
+        bucket, config, dest,
         endpoint::{Endpoint, tag},
         interface,
         ipv6::{Address, EndpointKey, NeighbourKey},
@@ -56,8 +54,6 @@ pub(crate) struct Core {
     publisher: Publisher,
     wanted: Wanted,
     templates: Templates,
-    /// Milliseconds since the beginning.
-    now: u64,
 }
 
 /// The memory as the publisher sees it.
@@ -155,7 +151,6 @@ impl Core {
             publisher: Publisher::default(),
             wanted: Wanted::default(),
             templates: Templates::default(),
-            now: 0,
         }
     }
 
@@ -214,11 +209,13 @@ impl Core {
     }
 
     /// Lets time go by.
-    pub(crate) fn advance(&mut self, milliseconds: u64) {
-        let ticks = |milliseconds: u64| (milliseconds * 1_000_000) >> TICK_SHIFT;
-        let before = ticks(self.now);
-        self.now += milliseconds;
-        self.memory.advance((ticks(self.now) - before) as u32);
+    pub(crate) fn advance(&self, milliseconds: u64) {
+        self.advance_nanoseconds(milliseconds * 1_000_000);
+    }
+
+    /// Lets as little time go by as may be measured.
+    pub(crate) fn advance_nanoseconds(&self, nanoseconds: u64) {
+        self.memory.advance_nanoseconds(nanoseconds);
         self.memory.beat();
     }
 

@@ -95,6 +95,7 @@ fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool, ready: bool)
             line.store(dest::NEXT_HOP, 0);
             line.store(dest::ENDPOINT, endpoint);
             line.store(dest::ADDRESS_REST, rest);
+            forget_latency(plane, record.number);
         }
         store_if_other(line, dest::MODE, mode);
         write_limits(plane, record);
@@ -119,6 +120,14 @@ fn write_limits<P: Plane>(plane: &P, record: &DestRecord) {
     if line.load(dest::LIMITS) != record.limits {
         line.store(dest::LIMITS, record.limits);
         judge(line, dest::Limits(record.limits));
+    }
+}
+
+/// How fast whoever had the number before has answered says nothing of the one that has it now, nor of one that comes back.
+fn forget_latency<P: Plane>(plane: &P, number: u32) {
+    if let Some(line) = plane.tables().counts(number) {
+        line.store(dest::LATENCY, 0);
+        line.store(dest::ASKED, 0);
     }
 }
 

@@ -82,6 +82,11 @@ pub const TEMPLATES: usize = 4;
 /// Word of the live counts: see [`Standing`].
 pub const STANDING: usize = 5;
 
+/// Word of the live counts: see [`super::latency::Latency`].
+pub const LATENCY: usize = 6;
+/// Word of the live counts: see [`super::latency::Asked`].
+pub const ASKED: usize = 7;
+
 /// Word of the traffic: packets client to server.
 pub const IN_PACKETS: usize = 0;
 /// Word of the traffic: bytes client to server, IP header included (as IPVS counts).

@@ -57,4 +57,8 @@ pub enum Scheduler {
     Locality = 13,
     /// The same with replication (`lblcr`).
     ReplicatedLocality = 14,
+    /// Least handshake latency (`ewma`).
+    Latency = 15,
+    /// Maglev hashing with bounded load (`mhb`).
+    BoundedMaglev = 16,
 }

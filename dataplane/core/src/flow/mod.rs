@@ -21,6 +21,7 @@
 pub mod acquire;
 pub mod ends;
 pub mod find;
+pub mod handshake;
 pub mod load;
 pub mod machine;
 pub mod open;

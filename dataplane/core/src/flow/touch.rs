@@ -40,7 +40,7 @@ pub fn touch<T: Tables>(
         if new == old || line.compare_exchange(CONTROL, old.0, new.0) {
             move_count(tables, flow, old.state(), new.state());
             if !new.is_protected() && answers(packet, direction) {
-                note_answer(line, flow, packet.tcp);
+                tables.note_handshake(flow.number, flow.control.generation(), packet.tcp.number);
             }
             return true;
         }
@@ -80,15 +80,4 @@ fn move_count<T: Tables>(tables: &T, flow: &Flow, old: u8, new: u8) {
 #[inline(always)]
 fn answers(packet: &Packet, direction: Direction) -> bool {
     direction == Direction::ToClient && packet.tcp.has(Tcp::SYN | Tcp::ACK)
-}
-
-/// Keeps the sequence number of the server's answer, unless the line has another flow by now.
-#[inline(always)]
-fn note_answer<L: Line>(line: L, flow: &Flow, segment: Tcp) {
-    let old = line.load(HANDSHAKE);
-    let generation = flow.control.generation();
-    let new = Handshake::answered(segment.number, generation);
-    if old >> 48 == new.0 >> 48 {
-        line.compare_exchange(HANDSHAKE, old, new.0);
-    }
 }

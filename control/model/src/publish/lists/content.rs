@@ -52,6 +52,7 @@ impl Content {
             Scheduler::SourceHash
                 | Scheduler::DestinationHash
                 | Scheduler::Maglev
+                | Scheduler::BoundedMaglev
                 | Scheduler::Locality
                 | Scheduler::ReplicatedLocality
         );
@@ -71,14 +72,18 @@ impl Content {
             }
             Scheduler::SourceHash => in_words(&buckets::fill(weights.map(|w| w.max(1)))),
             Scheduler::DestinationHash => in_words(&buckets::fill(weights.map(|_| 1))),
-            Scheduler::Maglev => {
+            Scheduler::Maglev | Scheduler::BoundedMaglev => {
                 // A server of all ports is hashed as such (`dest->port`), wherever its flows go.
                 let last = |(dest, _): (&Destination, _)| {
                     (dest.address, service.history.last_weight(dest))
                 };
-                in_words(&maglev::fill(&listed.map(last).collect::<Vec<_>>()))
+                let mut words = in_words(&maglev::fill(&listed.map(last).collect::<Vec<_>>()));
+                if scheduler == Scheduler::BoundedMaglev {
+                    words.push(weights.map(u64::from).sum());
+                }
+                words
             }
-            Scheduler::TwoChoices => weights
+            Scheduler::TwoChoices | Scheduler::Latency => weights
                 .scan(0, |sum, weight| {
                     *sum += u64::from(weight);
                     Some(*sum)
@@ -115,7 +120,10 @@ impl Content {
 
 /// A flag means nothing to the other schedulers, though they may be given one.
 fn flags(scheduler: Scheduler, flags: SchedulerFlags) -> u64 {
-    if !matches!(scheduler, Scheduler::SourceHash | Scheduler::Maglev) {
+    if !matches!(
+        scheduler,
+        Scheduler::SourceHash | Scheduler::Maglev | Scheduler::BoundedMaglev
+    ) {
         return 0;
     }
     let bit = |flag, bit| if flags.has(flag) { bit } else { 0 };
