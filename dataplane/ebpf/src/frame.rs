@@ -29,6 +29,9 @@ const REACH: usize = 18 + ipv6::HEADER + ipv6::EXTENSIONS + 20;
 const REACH_IPV4: usize = 18 + 60 + 20;
 /// `ETH_P_IPV6` as `skb->protocol` has it.
 const PROTOCOL_IPV6: u32 = (0x86dd_u16).to_be() as u32;
+/// `GSO_BY_FRAGS`: several packets of SCTP in one, each of which lies in a buffer of its own behind a header for
+/// all. To pull bytes out of those would cut the first packet.
+const BY_FRAGMENTS: u32 = 0xffff;
 /// `BPF_F_IPV6` (Linux 6.16): of an IPv6 packet whose checksum the kernel knows (CHECKSUM_COMPLETE), a
 /// changed address and the checksum that makes up for it leave the sum as it was.
 const CHECKSUM_IPV6: u64 = 1 << 7;
@@ -209,7 +212,8 @@ pub fn pull_headers(ctx: &TcContext) {
         _ => REACH_IPV4,
     };
     let linear = ctx.data_end() - ctx.data();
-    if linear >= reach {
+    // SAFETY: as above.
+    if linear >= reach || unsafe { (*ctx.skb.skb).gso_size } == BY_FRAGMENTS {
         return;
     }
     let reach = reach as u32;

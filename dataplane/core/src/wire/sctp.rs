@@ -5,6 +5,9 @@
 //! an INIT opens as a SYN does, an INIT ACK answers it with the number (the tag) that only who has heard it can
 //! repeat, an ABORT ends at once, and all the rest repeats the number.
 //!
+//! Of a packet that the device is to cut into several (GSO), only the common header lies where the others' headers
+//! do; chunks are read as what may lie anywhere.
+//!
 //! The eBPF programs make [`read`] a function that is verified by itself: only SCTP pays for it.
 
 use super::Tcp;
@@ -60,10 +63,12 @@ pub fn read<F: Frame>(frame: &F, offset: usize, payload: u16) -> u64 {
 
 #[inline(always)]
 fn said<F: Frame>(frame: &F, offset: usize, payload: u16) -> Option<Tcp> {
-    if F::COMPLETE && frame.read_u32(offset + CHECKSUM)? == 0 {
+    // Read in any case: so it is there when it has to be mended.
+    let checksum = frame.read_u32(offset + CHECKSUM)?;
+    if F::COMPLETE && checksum == 0 {
         return None;
     }
-    let [first, _, l0, l1] = frame.read_u32(offset + HEADER)?.to_ne_bytes();
+    let [first, _, l0, l1] = frame.read_far(offset + HEADER)?.to_ne_bytes();
     let mut kind = first;
     if first == chunk::COOKIE_ECHO || first == chunk::COOKIE_ACK {
         let length = u16::from_be_bytes([l0, l1]) as usize;
@@ -74,7 +79,7 @@ fn said<F: Frame>(frame: &F, offset: usize, payload: u16) -> Option<Tcp> {
     let has_own_tag = kind == chunk::INIT || kind == chunk::INIT_ACK;
     let tag = if has_own_tag { INITIATE_TAG } else { TAG };
     // One that is cut off is nobody's, and such a packet nothing that a server answers.
-    let number = frame.read_u32(offset + tag).unwrap_or(0);
+    let number = frame.read_far(offset + tag).unwrap_or(0);
     let flags = match kind {
         chunk::INIT => Tcp::SYN,
         chunk::INIT_ACK => Tcp::SYN | Tcp::ACK,
