@@ -20,9 +20,7 @@ use ferrovs_core::abi::locality::LocalityKey;
 use ferrovs_core::abi::pointer::{Pointer, PointerKey};
 use ferrovs_core::abi::schedule::Schedule;
 use ferrovs_core::abi::slab::Table;
-use ferrovs_core::abi::{
-    MAX_DESTS, MAX_NEXT_HOPS, MAX_SERVICES, WORDS, answer, config, interface, locality, reason,
-};
+use ferrovs_core::abi::{WORDS, answer, config, interface, locality, reason};
 use ferrovs_core::answer::Question;
 use ferrovs_core::flow::find::tagged;
 use ferrovs_core::flow::handshake::note;
@@ -46,6 +44,8 @@ use crate::line::{MapLine, compare_exchange};
 
 type Lines<const N: usize> = Array<[u64; WORDS], N, { BPF_F_MMAPABLE as usize }>;
 type Slabs<const LINES: usize, const N: usize> = ArrayOfMaps<Lines<LINES>, N>;
+/// A map to words, for so many keys that the daemon puts a larger one in its place when it is full.
+type Exchanged<K> = ArrayOfMaps<Sparse<K, u64, 1024>, 1>;
 type Sparse<K, V, const N: usize> = HashMap<K, V, N, { BPF_F_NO_PREALLOC as usize }>;
 
 /// What the daemon tells the programs.
@@ -81,13 +81,13 @@ static NEXT_HOPS: Slabs<{ slab(Table::NextHops) }, { slabs(Table::NextHops) }> =
 static INTERFACES: Lines<{ interface::LINES as usize }> = Lines::new();
 /// From a neighbour to the number of its next hop.
 #[btf_map]
-static NEIGHBOURS: Sparse<u64, u64, { MAX_NEXT_HOPS as usize }> = Sparse::new();
+static NEIGHBOURS: Exchanged<u64> = Exchanged::new();
 /// The same for IPv6.
 #[btf_map]
-static NEIGHBOURS6: Sparse<[u64; 3], u64, { MAX_NEXT_HOPS as usize }> = Sparse::new();
+static NEIGHBOURS6: Exchanged<[u64; 3]> = Exchanged::new();
 /// The endpoint filter for IPv6.
 #[btf_map]
-static ENDPOINTS6: Sparse<[u64; 3], u64, { (MAX_SERVICES + MAX_DESTS) as usize }> = Sparse::new();
+static ENDPOINTS6: Exchanged<[u64; 3]> = Exchanged::new();
 /// Where flows live that their hash does not lead to. Set at load.
 #[btf_map]
 static POINTERS: Sparse<[u64; 2], u64, 1024> = Sparse::new();
@@ -219,19 +219,19 @@ impl Tables for Maps {
     #[inline(always)]
     fn neighbour(&self, key: u64) -> Option<u32> {
         // SAFETY: copied out at once; the daemon writes the value once, before it is found.
-        unsafe { NEIGHBOURS.get(key) }.map(|number| *number as u32)
+        unsafe { NEIGHBOURS.get(0)?.get(key) }.map(|number| *number as u32)
     }
 
     #[inline(always)]
     fn endpoint(&self, key: &EndpointKey) -> Option<u64> {
         // SAFETY: copied out at once; whatever it was, it was so a moment ago.
-        unsafe { ENDPOINTS6.get(key.0) }.copied()
+        unsafe { ENDPOINTS6.get(0)?.get(key.0) }.copied()
     }
 
     #[inline(always)]
     fn neighbour_ipv6(&self, key: &NeighbourKey) -> Option<u32> {
         // SAFETY: copied out at once.
-        match unsafe { NEIGHBOURS6.get(key.0) } {
+        match unsafe { NEIGHBOURS6.get(0)?.get(key.0) } {
             Some(&number) if number & HIDDEN == 0 => Some(number as u32),
             _ => None,
         }

@@ -11,6 +11,7 @@
 mod answers;
 mod choice;
 mod error;
+mod hash;
 mod hooks;
 mod interfaces;
 pub mod ipvs;

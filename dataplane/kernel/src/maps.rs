@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     io,
     ops::Range,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, OwnedFd},
     sync::atomic::{Ordering, fence},
     time::Duration,
 };
@@ -24,6 +24,7 @@ use ferrovs_core::{
 
 use crate::{
     Error, Result, Sizes,
+    hash::Hash,
     load::MapSet,
     mapped::{Lines, Words},
     slabs::Slabs,
@@ -48,9 +49,9 @@ pub struct Maps {
     reasons: Lines,
     next_hops: Slabs,
     interfaces: Lines,
-    neighbours: OwnedFd,
-    neighbours_ipv6: OwnedFd,
-    endpoints: OwnedFd,
+    neighbours: Hash<u64>,
+    neighbours_ipv6: Hash<[u64; 3]>,
+    endpoints: Hash<[u64; 3]>,
     pointers: OwnedFd,
     answers: OwnedFd,
     localities: OwnedFd,
@@ -85,9 +86,9 @@ impl Maps {
             reasons: lines(take("REASONS"))?,
             next_hops,
             interfaces: lines(take("INTERFACES"))?,
-            neighbours: take("NEIGHBOURS")?,
-            neighbours_ipv6: take("NEIGHBOURS6")?,
-            endpoints: take("ENDPOINTS6")?,
+            neighbours: Hash::open(take("NEIGHBOURS")?).map_err(Error::system(problem))?,
+            neighbours_ipv6: Hash::open(take("NEIGHBOURS6")?).map_err(Error::system(problem))?,
+            endpoints: Hash::open(take("ENDPOINTS6")?).map_err(Error::system(problem))?,
             pointers: take("POINTERS")?,
             answers: take("ANSWERS")?,
             localities: take("LOCALITIES")?,
@@ -149,13 +150,10 @@ impl Maps {
         let arrays = [&self.config, &self.flows, &self.reasons, &self.interfaces];
         let grown = Table::ALL.map(|table| self.slabs(table).bytes());
         let mut sum = arrays.map(Lines::bytes).into_iter().chain(grown).sum();
-        for map in [
-            &self.neighbours,
-            &self.neighbours_ipv6,
-            &self.endpoints,
-            &self.pointers,
-            &self.wanted,
-        ] {
+        sum += self.neighbours.bytes()?;
+        sum += self.neighbours_ipv6.bytes()?;
+        sum += self.endpoints.bytes()?;
+        for map in [&self.pointers, &self.wanted] {
             sum += sys::map_memory(map.as_fd())?;
         }
         Ok(sum)
@@ -217,53 +215,65 @@ impl Maps {
     }
 
     /// Leads a neighbour's key ([`ferrovs_core::abi::next_hop::neighbour_key`]) to a next hop.
-    pub(crate) fn set_neighbour(&self, key: u64, number: u32) -> io::Result<()> {
-        let value = u64::from(number);
-        // SAFETY: keys and values of this map are eight bytes.
-        unsafe { sys::update(self.neighbours.as_fd(), &key, &value, false) }
+    ///
+    /// # Errors
+    /// When the kernel has no memory for it.
+    pub fn set_neighbour(&self, key: u64, number: u32) -> io::Result<()> {
+        self.neighbours.set(&key, u64::from(number))
     }
 
     /// Forgets a neighbour's key.
-    pub(crate) fn remove_neighbour(&self, key: u64) -> io::Result<()> {
-        // SAFETY: keys of this map are eight bytes.
-        unsafe { sys::delete(self.neighbours.as_fd(), &key) }.map(drop)
+    ///
+    /// # Errors
+    /// Those of bpf(2).
+    pub fn remove_neighbour(&self, key: u64) -> io::Result<()> {
+        self.neighbours.remove(&key)
     }
 
     /// All neighbours' keys and the next hops they lead to.
-    pub(crate) fn neighbours(&self) -> io::Result<Vec<(u64, u32)>> {
-        // SAFETY: keys and values of this map are eight bytes.
-        let all = unsafe { entries::<u64, u64>(self.neighbours.as_fd()) }?;
-        Ok(all
-            .into_iter()
-            .map(|(key, value)| (key, value as u32))
-            .collect())
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn neighbours(&self) -> io::Result<Vec<(u64, u32)>> {
+        let all = self.neighbours.entries()?.into_iter();
+        Ok(all.map(|(key, value)| (key, value as u32)).collect())
     }
 
     /// Leads an IPv6 neighbour to a next hop, or hides from the programs that it does.
-    pub(crate) fn set_neighbour_ipv6(
+    ///
+    /// # Errors
+    /// When the kernel has no memory for it.
+    pub fn set_neighbour_ipv6(
         &self,
         key: NeighbourKey,
         number: u32,
         hidden: bool,
     ) -> io::Result<()> {
         let value = u64::from(number) | if hidden { HIDDEN } else { 0 };
-        // SAFETY: keys of this map are three words, values one.
-        unsafe { sys::update(self.neighbours_ipv6.as_fd(), &key.0, &value, false) }
+        self.neighbours_ipv6.set(&key.0, value)
     }
 
     /// Forgets an IPv6 neighbour.
-    pub(crate) fn remove_neighbour_ipv6(&self, key: NeighbourKey) -> io::Result<()> {
-        // SAFETY: keys of this map are three words.
-        unsafe { sys::delete(self.neighbours_ipv6.as_fd(), &key.0) }.map(drop)
+    ///
+    /// # Errors
+    /// Those of bpf(2).
+    pub fn remove_neighbour_ipv6(&self, key: NeighbourKey) -> io::Result<()> {
+        self.neighbours_ipv6.remove(&key.0)
     }
 
     /// All IPv6 neighbours, the next hops they lead to, and whether that is hidden from the programs.
-    pub(crate) fn neighbours_ipv6(&self) -> io::Result<Vec<(NeighbourKey, u32, bool)>> {
-        // SAFETY: keys of this map are three words, values one.
-        let all = unsafe { entries(self.neighbours_ipv6.as_fd()) }?;
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn neighbours_ipv6(&self) -> io::Result<Vec<(NeighbourKey, u32, bool)>> {
         let parts =
             |(key, value): ([u64; 3], u64)| (NeighbourKey(key), value as u32, value & HIDDEN != 0);
-        Ok(all.into_iter().map(parts).collect())
+        Ok(self
+            .neighbours_ipv6
+            .entries()?
+            .into_iter()
+            .map(parts)
+            .collect())
     }
 
     /// The IPv6 endpoints that the filter has, and what it says about them.
@@ -271,9 +281,7 @@ impl Maps {
     /// # Errors
     /// When the map cannot be read.
     pub fn endpoints(&self) -> io::Result<BTreeMap<EndpointKey, u64>> {
-        // SAFETY: keys of this map are three words, values one.
-        let all = unsafe { entries(self.endpoints.as_fd()) }?;
-        let all = all.into_iter();
+        let all = self.endpoints.entries()?.into_iter();
         Ok(all.map(|(key, value)| (EndpointKey(key), value)).collect())
     }
 
@@ -302,31 +310,11 @@ impl Maps {
     /// # Errors
     /// When the kernel has no memory for it.
     pub fn set_endpoint(&self, key: EndpointKey, value: Option<u64>) -> io::Result<()> {
-        let map = self.endpoints.as_fd();
         match value {
-            // SAFETY: keys of this map are three words, values one.
-            Some(value) => unsafe { sys::update(map, &key.0, &value, false) },
-            // SAFETY: as above.
-            None => unsafe { sys::delete(map, &key.0) }.map(drop),
+            Some(value) => self.endpoints.set(&key.0, value),
+            None => self.endpoints.remove(&key.0),
         }
     }
-}
-
-/// All keys of a map and their values.
-///
-/// # Safety
-/// `K` and `V` are the types of its keys and values.
-unsafe fn entries<K: Copy + Default, V: Default>(map: BorrowedFd<'_>) -> io::Result<Vec<(K, V)>> {
-    let mut all = Vec::new();
-    let mut key: Option<K> = None;
-    // SAFETY: as the caller promises.
-    while let Some(next) = unsafe { sys::next_key(map, key.as_ref()) }? {
-        // SAFETY: as above.
-        let value = unsafe { sys::lookup::<K, V>(map, &next) }?;
-        all.extend(value.map(|value| (next, value)));
-        key = Some(next);
-    }
-    Ok(all)
 }
 
 /// The daemon's home of the core: for sweeping, listing and publishing. It forwards no packets, so it
@@ -375,21 +363,16 @@ impl<'a> Tables for &'a Maps {
     }
 
     fn neighbour(&self, key: u64) -> Option<u32> {
-        // SAFETY: keys and values of this map are eight bytes.
-        let found = unsafe { sys::lookup::<u64, u64>(self.neighbours.as_fd(), &key) };
-        found.ok().flatten().map(|number| number as u32)
+        let found = self.neighbours.get(&key).ok().flatten();
+        found.map(|number| number as u32)
     }
 
     fn endpoint(&self, key: &EndpointKey) -> Option<u64> {
-        // SAFETY: keys of this map are three words, values one.
-        let found = unsafe { sys::lookup(self.endpoints.as_fd(), &key.0) };
-        found.ok().flatten()
+        self.endpoints.get(&key.0).ok().flatten()
     }
 
     fn neighbour_ipv6(&self, key: &NeighbourKey) -> Option<u32> {
-        // SAFETY: keys of this map are three words, values one.
-        let found = unsafe { sys::lookup::<_, u64>(self.neighbours_ipv6.as_fd(), &key.0) };
-        let number = found.ok().flatten()?;
+        let number = self.neighbours_ipv6.get(&key.0).ok().flatten()?;
         (number & HIDDEN == 0).then_some(number as u32)
     }
 

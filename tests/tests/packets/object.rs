@@ -120,8 +120,6 @@ impl Stage {
         assert_eq!(sizes.buckets(), buckets);
         let plane = DataPlane::create(&sizes, INITIAL_LOG2).unwrap();
         Object {
-            neighbours: map_by_name(&plane, "NEIGHBOURS").unwrap(),
-            neighbours_ipv6: map_by_name(&plane, "NEIGHBOURS6").unwrap(),
             pointers: map_by_name(&plane, "POINTERS").unwrap(),
             answered: map_by_name(&plane, "ANSWERED").unwrap(),
             answers: RefCell::new(Answers::open(&plane.maps).unwrap()),
@@ -148,8 +146,6 @@ fn map_by_name(plane: &DataPlane, name: &str) -> io::Result<OwnedFd> {
 /// Both programs over one set of tables.
 pub(crate) struct Object {
     plane: DataPlane,
-    neighbours: OwnedFd,
-    neighbours_ipv6: OwnedFd,
     pointers: OwnedFd,
     answered: OwnedFd,
     answers: RefCell<Answers>,
@@ -186,8 +182,12 @@ impl Object {
         every(|number| maps.dests(number));
         every(|number| maps.next_hops(number));
         every(|number| maps.interface(number));
-        empty::<u64>(self.neighbours.as_fd());
-        empty::<[u64; 3]>(self.neighbours_ipv6.as_fd());
+        for (key, _) in maps.neighbours().unwrap() {
+            maps.remove_neighbour(key).unwrap();
+        }
+        for (key, ..) in maps.neighbours_ipv6().unwrap() {
+            maps.remove_neighbour_ipv6(key).unwrap();
+        }
         for key in maps.endpoints().unwrap().into_keys() {
             maps.set_endpoint(key, None).unwrap();
         }
@@ -318,15 +318,12 @@ impl Home for Object {
     }
 
     fn set_neighbour(&self, key: u64, number: u32) {
-        let value = u64::from(number);
-        // SAFETY: keys and values of this map are eight bytes.
-        unsafe { sys::update(self.neighbours.as_fd(), &key, &value, false) }.unwrap();
+        self.plane.maps.set_neighbour(key, number).unwrap();
     }
 
     fn set_neighbour_ipv6(&self, key: NeighbourKey, number: u32) {
-        let value = u64::from(number);
-        // SAFETY: keys of this map are three words, values one.
-        unsafe { sys::update(self.neighbours_ipv6.as_fd(), &key.0, &value, false) }.unwrap();
+        let set = self.plane.maps.set_neighbour_ipv6(key, number, false);
+        set.unwrap();
     }
 
     fn endpoints(&self) -> BTreeMap<EndpointKey, u64> {

@@ -32,10 +32,16 @@ pub struct MapInfo {
     pub id: u32,
     /// Its name, cut to 15 bytes.
     pub name: String,
+    /// `enum bpf_map_type`.
+    pub kind: u32,
+    /// Bytes of a key.
+    pub key_size: u32,
     /// Bytes of a value.
     pub value_size: u32,
     /// Elements it has, or has room for.
     pub max_entries: u32,
+    /// `BPF_F_*`.
+    pub flags: u32,
 }
 
 #[repr(C)]
@@ -149,8 +155,11 @@ pub fn map_info(map: BorrowedFd<'_>) -> io::Result<MapInfo> {
     Ok(MapInfo {
         id: raw.id,
         name: text(&raw.name),
+        kind: raw.kind,
+        key_size: raw.key_size,
         value_size: raw.value_size,
         max_entries: raw.max_entries,
+        flags: raw.flags,
     })
 }
 
