@@ -149,7 +149,15 @@ impl Publisher {
         {
             return Ok(plan.of(wanted));
         }
-        let plan = plan::plan(&self.ledger, &mut self.retired, plane, &wanted)?;
+        let changed = self.settled.as_ref();
+        let changed = changed.map(|settled| edit::changed(settled, &wanted));
+        let plan = plan::plan(
+            &self.ledger,
+            &mut self.retired,
+            plane,
+            &wanted,
+            changed.as_ref(),
+        )?;
         Ok(plan.of(wanted))
     }
 

@@ -1,10 +1,24 @@
-//! Plans for the changes of every day: other weights and settings of services that keep their servers and
-//! their methods. What is not edited is not looked at.
+//! What differs from a state that the tables certainly have, and plans for the changes of every day: other
+//! weights and settings of services that keep their servers and their methods. What is not edited is not
+//! looked at.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{Plan, Plane, filter, ledger::Ledger, lists::new_lists, numbers::Retired};
 use crate::{Destination, Refusal, Service, ServiceKey, Wanted};
+
+/// The services that are in only one of two states, or otherwise in the other.
+pub(super) fn changed(old: &Wanted, new: &Wanted) -> BTreeSet<ServiceKey> {
+    let services = old.services().iter();
+    let mut before: HashMap<_, _> = services.map(|service| (service.key, service)).collect();
+    let services = new.services().iter();
+    let mut found: BTreeSet<_> = services
+        .filter(|service| before.remove(&service.key) != Some(*service))
+        .map(|service| service.key)
+        .collect();
+    found.extend(before.into_keys());
+    found
+}
 
 /// The services that are otherwise in `new`, if they have the servers they had, reached as they were, in the
 /// order they had, and all others are the same.

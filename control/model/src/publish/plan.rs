@@ -48,14 +48,16 @@ impl Plan {
     }
 }
 
+/// Lists are made of the services that have `changed`; `None`: of all.
 pub(super) fn plan<P: Plane>(
     old: &Ledger,
     retired: &mut Retired,
     plane: &P,
     wanted: &Wanted,
+    changed: Option<&BTreeSet<ServiceKey>>,
 ) -> Result<Plan, Refusal> {
     let patience = config::ticks(TRASH_SECONDS);
-    match draft(old, retired, plane, wanted, patience) {
+    match draft(old, retired, plane, wanted, changed, patience) {
         // Waiting costs milliseconds and forgetting costs figures: only when something is short.
         Err(Refusal::TableFull | Refusal::SchedulesFull) => {
             retired.release(plane);
@@ -64,7 +66,7 @@ pub(super) fn plan<P: Plane>(
             let mut idle = old.clone();
             idle.note_idle(plane).for_each(drop);
             plane.quiesce();
-            draft(&idle, retired, plane, wanted, 0)
+            draft(&idle, retired, plane, wanted, changed, 0)
         }
         other => other,
     }
@@ -75,6 +77,7 @@ fn draft<P: Plane>(
     retired: &mut Retired,
     plane: &P,
     wanted: &Wanted,
+    changed: Option<&BTreeSet<ServiceKey>>,
     patience: u32,
 ) -> Result<Plan, Refusal> {
     let mut ledger = old.clone();
@@ -94,8 +97,9 @@ fn draft<P: Plane>(
         retired.dests.iter().chain(freed_dests),
         wanted,
     )?;
-    ledger.take_settings(wanted, |_| true);
-    let lists = new_lists(&mut ledger, plane, retired, &mut freed, wanted, |_| true)?;
+    let concerned = |key: &ServiceKey| changed.is_none_or(|changed| changed.contains(key));
+    ledger.take_settings(wanted, concerned);
+    let lists = new_lists(&mut ledger, plane, retired, &mut freed, wanted, concerned)?;
     let (words, endpoints) = endpoints(plane, &mut ledger);
     let filter = filter::plan(plane, &words, retired)?;
     Ok(Plan {

@@ -44,13 +44,25 @@ fn what_happens_every_day_is_amended() {
 }
 
 #[test]
-fn an_edit_is_planned_as_everything_would_be() {
+fn a_change_is_planned_as_everything_would_be() {
     let mut director = Director::with(&[1, 2, 3]);
     director.change(add(81));
     director.change(join(81, 1));
-    for (host, weight) in [(2, 0), (2, 3), (1, 0), (3, 9), (1, 1)] {
+    for change in [
+        weigh(80, 2, 0),
+        weigh(80, 2, 3),
+        join(80, 4),
+        weigh(80, 1, 0),
+        add(82),
+        join(82, 2),
+        leave(80, 3),
+        weigh(80, 1, 1),
+        remove(81),
+        join(80, 3),
+        add(81),
+    ] {
         let picked = director.schedule(80, 2);
-        director.wanted.apply(&weigh(80, host, weight)).unwrap();
+        director.wanted.apply(&change).unwrap();
         let plan = |director: &mut Director| {
             let plan = director.publisher.plan(&director.plane, &director.wanted);
             let plan = plan.unwrap();
