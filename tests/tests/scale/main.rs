@@ -11,6 +11,10 @@ mod million;
 mod one_client;
 mod one_port;
 mod packets;
+mod promised;
 mod stage;
 mod tables;
+#[path = "../packets/test_run.rs"]
+#[allow(dead_code, reason = "the table of packets needs more of it")]
+mod test_run;
 mod thousands;

@@ -14,6 +14,7 @@ use ferrovs_model::{
     Change, Refusal, RefusedChange, Sysctls, Unforwarded, Wanted,
     publish::{Ledger, Plan, Publisher},
 };
+use tokio::time::MissedTickBehavior;
 use tracing::{error, warn};
 
 use super::{
@@ -260,6 +261,8 @@ impl Director {
 /// Looks at the trash and measures rates for ever.
 pub(super) async fn look(director: Shared) {
     let mut seconds = tokio::time::interval(LOOK);
+    // A machine too busy for a look each second has no time to make up for those that were missed.
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         seconds.tick().await;
         let mut director = director.lock().await;

@@ -244,12 +244,18 @@ impl Ledger {
         plane.figures(dest.number) - dest.born
     }
 
-    /// Everything that went through each service, in their order.
-    pub(super) fn lifetimes<P: Plane>(&self, plane: &P) -> Vec<Figures> {
+    /// What the counters of each destination say, in their order.
+    pub(super) fn figures<P: Plane>(&self, plane: &P) -> Vec<Figures> {
+        let dests = self.dests.iter();
+        dests.map(|dest| plane.figures(dest.number)).collect()
+    }
+
+    /// Everything that went through each service, in their order, if the destinations' counters say this.
+    pub(super) fn lifetimes(&self, figures: &[Figures]) -> Vec<Figures> {
         let mut sums: HashMap<u16, Figures> = HashMap::new();
-        for dest in &self.dests {
+        for (dest, &counted) in self.dests.iter().zip(figures) {
             let sum = sums.entry(dest.service).or_default();
-            *sum = *sum + Self::lifetime_of_dest(plane, dest);
+            *sum = *sum + (counted - dest.born);
         }
         let through_known = |number| sums.get(&number).copied().unwrap_or_default();
         let services = self.services.iter();
@@ -270,7 +276,7 @@ impl Ledger {
         plane: &P,
         chosen: impl Fn(&ServiceRecord) -> bool,
     ) {
-        let lifetimes = self.lifetimes(plane);
+        let lifetimes = self.lifetimes(&self.figures(plane));
         let mut zeroed = BTreeSet::new();
         for (service, lifetime) in self.services.iter_mut().zip(lifetimes) {
             if chosen(service) {
@@ -287,7 +293,7 @@ impl Ledger {
 
     /// From now on counts everything from zero.
     pub(super) fn zero_all<P: Plane>(&mut self, plane: &P) {
-        self.zero = self.lifetime(&self.lifetimes(plane));
+        self.zero = self.lifetime(&self.lifetimes(&self.figures(plane)));
         self.zero_services(plane, |_| true);
     }
 }

@@ -49,12 +49,14 @@ pub struct DestReport {
 }
 
 pub(super) fn report<P: Plane>(ledger: &Ledger, plane: &P, wanted: &Wanted) -> Report {
-    let lifetimes = ledger.lifetimes(plane);
+    let figures = ledger.figures(plane);
+    let lifetimes = ledger.lifetimes(&figures);
     let lifetime = ledger.lifetime(&lifetimes);
     let dests: HashMap<_, _> = ledger
         .dests
         .iter()
-        .map(|record| ((record.service, record.address), record))
+        .zip(figures)
+        .map(|(record, counted)| ((record.service, record.address), (record, counted)))
         .collect();
     let records: HashMap<_, _> = ledger
         .services
@@ -71,8 +73,10 @@ pub(super) fn report<P: Plane>(ledger: &Ledger, plane: &P, wanted: &Wanted) -> R
             };
         };
         let of_dest = |address: SocketAddr| {
-            let record = dests.get(&(record.number, address));
-            record.map_or_else(DestReport::default, |record| report_dest(plane, record))
+            let known = dests.get(&(record.number, address));
+            known.map_or_else(DestReport::default, |&(record, counted)| {
+                report_dest(plane, record, counted)
+            })
         };
         ServiceReport {
             traffic: Traffic {
@@ -95,12 +99,12 @@ pub(super) fn report<P: Plane>(ledger: &Ledger, plane: &P, wanted: &Wanted) -> R
     }
 }
 
-fn report_dest<P: Plane>(plane: &P, record: &DestRecord) -> DestReport {
+fn report_dest<P: Plane>(plane: &P, record: &DestRecord, counted: Figures) -> DestReport {
     let counts = plane.flows(record.number);
     DestReport {
         traffic: Traffic {
-            shown: plane.figures(record.number) - record.zero,
-            lifetime: Ledger::lifetime_of_dest(plane, record),
+            shown: counted - record.zero,
+            lifetime: counted - record.born,
         },
         active: counts.active(),
         inactive: counts.inactive(),
