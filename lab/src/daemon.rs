@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How long the daemon may take until it answers.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where the data plane meets the packets.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]

@@ -25,6 +25,9 @@ pub struct Status {
     pub flows: u64,
     /// How many flows the table is made for.
     pub flow_limit: u64,
+    /// Bytes of the kernel's memory that all tables take now, the flow table included.
+    #[serde(default)]
+    pub table_bytes: u64,
     /// What went through all services since the tables were made, whatever was set to zero.
     pub lifetime: Counters,
     /// How fast, in the last 1, 10 and 60 seconds; fewer spans when the daemon is younger.

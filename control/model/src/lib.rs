@@ -41,4 +41,4 @@ pub use sysctl::{
 pub use templates::Templates;
 pub use timeouts::{MAX_TIMEOUT, Timeouts};
 pub use unforwarded::{Lack, Unforwarded};
-pub use wanted::{MAX_SERVERS, MAX_SERVICES, RefusedChange, Wanted};
+pub use wanted::{MAX_SERVERS, MAX_SERVERS_OF_SERVICE, MAX_SERVICES, RefusedChange, Wanted};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::wanted::{MAX_SERVERS, MAX_SERVICES};
+use crate::wanted::{MAX_SERVERS, MAX_SERVERS_OF_SERVICE, MAX_SERVICES};
 
 /// Why a change was refused. The meanings are those of the kernel's IPVS, and where IPVS has such
 /// a refusal the text is the one that its tools print (libipvs, `ipvs_strerror`).
@@ -47,8 +47,8 @@ pub enum Refusal {
     ServiceNotDefined,
     /// The data plane has no room for more services or destinations (ENOMEM).
     #[error(
-        "No room for more: there may be {MAX_SERVICES} services and {MAX_SERVERS} real servers, and removed ones \
-         count while they have connections"
+        "No room for more: there may be {MAX_SERVICES} services and {MAX_SERVERS} real servers, \
+         {MAX_SERVERS_OF_SERVICE} in one service, and removed ones count while they have connections"
     )]
     TableFull,
 }

@@ -18,6 +18,10 @@ pub const MAX_SERVICES: usize = SERVICE_NUMBERS as usize - 1;
 /// Real servers all services may have together.
 pub const MAX_SERVERS: usize = MAX_DESTS as usize - 1;
 
+/// Real servers one service may have: wrr's schedule for so many with as many weights takes a third of the
+/// table.
+pub const MAX_SERVERS_OF_SERVICE: usize = 16_384;
+
 /// All that an administrator asked for and was granted.
 ///
 /// Services are ordered by key and their keys are unique; no service has two destinations at one
@@ -232,7 +236,7 @@ impl Wanted {
         if !new.is_unicast() {
             return Err(Refusal::Invalid);
         }
-        if full {
+        if full || service.destinations.len() >= MAX_SERVERS_OF_SERVICE {
             return Err(Refusal::TableFull);
         }
         service.destinations.insert(0, new);

@@ -216,8 +216,8 @@ fn one_service_too_many_is_refused_by_its_limit() {
         }
         rules
     };
-    let refusal = "No room for more: there may be 16383 services and 131071 real servers, and removed ones \
-                   count while they have connections\n";
+    let refusal = "No room for more: there may be 16383 services and 131071 real servers, 16384 in one service, \
+                   and removed ones count while they have connections\n";
     // What fits is made, and each of the others is told.
     let output = place.run(&["ipvsadm", "-R"], &rules("-t", 1..=MOST + 500));
     assert_eq!(

@@ -41,6 +41,7 @@ fn print(status: &Status, out: &mut dyn Write) -> io::Result<()> {
         destinations,
         flows,
         flow_limit,
+        table_bytes,
         lifetime,
         rates,
         service_rates,
@@ -58,7 +59,11 @@ fn print(status: &Status, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "{services} services, {destinations} destinations")?;
     print_unforwarded(unforwarded, out)?;
-    writeln!(out, "{flows} flows of at most {flow_limit}")?;
+    writeln!(
+        out,
+        "{flows} flows of at most {flow_limit}, {:.1} MB of tables",
+        *table_bytes as f64 / 1e6
+    )?;
     writeln!(
         out,
         "{} connections, {} packets in, {} out, {} bytes in, {} out since the start",
@@ -151,6 +156,7 @@ mod tests {
             destinations: 2,
             flows: 3,
             flow_limit: 1_000_000,
+            table_bytes: 134_777_216,
             lifetime: Counters {
                 conns: 7,
                 ..Counters::default()
@@ -184,7 +190,7 @@ mod tests {
             tc on eth0: carries the VIP 10.0.0.1\n\
             1 services, 2 destinations\n\
             not forwarded yet: TCP 10.0.0.1:443: the scheduler wlc, IPv6\n\
-            3 flows of at most 1000000\n\
+            3 flows of at most 1000000, 134.8 MB of tables\n\
             7 connections, 0 packets in, 0 out, 0 bytes in, 0 out since the start\n\
             everything, per second over 1/10 s: 12.0/3.2 connections, 5/5 packets in, 4/4 out, \
             300/300 bytes in, 2000/2000 out\n\

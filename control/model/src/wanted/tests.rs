@@ -410,6 +410,24 @@ fn so_many_services_and_servers_and_no_more() {
 }
 
 #[test]
+fn so_many_servers_of_one_service_and_no_more() {
+    let mut wanted = Wanted::default();
+    wanted.apply(&add(80)).unwrap();
+    let join = |number: usize| Change::AddDestination {
+        service: vip(80),
+        destination: Destination::masq(
+            (std::net::Ipv4Addr::from(10 << 24 | number as u32), 80).into(),
+        ),
+    };
+    for number in 1..=MAX_SERVERS_OF_SERVICE {
+        wanted.apply(&join(number)).unwrap();
+    }
+    let more = join(MAX_SERVERS_OF_SERVICE + 1);
+    assert_eq!(wanted.apply(&more), Err(Refusal::TableFull));
+    assert_eq!(wanted.apply(&join(7)), Err(Refusal::DestinationExists));
+}
+
+#[test]
 fn a_number_that_a_service_has_is_not_given_again() {
     let mut before = Wanted::default();
     before.apply_all(&[add(1), add(2)]).unwrap();

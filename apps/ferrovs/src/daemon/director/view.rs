@@ -10,6 +10,8 @@ use ferrovs_model::{
     publish::{Figures, Plane, Report, ServiceReport},
 };
 
+use tracing::warn;
+
 use super::{super::plane::Live, Director};
 
 impl Director {
@@ -83,6 +85,7 @@ impl Director {
             destinations: services.iter().map(|s| s.destinations.len() as u32).sum(),
             flows: self.flows(),
             flow_limit: buckets * u64::from(bucket::WAYS),
+            table_bytes: self.table_bytes(),
             lifetime: counters(self.report().total.lifetime),
             rates: self.meter.spans(),
             service_rates: services
@@ -92,6 +95,14 @@ impl Director {
             unforwarded: self.wanted.unforwarded().iter().map(unforwarded).collect(),
             events: self.events(),
         }
+    }
+
+    /// What the tables take; 0 when the kernel does not say.
+    fn table_bytes(&self) -> u64 {
+        self.plane.maps.bytes().unwrap_or_else(|error| {
+            warn!("cannot see how much memory the tables take: {error}");
+            0
+        })
     }
 
     /// The rates of a service through which anything went lately.
