@@ -62,7 +62,8 @@ impl<K: Copy + Default> Hash<K> {
         match set {
             Err(error) if error.raw_os_error() == Some(libc::E2BIG) => {
                 let larger = larger(&map)?;
-                for (key, value) in entries::<K>(&map)? {
+                // SAFETY: as above.
+                for (key, value) in unsafe { sys::entries::<K, u64>(map.as_fd()) }? {
                     // SAFETY: it is a map of the same keys and values.
                     unsafe { sys::update(larger.as_fd(), &key, &value, false) }?;
                 }
@@ -84,7 +85,8 @@ impl<K: Copy + Default> Hash<K> {
 
     /// All keys and their values.
     pub(crate) fn entries(&self) -> io::Result<Vec<(K, u64)>> {
-        entries(&self.map())
+        // SAFETY: as in `get`.
+        unsafe { sys::entries(self.map().as_fd()) }
     }
 
     /// Bytes that it takes now.
@@ -118,17 +120,4 @@ fn larger(map: &OwnedFd) -> io::Result<OwnedFd> {
         types: None,
         inner: None,
     })
-}
-
-fn entries<K: Copy + Default>(map: &OwnedFd) -> io::Result<Vec<(K, u64)>> {
-    let mut all = Vec::new();
-    let mut key: Option<K> = None;
-    // SAFETY: keys are of this type, as `open` has seen.
-    while let Some(next) = unsafe { sys::next_key(map.as_fd(), key.as_ref()) }? {
-        // SAFETY: and values words.
-        let value = unsafe { sys::lookup::<K, u64>(map.as_fd(), &next) }?;
-        all.extend(value.map(|value| (next, value)));
-        key = Some(next);
-    }
-    Ok(all)
 }

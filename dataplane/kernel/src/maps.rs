@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     io,
     ops::Range,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::atomic::{Ordering, fence},
     time::Duration,
 };
@@ -53,6 +53,7 @@ pub struct Maps {
     neighbours_ipv6: Hash<[u64; 3]>,
     endpoints: Hash<[u64; 3]>,
     pointers: OwnedFd,
+    answered: OwnedFd,
     answers: OwnedFd,
     localities: OwnedFd,
     pub(crate) wanted: OwnedFd,
@@ -90,6 +91,7 @@ impl Maps {
             neighbours_ipv6: Hash::open(take("NEIGHBOURS6")?).map_err(Error::system(problem))?,
             endpoints: Hash::open(take("ENDPOINTS6")?).map_err(Error::system(problem))?,
             pointers: take("POINTERS")?,
+            answered: take("ANSWERED")?,
             answers: take("ANSWERS")?,
             localities: take("LOCALITIES")?,
             wanted: take("WANTED")?,
@@ -153,7 +155,13 @@ impl Maps {
         sum += self.neighbours.bytes()?;
         sum += self.neighbours_ipv6.bytes()?;
         sum += self.endpoints.bytes()?;
-        for map in [&self.pointers, &self.wanted] {
+        for map in [
+            &self.pointers,
+            &self.answered,
+            &self.answers,
+            &self.localities,
+            &self.wanted,
+        ] {
             sum += sys::map_memory(map.as_fd())?;
         }
         Ok(sum)
@@ -291,7 +299,7 @@ impl Maps {
     /// When the map cannot be read.
     pub fn localities(&self) -> io::Result<BTreeMap<LocalityKey, [u64; WORDS]>> {
         // SAFETY: keys of this map are two words, values a line.
-        let all = unsafe { entries(self.localities.as_fd()) }?;
+        let all = unsafe { sys::entries(self.localities.as_fd()) }?;
         let all = all.into_iter();
         Ok(all.map(|(key, words)| (LocalityKey(key), words)).collect())
     }

@@ -14,9 +14,9 @@ pub const FLOWS: std::ops::RangeInclusive<u64> = 1024..=1 << 26;
 
 /// Flows asked for, per bucket of [`bucket::WAYS`]: the table is then at most four sevenths full.
 const FLOWS_PER_BUCKET: u64 = 4;
-/// Room for the wanted state: two generations of 16 MB. All servers there may be, with counters that were
-/// set to zero, take half of one.
-const WANTED_CHUNKS: u32 = 8192;
+/// Room for the wanted state: two generations of 65 MB, half a kilobyte for each server that there may be,
+/// with counters that were set to zero.
+const WANTED_CHUNKS: u32 = 32_768;
 
 /// Sizes of the tables whose size depends on the machine or the administrator.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

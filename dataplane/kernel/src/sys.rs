@@ -16,7 +16,7 @@ pub use info::{
     MapInfo, ProgramInfo, map_by_id, map_info, map_memory, program_by_id, program_info,
 };
 pub use load::{NewMap, NewProgram, create_map, load_btf, load_program};
-pub use map::{bind_map, delete, lookup, next_key, put_map, update};
+pub use map::{bind_map, delete, entries, lookup, next_key, put_map, update};
 
 /// Commands of bpf(2), `enum bpf_cmd` in linux/bpf.h.
 #[derive(Clone, Copy)]

@@ -25,7 +25,7 @@ const VIP6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 1);
 const ROUTER6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 9);
 const CLIENT6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 60);
 /// What the tables may take for one service of two servers, beside the flow table and what is as large as that.
-const LITTLE: u64 = 1_500_000;
+const LITTLE: u64 = 2_200_000;
 /// And what each server may take, schedules and the stored state included.
 const EACH: u64 = 2_000;
 

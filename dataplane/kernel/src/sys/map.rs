@@ -100,6 +100,28 @@ pub unsafe fn next_key<K: Default>(map: BorrowedFd<'_>, key: Option<&K>) -> io::
     }
 }
 
+/// All keys of a map and their values.
+///
+/// # Safety
+/// `K` and `V` have the sizes of the map's keys and values, and any bytes are good for both.
+///
+/// # Errors
+/// Those of bpf(2).
+pub unsafe fn entries<K: Copy + Default, V: Default>(
+    map: BorrowedFd<'_>,
+) -> io::Result<Vec<(K, V)>> {
+    let mut all = Vec::new();
+    let mut key: Option<K> = None;
+    // SAFETY: as the caller promises.
+    while let Some(next) = unsafe { next_key(map, key.as_ref()) }? {
+        // SAFETY: as above.
+        let value = unsafe { lookup::<K, V>(map, &next) }?;
+        all.extend(value.map(|value| (next, value)));
+        key = Some(next);
+    }
+    Ok(all)
+}
+
 /// Puts a map into an array of maps, which then holds it.
 ///
 /// # Errors
