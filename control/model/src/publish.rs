@@ -80,11 +80,13 @@ pub trait Plane {
     /// How many templates keep clients with a destination.
     fn templates(&self, number: u32) -> u64 {
         let line = self.tables().counts(number);
-        line.map_or(0, |line| line.load(dest::TEMPLATES))
+        let leads = dest::Leads(line.map_or(0, |line| line.load(dest::LEADS)));
+        u64::from(leads.templates())
     }
-    /// Whether flows or templates lead to a destination.
+    /// Whether any line of the flow table is of a destination.
     fn is_used(&self, number: u32) -> bool {
-        self.flows(number).0 != 0 || self.templates(number) != 0
+        let line = self.tables().counts(number);
+        line.is_some_and(dest::is_used)
     }
 }
 

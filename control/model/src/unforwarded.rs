@@ -17,8 +17,6 @@ pub enum Lack {
     AllPorts,
     /// Keeping together what this persistence engine says.
     Engine(String),
-    /// Scheduling every packet for itself.
-    OnePacket,
     /// Tunnelling.
     Tunnel,
 }
@@ -29,7 +27,6 @@ impl fmt::Display for Lack {
             Self::FirewallMark => f.write_str("firewall marks (-f)"),
             Self::AllPorts => f.write_str("port 0"),
             Self::Engine(name) => write!(f, "the persistence engine {name} (--pe)"),
-            Self::OnePacket => f.write_str("one-packet scheduling (-o)"),
             Self::Tunnel => f.write_str("tunnelling (-i)"),
         }
     }
@@ -50,9 +47,6 @@ fn lacks_of_service(service: &Service) -> Vec<Lack> {
     // An engine only has a say in persistence.
     if let (Some(_), Some(engine)) = (settings.persistence, &settings.persistence_engine) {
         lacks.push(Lack::Engine(engine.clone()));
-    }
-    if settings.one_packet {
-        lacks.push(Lack::OnePacket);
     }
     lacks
 }
@@ -183,10 +177,6 @@ mod tests {
             persistence_engine: Some("sip".to_owned()),
             ..persistent.clone()
         };
-        let ops = ServiceSettings {
-            one_packet: true,
-            ..rr.clone()
-        };
         let mark = ServiceKey::Mark {
             mark: 7,
             ipv6: true,
@@ -206,11 +196,6 @@ mod tests {
                 vip(Protocol::Tcp, "10.0.0.1:0"),
                 persistent,
                 "TCP 10.0.0.1:0 is kept but not forwarded: not there yet: port 0",
-            ),
-            (
-                vip(Protocol::Udp, "10.0.0.1:53"),
-                ops,
-                "UDP 10.0.0.1:53 is kept but not forwarded: not there yet: one-packet scheduling (-o)",
             ),
         ] {
             let wanted = wanted(key, settings, &[]);

@@ -15,6 +15,7 @@ use crate::abi::{filter, interface, state};
 use crate::answer::Question;
 use crate::family::{Family, Ipv4, Ipv6};
 use crate::flow::machine::NOT;
+use crate::flow::one_packet;
 use crate::flow::open::Wish;
 use crate::flow::schedule::schedule;
 use crate::flow::tcp::Direction;
@@ -88,11 +89,13 @@ fn direct_of<A: Family, F: Frame, T: Tables>(frame: &mut F, tables: &T, met: &Me
         STRAYS => return stray::<A, F, T>(frame, tables, met),
         verdict => return Verdict::unpack(verdict),
     }
-    let opened = schedule(tables, &mut wish);
+    let opened = schedule(tables, &mut wish, met.arrival.hook);
     if let Some(reason) = opened.refusal {
         count(tables, reason);
-        if reason == Reason::NoDestination {
-            frame.answer(tables, met.unreachable::<A>());
+        match reason {
+            Reason::Deferred => return Verdict::Defer,
+            Reason::NoDestination => frame.answer(tables, met.unreachable::<A>()),
+            _ => {}
         }
         return Verdict::Drop;
     }
@@ -273,6 +276,7 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
             let place = place::of(self.config, client, service);
             find::by_client::<A, T>(self.tables, &place, key, self.client)
         } else {
+            let key = PointerKey([client, one_packet::known_as(virtual_, wish.state)]);
             find::in_line::<A, T>(self.tables, opened, key, self.client)
         };
         if let Some(flow) = found

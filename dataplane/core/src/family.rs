@@ -2,7 +2,7 @@
 //! both, compiled for each.
 
 use crate::abi::endpoint::{Endpoint, IPV6, tag};
-use crate::abi::flow::WayBack;
+use crate::abi::flow::{ONE_PACKET, WayBack};
 use crate::abi::ipv6::Address;
 use crate::abi::pointer::PointerKey;
 use crate::flow::Flow;
@@ -264,7 +264,7 @@ impl Family for Ipv6 {
                 destination: Endpoint::unpack(flow.words.dest).port,
             },
             Direction::ToClient => {
-                let service = tables.service(ports.service as u32)?;
+                let service = tables.service((ports.service & !ONE_PACKET) as u32)?;
                 RewriteIpv6 {
                     place: ipv6::SOURCE,
                     address: virtual_address(service),

@@ -15,6 +15,7 @@ use crate::answer::Question;
 use crate::flow::find::tagged;
 use crate::flow::handshake::note;
 use crate::flow::machine::{Row, after, begin};
+use crate::flow::one_packet::pair;
 use crate::flow::open::{Outcome, Wish, open};
 use crate::flow::persist::persist;
 use crate::flow::reserve::point;
@@ -340,6 +341,14 @@ pub trait Tables {
         Self: Sized,
     {
         tagged(self, bucket, tag, first, second)
+    }
+
+    /// Looks for where a server's replies to one-packet datagrams go: [`crate::flow::one_packet::pair`].
+    fn pair(&self, client: u64, virtual_: u64, dest: u32) -> u32
+    where
+        Self: Sized,
+    {
+        pair(self, client, virtual_, dest)
     }
 
     /// Reserves a reply: [`crate::flow::reserve::point`].

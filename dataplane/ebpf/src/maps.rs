@@ -25,6 +25,7 @@ use ferrovs_core::answer::Question;
 use ferrovs_core::flow::find::tagged;
 use ferrovs_core::flow::handshake::note;
 use ferrovs_core::flow::machine::{Row, after, begin};
+use ferrovs_core::flow::one_packet::pair;
 use ferrovs_core::flow::open::{Outcome, Wish, open};
 use ferrovs_core::flow::persist::persist;
 use ferrovs_core::flow::reserve::point;
@@ -442,6 +443,11 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn pair(&self, client: u64, virtual_: u64, dest: u32) -> u32 {
+        ferrovs_pair(client, virtual_, dest)
+    }
+
+    #[inline(always)]
     fn point(&self, older: u16, key: PointerKey, pointer: Pointer) -> bool {
         let PointerKey([server, local]) = key;
         ferrovs_point(u64::from(older), server, local, pointer.0) != 0
@@ -629,6 +635,14 @@ extern "C" fn ferrovs_tagged(bucket: u32, tag: u32, first: u64, second: u64) -> 
 extern "C" fn ferrovs_take(number: u32, seen: u64, now: u32) -> u64 {
     let maps = Maps::new(core::ptr::null_mut());
     u64::from(take(&maps, number, Control(seen), now))
+}
+
+/// [`pair`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_pair(client: u64, virtual_: u64, dest: u32) -> u32 {
+    let maps = Maps::new(core::ptr::null_mut());
+    pair(&maps, client, virtual_, dest)
 }
 
 /// [`below`].

@@ -44,6 +44,12 @@ pub(crate) fn counts_what_ipvs_does_not(ipvs: &Ipvs, conn: Option<&Conn>) -> boo
     conn.is_some_and(|conn| !ipvs.server_of(conn).is_available())
 }
 
+/// A server answers a datagram that was scheduled for itself: the core translates and counts it, IPVS leaves it alone.
+/// A history has such answers only at its end.
+pub(crate) const fn answers_alone(conn: Option<&Conn>, served_alone: bool) -> bool {
+    conn.is_none() && served_alone
+}
+
 /// A template that holds no longer is there: what keeps a client's newer template on, keeps this one on too in the core
 /// (see `docs/differences.md`). From then on templates are not compared; what they do still is.
 pub(crate) fn keeps_for_others(ipvs: &Ipvs) -> bool {

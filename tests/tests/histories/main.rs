@@ -115,6 +115,7 @@ fn the_core_does_as_the_model_of_ipvs() {
             "on IPv6",
             "by SCTP",
             "kept with its server",
+            "alone",
             "beside a full server",
             "granted",
             "refused",
@@ -122,4 +123,6 @@ fn the_core_does_as_the_model_of_ipvs() {
         ],
         histories / 4,
     );
+    // Only what nothing later took the place of is answered.
+    met.check(&["answered alone"], histories / 10);
 }

@@ -1,6 +1,9 @@
 //! A history, event by event, through the model and through the core.
 
-use std::fmt::{self, Arguments, Debug, Display};
+use std::{
+    fmt::{self, Arguments, Debug, Display},
+    net::SocketAddr,
+};
 
 use ferrovs_model::{SYSCTLS, ServiceKey};
 use ferrovs_tests::ipvs::{
@@ -24,6 +27,9 @@ const PAUSE: u64 = 20 * SECOND;
 /// Milliseconds by which the clocks of the two may differ.
 const CLOSE: u64 = 2 * SECOND / 5;
 
+/// Milliseconds for which the core knows at least where answers to a datagram go.
+const SHORTEST_UDP: u64 = 9 * SECOND;
+
 pub(crate) struct Pair {
     ipvs: Ipvs,
     core: Core,
@@ -32,6 +38,15 @@ pub(crate) struct Pair {
     may_miscount: bool,
     /// Whether there may be other templates: see [`departures::keeps_for_others`].
     may_keep: bool,
+    /// Datagrams that were each scheduled for itself.
+    alone: Vec<Alone>,
+}
+
+/// A datagram that was scheduled for itself, its server, and when it was.
+struct Alone {
+    packet: Packet,
+    server: SocketAddr,
+    at: u64,
 }
 
 /// What the two did not agree on.
@@ -69,7 +84,7 @@ impl Pair {
             let result = pair.apply(event);
             result.map_err(|text| Failure { at, text })?;
         }
-        let end = pair.compare_all();
+        let end = pair.compare_all().and_then(|()| pair.answer_all());
         end.map_err(|text| Failure {
             at: events.len(),
             text,
@@ -84,6 +99,7 @@ impl Pair {
             met: Met::default(),
             may_miscount: false,
             may_keep: false,
+            alone: Vec::new(),
         };
         for (protocol, address) in keepers() {
             let key = Key::Address(protocol, address);
@@ -123,6 +139,19 @@ impl Pair {
         let before = self.ipvs.connection(packet).is_some();
         let made = self.ipvs.ever_made();
         self.ipvs_agrees(packet, verdict)?;
+        if let Verdict::ToServer(server) = verdict {
+            // A connection of the same two ends takes the place of what was remembered of datagrams.
+            self.alone
+                .retain(|one| (one.server, one.packet.source) != (server, packet.source));
+            if self.ipvs.connection(packet).is_none() {
+                self.met.note("alone");
+                self.alone.push(Alone {
+                    packet: *packet,
+                    server,
+                    at: self.ipvs.now(),
+                });
+            }
+        }
         if self.ipvs.ever_made() > made {
             let service = self.ipvs.service(&slot.key());
             self.met
@@ -174,8 +203,39 @@ impl Pair {
             destination: request.source,
             ..request
         };
+        if departures::answers_alone(conn, self.served_alone(&packet)) {
+            self.met.note("kept away");
+            return Ok(());
+        }
         let verdict = self.core.packet(&packet)?;
         self.ipvs_agrees(&packet, verdict)
+    }
+
+    /// Whether the sender of this packet has ever got a datagram of the receiver that was scheduled for itself.
+    fn served_alone(&self, packet: &Packet) -> bool {
+        let mut alone = self.alone.iter();
+        alone.any(|one| (one.server, one.packet.source) == (packet.source, packet.destination))
+    }
+
+    /// Has the servers of the last datagrams that were scheduled for themselves answer, which only the core
+    /// translates.
+    fn answer_all(&mut self) -> Result<(), String> {
+        let now = self.ipvs.now();
+        for one in std::mem::take(&mut self.alone) {
+            if now - one.at > SHORTEST_UDP {
+                continue;
+            }
+            self.met.note("answered alone");
+            let answer = Packet {
+                source: one.server,
+                destination: one.packet.source,
+                ..one.packet
+            };
+            let verdict = self.core.packet(&answer)?;
+            let expected = Verdict::ToClient(one.packet.destination);
+            same(format_args!("the answer {answer:?}"), &expected, &verdict)?;
+        }
+        Ok(())
     }
 
     fn ipvs_agrees(&mut self, packet: &Packet, core: Verdict) -> Result<(), String> {

@@ -301,6 +301,7 @@ impl Core {
     pub(crate) fn flows(&self) -> Vec<Listed> {
         let lines = (0..BUCKETS * bucket::LINES).filter(|number| number % bucket::LINES != 0);
         let flows = lines.filter_map(|number| read((&self.memory).flow(number)?, number));
+        let flows = flows.filter(|flow| flow.control.state() != state::ONE_PACKET);
         let mut listed: Vec<Listed> = flows.map(|flow| self.listed(&flow)).collect();
         listed.sort();
         listed

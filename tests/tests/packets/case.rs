@@ -36,6 +36,8 @@ pub(crate) enum Step {
     Introduce(Ipv4Addr),
     /// The daemon stops telling that it lives, or goes on.
     Heart { beats: bool },
+    /// A host has just got as many answers as it may.
+    Answered(Ipv4Addr),
     /// The sweeper makes a round and ends the flows of these clients.
     Sweep(Vec<SocketAddrV4>),
 }
@@ -61,6 +63,8 @@ pub(crate) struct Expect {
     pub resolved: bool,
     /// It opens a flow with this server, in this state.
     pub opens: Option<(SocketAddrV4, u8)>,
+    /// It is scheduled for itself, to this server.
+    pub alone: Option<SocketAddrV4>,
     /// It makes a template for this server.
     pub keeps: Option<SocketAddrV4>,
     /// The flow takes another source port than the client's.
@@ -85,6 +89,7 @@ impl Expect {
             unfinished: false,
             resolved: false,
             opens: None,
+            alone: None,
             keeps: None,
             draws_port: false,
             state: None,
@@ -115,6 +120,12 @@ impl Expect {
     pub(crate) fn opens(mut self, server: SocketAddrV4, state: u8) -> Self {
         self.opens = Some((server, state));
         self
+    }
+
+    /// A datagram that is scheduled for itself, which tc does.
+    pub(crate) fn alone(mut self, server: SocketAddrV4) -> Self {
+        self.alone = Some(server);
+        self.deferred()
     }
 
     pub(crate) fn draws_port(mut self) -> Self {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range};
 use ferrovs_core::{
     abi::{
         answer::Request,
-        ipv6::{EndpointKey, NeighbourKey},
+        ipv6::{Address, EndpointKey, NeighbourKey},
         reason::Reason,
         slab::Table,
     },
@@ -100,6 +100,8 @@ pub(crate) trait Home {
     /// Counters of a destination over all CPUs.
     fn figures(&self, dest: u32) -> Figures;
     fn reasons(&self) -> Vec<(Reason, u64)>;
+    /// Says how often a source was answered: an [`ferrovs_core::abi::answer::Allowance`].
+    fn set_answered(&self, source: Address, allowance: u64);
     /// The answers that were asked for since this was last called.
     fn answers(&self) -> Vec<Answer>;
     /// How many pointers to flows there are.

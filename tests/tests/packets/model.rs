@@ -74,7 +74,9 @@ impl Model {
                 } else {
                     (flow.server, flow.local)
                 };
-                flow.protocol == protocol && ends == (packet.source, packet.destination)
+                let is_found = !from_client || flow.state != state::ONE_PACKET;
+                let same = ends == (packet.source, packet.destination);
+                flow.protocol == protocol && is_found && same
             })
         };
         place(true)
@@ -99,27 +101,16 @@ impl Model {
             *self.books.templates.entry(path).or_default() += 1;
         }
         if let Some((server, state)) = expect.opens {
-            let protocol = packet.protocol();
-            let (client, virtual_) = (packet.source, packet.destination);
             let old = self.find(packet);
             assert_eq!(old, None, "the case opens a flow that it has not ended");
-            let mut local = client;
-            if expect.draws_port {
-                local.set_port(drawn());
-                assert_ne!(local, client);
+            self.open(packet, port, server, state, expect.draws_port.then(drawn));
+            self.count_conn(packet, server);
+        } else if let Some(server) = expect.alone {
+            if self.alone(packet, server).is_none() {
+                let drawn = expect.draws_port.then(drawn);
+                self.open(packet, port, server, state::ONE_PACKET, drawn);
             }
-            self.books.flows.push(Flow {
-                protocol,
-                client,
-                virtual_,
-                server,
-                local,
-                state,
-                protected: false,
-            });
-            self.arrivals.insert((protocol, client, virtual_), port);
-            let figures = self.books.figures.entry((protocol, virtual_, server));
-            figures.or_default().conns += 1;
+            self.count_conn(packet, server);
         }
         for &reason in &expect.reasons {
             *self.books.reasons.entry(reason).or_default() += 1;
@@ -129,8 +120,51 @@ impl Model {
         way
     }
 
+    /// The place where is known where answers of this server to a datagram go.
+    fn alone(&self, packet: &Packet, server: SocketAddrV4) -> Option<usize> {
+        self.books.flows.iter().position(|flow| {
+            let ends = (flow.client, flow.virtual_, flow.server);
+            flow.state == state::ONE_PACKET && ends == (packet.source, packet.destination, server)
+        })
+    }
+
+    fn open(
+        &mut self,
+        packet: &Packet,
+        port: Port,
+        server: SocketAddrV4,
+        state: u8,
+        drawn: Option<u16>,
+    ) {
+        let protocol = packet.protocol();
+        let (client, virtual_) = (packet.source, packet.destination);
+        let mut local = client;
+        if let Some(drawn) = drawn {
+            local.set_port(drawn);
+            assert_ne!(local, client);
+        }
+        self.books.flows.push(Flow {
+            protocol,
+            client,
+            virtual_,
+            server,
+            local,
+            state,
+            protected: false,
+        });
+        self.arrivals.insert((protocol, client, virtual_), port);
+    }
+
+    fn count_conn(&mut self, packet: &Packet, server: SocketAddrV4) {
+        let path = (packet.protocol(), packet.destination, server);
+        self.books.figures.entry(path).or_default().conns += 1;
+    }
+
     fn forward(&mut self, packet: &Packet, expect: &Expect) -> Way {
-        let found = self.find(packet);
+        let found = match expect.alone {
+            Some(server) => self.alone(packet, server).map(|at| (at, true)),
+            None => self.find(packet),
+        };
         let (at, from_client) = found.expect("the case forwards a packet without a flow");
         let flow = &mut self.books.flows[at];
         flow.state = expect.state.unwrap_or(flow.state);
@@ -179,7 +213,8 @@ impl Model {
     fn settle(&mut self) {
         self.books.flows.sort_unstable();
         self.books.counts.clear();
-        for flow in &self.books.flows {
+        let flows = self.books.flows.iter();
+        for flow in flows.filter(|flow| flow.state != state::ONE_PACKET) {
             let counts = self
                 .books
                 .counts

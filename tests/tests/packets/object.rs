@@ -28,7 +28,7 @@ use ferrovs_core::{
         MAX_DESTS, WORDS, bucket, config,
         filter::Geometry,
         flow::{CONTROL, Control},
-        ipv6::{EndpointKey, NeighbourKey},
+        ipv6::{Address, EndpointKey, NeighbourKey},
         locality::{Birth, SET, Set, USED},
         reason::Reason,
         schedule::Schedule,
@@ -357,6 +357,11 @@ impl Home for Object {
         pairs
             .map(|((reason, now), (_, before))| (reason, now - before))
             .collect()
+    }
+
+    fn set_answered(&self, source: Address, allowance: u64) {
+        // SAFETY: keys of this map are two words, values one.
+        unsafe { sys::update(self.answered.as_fd(), &source.0, &allowance, false) }.unwrap();
     }
 
     fn answers(&self) -> Vec<Answer> {

@@ -8,9 +8,9 @@ use std::{
 use ferrovs_core::{
     abi::{
         bucket::{DISPLACED, LINES, LOCK},
-        dest::{self, Counts},
+        dest::{self, Counts, Leads},
         endpoint::{Endpoint, tag},
-        flow::{CONTROL, Control, Owner},
+        flow::{CONTROL, Control, ONE_PACKET, Owner},
         ipv6::Address,
         service,
         state::TEMPLATE,
@@ -47,7 +47,8 @@ fn ends<T: Tables>(tables: &T, flow: &ferrovs_core::flow::Flow) -> [SocketAddrV4
         return [words.client, words.virtual_, words.dest, words.local].map(address);
     }
     let ports = words.ports();
-    let service = tables.service(u32::from(ports.service)).unwrap();
+    let service = tables.service(u32::from(ports.service & !ONE_PACKET));
+    let service = service.unwrap();
     let virtual_ = Address([0, 1].map(|rest| service.load(service::ADDRESS + rest)));
     let settings = tables.dest(flow.owner.dest()).unwrap();
     let server_port = Endpoint::unpack(words.dest).port;
@@ -76,7 +77,8 @@ pub(crate) fn books<H: Home>(home: &H, publisher: &Publisher) -> Result<Books, S
             let counts = (counts.active(), counts.inactive());
             books.counts.insert(path, counts);
         }
-        match line.map_or(0, |line| line.load(dest::TEMPLATES)) {
+        let leads = Leads(line.map_or(0, |line| line.load(dest::LEADS)));
+        match u64::from(leads.templates()) {
             0 => {}
             templates => {
                 books.templates.insert(path, templates);
@@ -133,7 +135,7 @@ pub(crate) fn flows<H: Home>(home: &H) -> Result<Vec<Flow>, String> {
             return Err(format!("line {number} is claimed by nobody"));
         };
         let keys = flow.words.ends(flow.owner);
-        let home_bucket = place::of(config, keys.client, tag(keys.virtual_)).bucket;
+        let home_bucket = place::of(config, keys.client, keys.service()).bucket;
         let is_away = home_bucket != number / LINES;
         if is_away != flow.owner.has(Owner::DISPLACED) {
             return Err(format!(

@@ -1,9 +1,12 @@
 //! Running a case in a home, by one of two ways, and comparing everything after each step.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use ferrovs_core::{
     abi::{
-        answer::Request,
+        answer::{Allowance, Request},
         config::{self, HEARTBEAT_LIMIT, ticks},
+        ipv6::Address,
     },
     flow::sweep::sweep,
     tables::{Line, Tables},
@@ -102,6 +105,13 @@ impl<H: Home> Run<'_, H> {
                 self.daemon.set_hop(self.home, *address, *fitness);
             }
             Step::Introduce(address) => self.daemon.introduce(self.home, *address),
+            Step::Answered(host) => {
+                // Some ticks ahead, because in the kernel time goes on meanwhile.
+                let now = self.home.tables().now() + ticks(1);
+                let word = u64::from(now) | u64::from(Allowance::MOST) << 32;
+                self.home
+                    .set_answered(source(self.case.world.family, *host), word);
+            }
             Step::Heart { beats } => self.beats = *beats,
             Step::Sweep(clients) => {
                 let tables = self.home.tables();
@@ -296,6 +306,14 @@ impl<H: Home> Run<'_, H> {
     }
 }
 
+/// How the table of those who were answered knows a host.
+fn source(family: Family, host: Ipv4Addr) -> Address {
+    Address::new(match family.address(host) {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => address.octets(),
+    })
+}
+
 fn untouched(
     hook: Hook,
     input: &[u8],
@@ -317,12 +335,13 @@ fn untouched(
     ))
 }
 
-/// The source port that the flow of this client's packet took.
+/// The source port that the flow of this client's packet took in place of its own.
 fn drawn_port<H: Home>(home: &H, packet: &Packet) -> u16 {
     let flows = observe::flows(home).unwrap_or_default();
-    let flow = flows
-        .iter()
-        .find(|flow| flow.client == packet.source && flow.virtual_ == packet.destination);
+    let flow = flows.iter().find(|flow| {
+        let ends = (flow.client, flow.virtual_);
+        ends == (packet.source, packet.destination) && flow.local != flow.client
+    });
     flow.map_or(packet.source.port(), |flow| flow.local.port())
 }
 

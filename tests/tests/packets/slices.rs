@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range};
 use ferrovs_core::{
     abi::{
         bucket, config,
-        ipv6::{EndpointKey, NeighbourKey},
+        ipv6::{Address, EndpointKey, NeighbourKey},
         reason::Reason,
         slab::Table,
     },
@@ -117,6 +117,10 @@ impl Home for Slices {
 
     fn reasons(&self) -> Vec<(Reason, u64)> {
         self.memory.reasons()
+    }
+
+    fn set_answered(&self, source: Address, allowance: u64) {
+        Tables::set_answered(&self.tables(), source, allowance);
     }
 
     fn answers(&self) -> Vec<Answer> {

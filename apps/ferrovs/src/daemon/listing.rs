@@ -70,11 +70,12 @@ impl Listing {
     }
 }
 
-/// A flow as it is listed; `None` if its time is over.
+/// A flow as it is listed; `None` if its time is over, or if it is none that IPVS would list.
 fn view(maps: &Maps, flow: &Flow) -> Option<FlowView<'static>> {
     let tables = &maps;
     let now = tables.now();
-    if is_expired(tables, flow.control, now) {
+    let leads_back = flow.control.state() == state::ONE_PACKET;
+    if leads_back || is_expired(tables, flow.control, now) {
         return None;
     }
     let protocol = [Protocol::Tcp, Protocol::Udp]

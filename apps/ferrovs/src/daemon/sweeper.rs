@@ -14,9 +14,9 @@ use anyhow::Context;
 use ferrovs_core::{
     abi::{MAX_DESTS, dest},
     flow::sweep,
-    tables::{Line, Tables},
+    tables::Tables,
 };
-use ferrovs_kernel::{DataPlane, Maps, Words};
+use ferrovs_kernel::{DataPlane, Maps};
 use ferrovs_model::Templates;
 use tokio::sync::Notify;
 use tracing::info;
@@ -77,11 +77,10 @@ impl Drop for Notice {
     }
 }
 
-/// Whether any destination, wanted or removed, has flows or templates.
+/// Whether any line is of a destination, wanted or removed.
 fn has_flows(tables: &Maps) -> bool {
-    let counts = (1..MAX_DESTS).map_while(|number| (&tables).counts(number));
-    let is_used = |line: Words<'_>| line.load(dest::COUNTS) | line.load(dest::TEMPLATES) != 0;
-    counts.into_iter().any(is_used)
+    let mut counts = (1..MAX_DESTS).map_while(|number| (&tables).counts(number));
+    counts.any(dest::is_used)
 }
 
 fn run(plane: &DataPlane, network: &Network, stop: &AtomicBool) {

@@ -12,6 +12,7 @@ use super::{Figures, Plane, caches, endpoint::Key, rotation::Rotation};
 use crate::{
     Forwarding, Persistence, ServiceKey, Wanted,
     amendment::{amend, amended},
+    service::is_false,
 };
 
 /// Everything the tables hold that the wanted state does not say. It is stored beside it.
@@ -52,6 +53,9 @@ pub struct ServiceRecord {
     /// How it keeps clients with their servers, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) persistence: Option<Persistence>,
+    /// Whether it schedules each datagram for itself.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) one_packet: bool,
     /// Numbers of its present destinations, in list order.
     pub(super) order: Vec<u32>,
     /// Where its scheduler is.
@@ -186,8 +190,7 @@ impl Ledger {
         &self.dests
     }
 
-    /// Takes over persistence of the services that are `concerned`, methods, weights and thresholds of their
-    /// servers.
+    /// Takes over how the services schedule that are `concerned`, methods, weights and thresholds of their servers.
     pub(super) fn take_settings(
         &mut self,
         wanted: &Wanted,
@@ -199,6 +202,7 @@ impl Ledger {
             .filter_map(|record| {
                 let service = wanted.service(&record.key)?;
                 record.persistence = service.settings.persistence;
+                record.one_packet = service.settings.one_packet;
                 Some((record.number, service))
             })
             .flat_map(|(number, service)| {

@@ -228,6 +228,7 @@ fn add_services<P: Plane>(
             added: service.added,
             present: true,
             persistence: None,
+            one_packet: false,
             order: Vec::new(),
             rotation: Rotation::default(),
             departed: Figures::default(),

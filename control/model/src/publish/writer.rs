@@ -184,11 +184,13 @@ fn write_services<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
             store_if_other(line, service::MASK, first);
             store_if_other(line, service::MASK + 1, second);
         }
-        let mode = match (present, record.persistence) {
-            (false, _) => 0,
-            (true, None) => service::ACCEPTS,
-            (true, Some(_)) => service::ACCEPTS | service::PERSISTS,
-        };
+        let mode = [
+            (true, service::ACCEPTS),
+            (record.persistence.is_some(), service::PERSISTS),
+            (record.one_packet, service::ONE_PACKET),
+        ];
+        let mode = mode.iter().filter(|&&(holds, _)| present && holds);
+        let mode = mode.fold(0, |mode, &(_, bit)| mode | bit);
         store_if_other(line, service::MODE, mode);
     }
 }
@@ -210,7 +212,7 @@ fn write_timeouts<P: Plane>(plane: &P, timeouts: Timeouts) {
         let seconds = match state {
             state::ESTABLISHED => timeouts.tcp,
             state::FIN_WAIT => timeouts.tcp_fin,
-            state::UDP => timeouts.udp,
+            state::UDP | state::ONE_PACKET => timeouts.udp,
             _ => default,
         };
         let place = usize::from(state);

@@ -7,6 +7,7 @@
 //! CPU touches, they share halves again.
 
 use super::bits;
+use crate::tables::Line;
 
 /// Lines of a pair: settings of both, then the live counts of each.
 pub const PAIR: u32 = 3;
@@ -76,8 +77,8 @@ pub const LIMITS: usize = 2;
 /// Word of the live counts: not 0 while the destination gets no new flows because of its [`Limits`].
 pub const OVERLOADED: usize = 3;
 
-/// Word of the live counts: templates that lead here.
-pub const TEMPLATES: usize = 4;
+/// Word of the live counts: see [`Leads`].
+pub const LEADS: usize = 4;
 
 /// Word of the live counts: see [`Standing`].
 pub const STANDING: usize = 5;
@@ -95,6 +96,11 @@ pub const IN_BYTES: usize = 1;
 pub const OUT_PACKETS: usize = 2;
 /// Word of the traffic: bytes server to client.
 pub const OUT_BYTES: usize = 3;
+
+/// Whether any line of the flow table is of the destination with this line of live counts.
+pub fn is_used<L: Line>(counts: L) -> bool {
+    counts.load(COUNTS) | counts.load(LEADS) != 0
+}
 
 /// Number of the line of which `dest` has a half for its settings.
 pub const fn settings(dest: u32) -> u32 {
@@ -162,6 +168,30 @@ impl Standing {
     /// Whether it is in the list of this service (`IP_VS_DEST_F_AVAILABLE`).
     pub const fn is_listed(self, service: u32) -> bool {
         self.0 & Self::LISTED != 0 && (self.0 >> 32) as u32 == service
+    }
+}
+
+/// Lines of the flow table that are no flows but lead to a destination, or from it: templates in the lower half, and in
+/// the upper one those for replies of one-packet services ([`super::state::ONE_PACKET`]). They count for neither
+/// scheduler nor threshold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+pub struct Leads(pub u64);
+
+impl Leads {
+    /// Added when a template begins.
+    pub const TEMPLATE: u64 = 1;
+    /// Added when a line for replies begins.
+    pub const REPLY: u64 = 1 << 32;
+
+    /// Templates.
+    pub const fn templates(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// Lines for replies.
+    pub const fn replies(self) -> u32 {
+        (self.0 >> 32) as u32
     }
 }
 

@@ -26,7 +26,8 @@ use super::bits;
 pub const CONTROL: usize = 0;
 /// Word: client endpoint, tag = IP protocol.
 pub const CLIENT: usize = 1;
-/// Word: virtual endpoint as the client addressed it, tag = service number.
+/// Word: virtual endpoint as the client addressed it, tag = service number, with [`ONE_PACKET`] if no packet of
+/// the client shall find the line.
 pub const VIRTUAL: usize = 2;
 /// Word: real server endpoint, tag 0. No endpoint: the server's answers do not pass here
 /// ([`super::dest::Method`]), so that no packet of the server's is ever taken for one.
@@ -43,6 +44,9 @@ pub const HANDSHAKE: usize = 7;
 /// Word of a template ([`super::state::TEMPLATE`]): ticks for which it is kept after its last use, whatever is
 /// said of new ones since.
 pub const KEPT: usize = HANDSHAKE;
+
+/// Bit of the tag of [`VIRTUAL`]: the line only leads replies back ([`super::state::ONE_PACKET`]).
+pub const ONE_PACKET: u16 = 1 << 15;
 
 /// How far a line is from being a flow.
 #[derive(Clone, Copy, PartialEq, Eq)]

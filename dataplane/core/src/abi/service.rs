@@ -5,7 +5,7 @@
 pub const ENDPOINT: usize = 0;
 /// First of two words: the virtual address, if it is an IPv6 one.
 pub const ADDRESS: usize = 6;
-/// Word: bit 32 [`ACCEPTS`], bit 33 [`PERSISTS`].
+/// Word: bit 32 [`ACCEPTS`], bit 33 [`PERSISTS`], bit 34 [`ONE_PACKET`].
 pub const MODE: usize = 1;
 /// Word: see [`super::schedule::Schedule`].
 pub const SCHEDULE: usize = 2;
@@ -18,6 +18,8 @@ pub const MASK: usize = 4;
 
 /// Bit of [`MODE`]: the service keeps clients with their servers.
 pub const PERSISTS: u64 = 1 << 33;
+/// Bit of [`MODE`]: the service schedules each datagram for itself.
+pub const ONE_PACKET: u64 = 1 << 34;
 /// Bit of [`MODE`]: the service exists and takes new flows. A deleted service keeps its line, without
 /// this bit, for as long as it has flows.
 pub const ACCEPTS: u64 = 1 << 32;

@@ -26,34 +26,37 @@ pub const SYNACK: u8 = 10;
 pub const UDP: u8 = 11;
 /// Not a flow but a template ([`crate::flow::persist`]).
 pub const TEMPLATE: u8 = 12;
+/// Not a flow either but where replies go to datagrams that were each scheduled for itself
+/// ([`crate::flow::one_packet`]).
+pub const ONE_PACKET: u8 = 13;
 /// SCTP: no state yet, and the first of SCTP: the others follow as IPVS numbers them (`IP_VS_SCTP_S_*`).
-pub const SCTP_NONE: u8 = 13;
+pub const SCTP_NONE: u8 = 14;
 /// SCTP: the client has sent its first INIT.
-pub const SCTP_INIT1: u8 = 14;
+pub const SCTP_INIT1: u8 = 15;
 /// SCTP: the client has sent another INIT.
-pub const SCTP_INIT: u8 = 15;
+pub const SCTP_INIT: u8 = 16;
 /// SCTP: the server has answered with a cookie.
-pub const SCTP_COOKIE_SENT: u8 = 16;
+pub const SCTP_COOKIE_SENT: u8 = 17;
 /// SCTP: the client has sent the cookie back.
-pub const SCTP_COOKIE_REPLIED: u8 = 17;
+pub const SCTP_COOKIE_REPLIED: u8 = 18;
 /// SCTP: the server has sent an INIT.
-pub const SCTP_COOKIE_WAIT: u8 = 18;
+pub const SCTP_COOKIE_WAIT: u8 = 19;
 /// SCTP: the client has answered with a cookie.
-pub const SCTP_COOKIE: u8 = 19;
+pub const SCTP_COOKIE: u8 = 20;
 /// SCTP: the server has sent the cookie back.
-pub const SCTP_COOKIE_ECHOED: u8 = 20;
+pub const SCTP_COOKIE_ECHOED: u8 = 21;
 /// SCTP: both directions open.
-pub const SCTP_ESTABLISHED: u8 = 21;
+pub const SCTP_ESTABLISHED: u8 = 22;
 /// SCTP: the server has sent a SHUTDOWN.
-pub const SCTP_SHUTDOWN_SENT: u8 = 22;
+pub const SCTP_SHUTDOWN_SENT: u8 = 23;
 /// SCTP: the client has sent a SHUTDOWN.
-pub const SCTP_SHUTDOWN_RECEIVED: u8 = 23;
+pub const SCTP_SHUTDOWN_RECEIVED: u8 = 24;
 /// SCTP: the server has acknowledged a SHUTDOWN.
-pub const SCTP_SHUTDOWN_ACK_SENT: u8 = 24;
+pub const SCTP_SHUTDOWN_ACK_SENT: u8 = 25;
 /// SCTP: the server has refused the first INIT.
-pub const SCTP_REJECTED: u8 = 25;
+pub const SCTP_REJECTED: u8 = 26;
 /// SCTP: ended, or given up.
-pub const SCTP_CLOSED: u8 = 26;
+pub const SCTP_CLOSED: u8 = 27;
 
 /// States there can be.
 pub const MAX: usize = 32;
@@ -75,6 +78,7 @@ pub const DEFAULT_TIMEOUTS: [u32; MAX] = [
     120,
     300,
     250_000_000,
+    300,
     2,
     4,
     61,
@@ -89,7 +93,6 @@ pub const DEFAULT_TIMEOUTS: [u32; MAX] = [
     61,
     4,
     61,
-    0,
     0,
     0,
     0,

@@ -4,7 +4,7 @@
 use super::place;
 use crate::abi::dest::{self, Method};
 use crate::abi::endpoint::{Endpoint, IPV6, tag};
-use crate::abi::flow::{CLIENT, DEST, LOCAL, Owner, VIRTUAL};
+use crate::abi::flow::{CLIENT, DEST, LOCAL, ONE_PACKET, Owner, VIRTUAL};
 use crate::abi::ipv6::Address;
 use crate::abi::service;
 use crate::tables::{Half, Line};
@@ -140,7 +140,7 @@ pub struct Ports {
     pub local: u16,
     /// The virtual one.
     pub virtual_: u16,
-    /// The service's number.
+    /// The service's number, as the tag of [`VIRTUAL`] has it.
     pub service: u16,
 }
 
@@ -150,7 +150,7 @@ pub struct Ports {
 pub struct Ends {
     /// Client endpoint, tag = IP protocol.
     pub client: u64,
-    /// Virtual endpoint, tag = service number; of IPv6, without the address.
+    /// Virtual endpoint, tag as that of [`VIRTUAL`]; of IPv6, without the address.
     pub virtual_: u64,
     /// Real server endpoint, tag 0.
     pub dest: u64,
@@ -159,6 +159,12 @@ pub struct Ends {
 }
 
 impl Ends {
+    /// The service's number.
+    #[inline(always)]
+    pub const fn service(&self) -> u16 {
+        tag(self.virtual_) & !ONE_PACKET
+    }
+
     /// How they lie in the line of a flow whose client has, if it is an IPv6 one, this address.
     #[inline(always)]
     pub const fn words(&self, address: Address) -> Words {

@@ -32,6 +32,9 @@ pub fn begin<T: Tables>(tables: &T, protocol: u8, flags: u16) -> u8 {
     }
 }
 
+/// A datagram changes no state: neither that of a UDP flow nor that of a line for replies.
+const DATAGRAM: Row = Row::new(state::UDP, [state::UDP, state::TEMPLATE, state::ONE_PACKET]);
+
 /// What follows each state of `protocol` by a packet with these flags ([`Tcp::flags`]).
 #[inline(always)]
 pub const fn after(direction: Direction, protocol: u8, flags: u16) -> Row {
@@ -39,7 +42,7 @@ pub const fn after(direction: Direction, protocol: u8, flags: u16) -> Row {
     match protocol {
         TCP => tcp::after(direction, said),
         SCTP => sctp::after(direction, said.chunk()),
-        _ => Row::one(state::UDP),
+        _ => DATAGRAM,
     }
 }
 
@@ -66,11 +69,6 @@ impl Row {
             at += 1;
         }
         Self(row)
-    }
-
-    /// For a protocol whose one state is `state`.
-    pub const fn one(state: u8) -> Self {
-        Self::new(state, [state])
     }
 
     /// The state after `state`.

@@ -24,6 +24,7 @@ pub mod find;
 pub mod handshake;
 pub mod load;
 pub mod machine;
+pub mod one_packet;
 pub mod open;
 pub mod persist;
 pub mod place;

@@ -11,12 +11,13 @@
 use super::acquire::acquire;
 use super::ends::{Ends, is_ipv6, server};
 use super::settle::settle;
-use super::{find, handshake, is_expired, place, retire};
+use super::{handshake, is_expired, one_packet, place, retire};
 use crate::abi::bucket::{LINES, LOCK};
 use crate::abi::endpoint::{Endpoint, tag};
 use crate::abi::flow::{CONTROL, Control, HANDSHAKE, OWNER, Owner, WAY_BACK, WayBack};
 use crate::abi::ipv6::Address;
 use crate::abi::reason::Reason;
+use crate::abi::state;
 use crate::tables::{Line, Tables};
 
 /// Tries for a bucket's lock. Its holder needs well under a microsecond.
@@ -205,7 +206,7 @@ pub(super) fn draft<T: Tables>(tables: &T, wish: &Wish, number: u32, home: u32) 
     }
     let ends = Ends {
         client: wish.client,
-        virtual_: wish.virtual_,
+        virtual_: one_packet::known_as(wish.virtual_, wish.state),
         dest: server(config, settings),
         local: wish.client,
     };
@@ -217,10 +218,15 @@ pub(super) fn draft<T: Tables>(tables: &T, wish: &Wish, number: u32, home: u32) 
     true
 }
 
-/// The line in which another CPU has opened the flow meanwhile. One that has expired is ended.
+/// The line in which another CPU has opened the flow meanwhile. One that has expired is ended, and so is what leads
+/// replies to the client's datagrams back where the flow will.
 #[inline(always)]
 fn already_open<T: Tables>(tables: &T, wish: &Wish) -> Option<u32> {
-    let number = find::line_by_client(tables, wish.client, wish.virtual_);
+    let mut number = one_packet::fulfilled(tables, wish);
+    let is_it = number != 0;
+    if !is_it {
+        number = one_packet::superseded(tables, wish);
+    }
     if number == 0 {
         return None;
     }
@@ -229,9 +235,14 @@ fn already_open<T: Tables>(tables: &T, wish: &Wish) -> Option<u32> {
         // Ended since.
         return None;
     }
-    if !is_expired(tables, control, wish.now) {
-        return Some(number);
+    let is_over = if is_it {
+        is_expired(tables, control, wish.now)
+    } else {
+        control.state() == state::ONE_PACKET
+    };
+    if is_over {
+        retire::retire(tables, number, control, wish.now);
+        return None;
     }
-    retire::retire(tables, number, control, wish.now);
-    None
+    is_it.then_some(number)
 }

@@ -4,7 +4,6 @@
 use super::ends::Words;
 use super::{load, place};
 use crate::abi::bucket::{DISPLACED, LINES};
-use crate::abi::endpoint::tag;
 use crate::abi::flow::{CONTROL, Control, OWNER, Owner, Phase};
 use crate::abi::pointer::{Pointer, PointerKey};
 use crate::tables::{Line, Tables};
@@ -59,7 +58,7 @@ fn give_back<T: Tables>(tables: &T, number: u32, claimed: Control, owner: Owner,
     if owner.has(Owner::DISPLACED)
         && let Some(config) = tables.config(0)
     {
-        let home = place::of(config, ends.client, tag(ends.virtual_)).bucket;
+        let home = place::of(config, ends.client, ends.service()).bucket;
         if let Some(header) = tables.flow(home * LINES) {
             header.fetch_add(DISPLACED, 1u64.wrapping_neg());
         }

@@ -2,20 +2,28 @@
 //! kept with or the scheduler's choice, and a flow with it.
 
 use super::ends::{is_ipv6, virtual_address};
+use super::load;
 use super::open::{Outcome, Wish};
 use super::retire::retire;
 use crate::abi::endpoint::{Endpoint, tag};
 use crate::abi::flow::Control;
 use crate::abi::reason::Reason;
-use crate::abi::service;
+use crate::abi::{service, state};
 use crate::sched::{self, Peers};
 use crate::tables::{Line, Tables};
+use crate::verdict::Hook;
 
-/// Finds a server for the flow that `wish` describes and opens it.
-#[inline(always)]
-pub fn schedule<T: Tables>(tables: &T, wish: &mut Wish) -> Outcome {
+/// Finds a server for the flow that `wish` describes and opens it, at `hook`. Not inlined: its part of the stack is
+/// then the packet's again when the packet goes on.
+#[inline(never)]
+pub fn schedule<T: Tables>(tables: &T, wish: &mut Wish, hook: Hook) -> Outcome {
     let service = tables.service(tag(wish.virtual_) as u32);
     let mode = service.map_or(0, |line| line.load(service::MODE));
+    let alone = mode & service::ONE_PACKET != 0 && wish.state == state::UDP;
+    if alone && hook == Hook::Xdp {
+        // Whether XDP could send it on is only known when it is scheduled, and then tc would do so once more.
+        return Outcome::refused(Reason::Deferred);
+    }
     let refusal = if mode & service::ACCEPTS == 0 {
         Some(Outcome::NO_SERVICE)
     } else {
@@ -27,8 +35,24 @@ pub fn schedule<T: Tables>(tables: &T, wish: &mut Wish) -> Outcome {
     }
     match refusal {
         Some(refusal) => refusal,
+        None if alone => open_alone(tables, wish),
         None => tables.open(*wish),
     }
+}
+
+/// Counts a datagram as a connection of its own, and remembers where replies to it go.
+#[inline(always)]
+fn open_alone<T: Tables>(tables: &T, wish: &mut Wish) -> Outcome {
+    wish.state = state::ONE_PACKET;
+    // Its template has no connection to be kept on for.
+    wish.kept = false;
+    let outcome = tables.open(*wish);
+    if outcome.line != 0
+        && let Some(counts) = tables.counts(wish.dest)
+    {
+        load::pass(counts);
+    }
+    outcome
 }
 
 /// Puts into `wish` the server that its client is kept with, or whom the scheduler picks; or why there is none.

@@ -9,7 +9,6 @@ use super::open::Outcome;
 use super::place::{self, Place};
 use super::reserve::{reserve, unreserve};
 use crate::abi::bucket::{DISPLACED, LINES, TAGS, with_tag};
-use crate::abi::endpoint::tag;
 use crate::abi::flow::{CONTROL, Control, OWNER, Owner, Phase};
 use crate::abi::reason::Reason;
 use crate::abi::state;
@@ -25,7 +24,7 @@ pub fn settle<T: Tables>(tables: &T, number: u32, state: u8) -> Outcome {
         return Outcome::refused(Reason::TableFull);
     };
     let ends = Words::load(line).ends(Owner(line.load(OWNER)));
-    let place = place::of(config, ends.client, tag(ends.virtual_));
+    let place = place::of(config, ends.client, ends.service());
     let is_template = state == state::TEMPLATE;
     let outcome = if !is_template && !reserve(tables, number) {
         Outcome::refused(Reason::PortsExhausted)

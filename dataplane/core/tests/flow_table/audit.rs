@@ -15,6 +15,7 @@ use ferrovs_core::flow::schedule::schedule;
 use ferrovs_core::flow::{Flow, find, place, read};
 use ferrovs_core::side;
 use ferrovs_core::tables::{Line, Tables};
+use ferrovs_core::verdict::Hook;
 
 use crate::world::{Memory, World, client, virtual_of};
 
@@ -155,7 +156,7 @@ pub(crate) fn port_for<M: Memory>(world: &World<M>, line: u32, service: u16, nth
 
 /// Opens the flow that `wish` describes, with whom the scheduler picks.
 pub(crate) fn open<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
-    schedule(tables, &mut { *wish })
+    schedule(tables, &mut { *wish }, Hook::Tc)
 }
 
 /// The wish for a flow that begins now.

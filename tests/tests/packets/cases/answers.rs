@@ -2,16 +2,12 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use ferrovs_core::abi::{
-    answer::{Allowance, Request},
-    reason::Reason,
-    state::UDP,
-};
+use ferrovs_core::abi::{answer::Request, reason::Reason, state::UDP};
 use ferrovs_model::{Protocol, Sysctl};
 
 use super::{ALICE, BOB, FIRST, alice, departures::sysctl, first, from_client, from_server};
 use crate::{
-    case::{Case, Expect, case, dropped, forwarded, passed, refused},
+    case::{Case, Expect, Step, case, dropped, forwarded, passed, refused},
     packet::{ACK, FIN, Packet, RST, SYN, Transport, at},
     world::{DNS, HTTP, Port, RIP_143, UNROUTED_CLIENT, World, service},
 };
@@ -98,19 +94,17 @@ fn sources() -> Vec<Case> {
 
 fn limits() -> Vec<Case> {
     let remote = at(Ipv4Addr::new(203, 0, 113, 9), 40_001);
-    let mut limited = case("a source gets its answers and no more, another one too").world(empty);
-    for _ in 0..Allowance::MOST {
-        limited = limited.front(query(ALICE), refused());
-    }
-    limited = limited
+    let limited = case("a source gets its answers and no more, another one too")
+        .world(empty)
+        .front(query(ALICE), refused())
+        .step(Step::Answered(*ALICE.ip()))
         .front(query(ALICE), not_again())
         .front(alice(SYN), not_again())
         .front(query(BOB), not_again())
         .front(query(remote), refused())
-        .seconds(1);
-    for _ in 0..100 {
-        limited = limited.front(query(ALICE), refused());
-    }
+        .seconds(3)
+        .front(query(ALICE), refused())
+        .front(alice(SYN), refused());
     vec![limited]
 }
 

@@ -7,6 +7,7 @@ mod ip;
 mod ipv6;
 mod link;
 mod locality;
+mod one_packet;
 mod persistence;
 mod schedulers;
 mod sctp;
@@ -51,6 +52,7 @@ fn of_ipv4() -> Vec<Case> {
         services::cases(),
         departures::cases(),
         persistence::cases(),
+        one_packet::cases(),
         schedulers::cases(),
         locality::cases(),
     ]
