@@ -236,6 +236,14 @@ pub trait Tables {
         tour.found()
     }
 
+    /// Compares two servers of a set: [`crate::sched::lblcr::outweigh`].
+    fn outweigh(&self, task: u32, service: u32, best: u32, next: u32) -> u32
+    where
+        Self: Sized,
+    {
+        lblcr::outweigh(self, task, service, best, next)
+    }
+
     /// What the [steps](crate::sched::local::step) through all servers find.
     fn relief(&self, mut relief: Relief) -> Relief
     where

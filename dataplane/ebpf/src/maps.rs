@@ -378,6 +378,11 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn outweigh(&self, task: u32, service: u32, best: u32, next: u32) -> u32 {
+        ferrovs_outweigh(task, service, best, next)
+    }
+
+    #[inline(always)]
     fn relief(&self, mut relief: Relief) -> Relief {
         let steps = relief.steps();
         let context: *mut Relief = &mut relief;
@@ -697,6 +702,14 @@ extern "C" fn ferrovs_handshake(number: u32, generation: u32, expected: u32) -> 
     let maps = Maps::new(core::ptr::null_mut());
     note(&maps, number, generation, expected);
     0
+}
+
+/// [`lblcr::outweigh`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_outweigh(task: u32, service: u32, best: u32, next: u32) -> u32 {
+    let maps = Maps::new(core::ptr::null_mut());
+    lblcr::outweigh(&maps, task, service, best, next)
 }
 
 /// A [`Tour`] through a set.

@@ -2,10 +2,11 @@
 //! servers. The one with the least to do is taken; when that is too much, another joins them; when the set has not changed
 //! for a day, the one with the most to do leaves it. For caches that many clients ask for the same.
 //!
-//! A set may be large, and is looked through by `bpf_loop`, the server that came last first. One CPU at a time
+//! A set may be large, and is looked through by `bpf_loop`, a chunk in each step, the server that came last first. One CPU at a time
 //! changes a set; another that would, leaves it to a later pick.
 
 use super::scan::overhead;
+use crate::abi::WORDS;
 use crate::abi::dest::{COUNTS, Counts, OVERLOADED, STANDING, Standing};
 use crate::abi::locality::{LocalityKey, MEMBERS, SET, Set, chunk_of};
 use crate::tables::{Line, Tables};
@@ -44,8 +45,6 @@ pub struct Tour {
     subject: u64,
     /// The server found so far, 0: none; to drop one, what moves up into the next place.
     found: u64,
-    load: u64,
-    weight: u64,
 }
 
 impl Tour {
@@ -59,15 +58,13 @@ impl Tour {
             task: quest.task as u64,
             subject: quest.subject as u64,
             found: 0,
-            load: 0,
-            weight: 0,
         }
     }
 
     /// How many steps it may take.
     #[inline(always)]
     pub const fn steps(&self) -> u32 {
-        self.size as u32
+        chunk_of(MEMBERS + self.size as u32).0 + 1
     }
 
     /// The number of the server that was found; 0: none.
@@ -163,15 +160,23 @@ fn put<T: Tables>(tables: &T, key: LocalityKey, first: T::Line, place: u32, dest
     }
 }
 
-/// Looks at the server that is `at`th from the end; whether the tour is over.
+/// Looks at the servers of the chunk that is `at`th from the end; whether the tour is over.
 #[inline(always)]
 pub fn step<T: Tables>(tables: &T, tour: &mut Tour, at: u32) -> bool {
-    let place = MEMBERS + (tour.size as u32).wrapping_sub(1).wrapping_sub(at);
-    let (number, word) = chunk_of(place);
+    let end = MEMBERS + tour.size as u32;
+    let (last, _) = chunk_of(end);
+    let number = last.wrapping_sub(at);
     let Some(line) = tables.locality(&LocalityKey([tour.key, number as u64])) else {
         return false;
     };
-    meet(tables, tour, line, word)
+    for back in 1..=WORDS {
+        let word = WORDS - back;
+        let place = number * WORDS as u32 + word as u32;
+        if (MEMBERS..end).contains(&place) && meet(tables, tour, line, word) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Looks at a server; whether the tour is over.
@@ -191,37 +196,35 @@ fn meet<T: Tables>(tables: &T, tour: &mut Tour, line: T::Line, word: usize) -> b
             tour.found = member;
             member == tour.subject
         }
-        _ => {
-            if let Some(counts) = tables.counts(member as u32) {
-                weigh(tour, counts, member);
-            }
+        task => {
+            let (best, subject) = (tour.found as u32, tour.subject as u32);
+            tour.found = tables.outweigh(task, subject, best, member as u32) as u64;
             false
         }
     }
 }
 
-/// Takes a server if it is lighter, or heavier, than the one found so far.
+/// Which of two servers is the lighter, or the heavier: the one found so far, 0 being nobody, or the next one, if it
+/// counts.
 #[inline(always)]
-fn weigh<L: Line>(tour: &mut Tour, counts: L, member: u64) {
-    let standing = Standing(counts.load(STANDING));
+pub fn outweigh<T: Tables>(tables: &T, task: u32, service: u32, best: u32, next: u32) -> u32 {
+    let (Some(old), Some(new)) = (tables.counts(best), tables.counts(next)) else {
+        return best;
+    };
+    let standing = Standing(new.load(STANDING));
     let weight = standing.weight() as u64;
-    let counts_for_all = tour.task as u32 == HEAVIEST;
-    let counts_here =
-        counts_for_all || standing.is_listed(tour.subject as u32) && counts.load(OVERLOADED) == 0;
+    let counts_for_all = task == HEAVIEST;
+    let counts_here = counts_for_all || standing.is_listed(service) && new.load(OVERLOADED) == 0;
     if weight == 0 || !counts_here {
-        return;
+        return best;
     }
-    let load = overhead(Counts(counts.load(COUNTS)));
-    let (ours, theirs) = (
-        load.wrapping_mul(tour.weight),
-        tour.load.wrapping_mul(weight),
-    );
+    let theirs = overhead(Counts(old.load(COUNTS))).wrapping_mul(weight);
+    let ours = overhead(Counts(new.load(COUNTS)))
+        .wrapping_mul(Standing(old.load(STANDING)).weight() as u64);
     let wins = if counts_for_all {
         theirs < ours
     } else {
         theirs > ours
     };
-    if tour.found == 0 || wins {
-        (tour.found, tour.load, tour.weight) = (member, load, weight);
-    }
+    if best == 0 || wins { next } else { best }
 }
