@@ -4,7 +4,7 @@
 //! Off the way of established packets, and behind a function that the verifier judges by itself.
 
 use super::open::Wish;
-use crate::abi::dest::{ASKED, LATENCY};
+use crate::abi::dest::{ASKED, LATENCY, MODE, Method};
 use crate::abi::endpoint::tag;
 use crate::abi::flow::{HANDSHAKE, Handshake, OWNER, Owner};
 use crate::abi::latency::{Asked, Latency};
@@ -19,7 +19,8 @@ pub(super) fn expect<T: Tables>(tables: &T, wish: &Wish, generation: u32) -> Han
     const EWMA: u8 = Scheduler::Latency as u8;
     let service = tables.service(tag(wish.virtual_) as u32);
     let measures = service.is_some_and(|line| Schedule(line.load(SCHEDULE)).scheduler() == EWMA);
-    if !measures || wish.state != SYN_RECV {
+    // Of other methods no answer passes here.
+    if !measures || wish.state != SYN_RECV || !is_masq(tables, wish.dest) {
         return Handshake::none(generation);
     }
     let now = tables.nanoseconds();
@@ -27,6 +28,12 @@ pub(super) fn expect<T: Tables>(tables: &T, wish: &Wish, generation: u32) -> Han
         counts.store(ASKED, Asked(counts.load(ASKED)).again(now).0);
     }
     Handshake::timed(now, generation)
+}
+
+#[inline(always)]
+fn is_masq<T: Tables>(tables: &T, dest: u32) -> bool {
+    let settings = tables.dest(dest);
+    settings.is_some_and(|line| matches!(Method::of(line.load(MODE)), Method::Masq))
 }
 
 /// Notes that the server of the flow in line `number` has answered, and is to be acknowledged by `expected`; unless the line

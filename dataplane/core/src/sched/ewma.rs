@@ -3,7 +3,7 @@
 //!
 //! For servers that differ from hour to hour: other hosts' guests, other sites, caches that warm up. What is measured is the way to the
 //! server and how soon its kernel answers, not how long the application takes. A server that does not answer at all gets a client every
-//! ten seconds, until it does. Over UDP, where nothing is measured, it is by connections alone.
+//! ten seconds, until it does. Over UDP and SCTP, where nothing is measured, it is by connections alone.
 
 use super::scan::overhead;
 use super::{entry, is_usable, load};

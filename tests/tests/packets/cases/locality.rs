@@ -5,9 +5,9 @@ use ferrovs_model::{Change, Destination, Protocol, SchedulerFlags, Sysctl};
 use super::schedulers::{by, scheduled};
 use super::{FIRST, SECOND, client, from_client};
 use crate::{
-    case::{Case, refused},
-    packet::SYN,
-    world::{HTTP, key, masq},
+    case::{Case, case, refused},
+    packet::{SYN, at},
+    world::{HTTP, RIP_141, key, masq, service},
 };
 
 /// Seconds from one time that old addresses are forgotten to the next.
@@ -155,5 +155,24 @@ pub(super) fn cases() -> Vec<Case> {
             // The first would have been next.
             .opened(client(6), HTTP, SECOND),
     );
+    cases.push(large_set());
     cases
+}
+
+/// A set that takes several lines: each server takes two flows before the next one joins, and when nobody is idle, who
+/// joined last is the first of those that are alike.
+fn large_set() -> Case {
+    const SERVERS: u16 = 20;
+    let server = |number: u16| at(RIP_141, 10_000 + number);
+    let servers: Vec<_> = (0..SERVERS).map(|number| (server(number), 1)).collect();
+    let mut http = service(Protocol::Tcp, HTTP, &servers);
+    http.scheduler = "lblcr";
+    let newest_first = (0..SERVERS).rev();
+    let joining = newest_first.clone().flat_map(|number| [number; 2]);
+    let taken = joining.chain(newest_first.rev());
+    let case =
+        case("lblcr, a set of twenty servers").world(move |world| world.services = vec![http]);
+    (1..).zip(taken).fold(case, |case, (number, taken)| {
+        case.opened(client(number), HTTP, server(taken))
+    })
 }
