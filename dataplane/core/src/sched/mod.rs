@@ -55,11 +55,22 @@ pub fn pick<T: Tables>(tables: &T, number: u32, service: T::Line, peers: Peers) 
     if schedule.scheduler() == MHB {
         return Some(tables.bounded(schedule, sh::key(schedule, peers)));
     }
-    let search = begin(tables, schedule, peers)?;
-    if search.steps() == 0 {
-        return search.found();
-    }
-    tables.best(search)
+    Some(look(tables, schedule, peers))
+}
+
+/// The number of the server that is found at once or by a search; 0 if none is usable. Not inlined: what the
+/// schedulers before this one call needs the stack that a search takes.
+#[inline(never)]
+fn look<T: Tables>(tables: &T, schedule: Schedule, peers: Peers) -> u32 {
+    let Some(search) = begin(tables, schedule, peers) else {
+        return 0;
+    };
+    let found = if search.steps() == 0 {
+        search.found()
+    } else {
+        tables.best(search)
+    };
+    found.unwrap_or(0)
 }
 
 /// What the scheduler finds at once, or the search that it needs.
