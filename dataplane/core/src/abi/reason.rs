@@ -20,6 +20,19 @@ macro_rules! reasons {
                 match number { $($number => Some(Self::$name),)* _ => None }
             }
 
+            /// As a number that is not 0, for a call that returns 0 when there is none.
+            pub const fn refusal(self) -> u32 {
+                self as u32 + 1
+            }
+
+            /// The reason in what [`Self::refusal`] or 0 was returned for.
+            pub const fn of_refusal(word: u32) -> Option<Self> {
+                match word {
+                    0 => None,
+                    word => Self::from_number((word - 1) as u8),
+                }
+            }
+
             /// The name under which it is shown.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
@@ -62,4 +75,10 @@ reasons! {
     AnswerLimited = 15, "answer-limited";
     /// A sender is not told that its packet was dropped: there is too much to tell.
     AnswerLost = 16, "answer-lost";
+    /// Too big for the link towards the server with a tunnel's headers: dropped.
+    TunnelMtu = 17, "tunnel-mtu";
+    /// The checksum that a tunnel is to have could not be told without reading the payload: dropped.
+    TunnelChecksum = 18, "tunnel-checksum";
+    /// The kernel had no room for a tunnel's headers: dropped.
+    TunnelFailed = 19, "tunnel-failed";
 }

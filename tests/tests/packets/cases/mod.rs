@@ -6,6 +6,7 @@ mod hops;
 mod ip;
 mod ipv6;
 mod link;
+mod methods;
 mod persistence;
 mod schedulers;
 mod segments;
@@ -49,6 +50,7 @@ fn of_ipv4() -> Vec<Case> {
         departures::cases(),
         persistence::cases(),
         schedulers::cases(),
+        methods::cases(),
     ]
     .concat()
 }
