@@ -82,7 +82,7 @@ pub trait Frame {
         answer(self, tables, question);
     }
     /// Wraps a packet for a tunnel: [`crate::method::tunnel::wrap`].
-    fn wrap<T: Tables>(&mut self, tables: &T, dest: u32, headers: Headers) -> u32
+    fn wrap<T: Tables>(&mut self, tables: &T, dest: u32, headers: Headers) -> u64
     where
         Self: Sized,
     {

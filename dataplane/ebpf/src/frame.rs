@@ -190,7 +190,7 @@ impl<const VARYING: bool> Frame for XdpFrame<VARYING> {
     }
 
     #[inline(always)]
-    fn wrap<T: Tables>(&mut self, _: &T, dest: u32, headers: Headers) -> u32 {
+    fn wrap<T: Tables>(&mut self, _: &T, dest: u32, headers: Headers) -> u64 {
         ferrovs_wrap_xdp(self.0, dest, headers.pack())
     }
 
@@ -304,7 +304,7 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
     }
 
     #[inline(always)]
-    fn wrap<T: Tables>(&mut self, _: &T, dest: u32, headers: Headers) -> u32 {
+    fn wrap<T: Tables>(&mut self, _: &T, dest: u32, headers: Headers) -> u64 {
         ferrovs_wrap_tc(self.0, dest, headers.pack())
     }
 
@@ -491,7 +491,7 @@ macro_rules! functions {
         /// [`wrap`].
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn $wrap(context: *mut $context, dest: u32, headers: u32) -> u32 {
+        extern "C" fn $wrap(context: *mut $context, dest: u32, headers: u32) -> u64 {
             let maps = Maps::new(context.cast());
             let headers = Headers::unpack(headers);
             wrap(&mut $frame::<true>(context), &maps, dest, headers)

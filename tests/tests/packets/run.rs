@@ -164,7 +164,13 @@ impl<H: Home> Run<'_, H> {
             0
         };
         expect.answer.map(|request| Answer {
-            request: Request(request.0 | family).quoting(length),
+            request: match request.mtu() {
+                0 => Request(request.0 | family),
+                // An outer header of IPv6 is 20 bytes longer.
+                mtu if ipv6 => Request::too_big(true, mtu - 20),
+                mtu => Request::too_big(false, mtu),
+            }
+            .quoting(length),
             interface: self.home.interfaces().index(port),
             packet: input[header..header + length].to_vec(),
         })

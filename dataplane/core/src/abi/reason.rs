@@ -20,19 +20,6 @@ macro_rules! reasons {
                 match number { $($number => Some(Self::$name),)* _ => None }
             }
 
-            /// As a number that is not 0, for a call that returns 0 when there is none.
-            pub const fn refusal(self) -> u32 {
-                self as u32 + 1
-            }
-
-            /// The reason in what [`Self::refusal`] or 0 was returned for.
-            pub const fn of_refusal(word: u32) -> Option<Self> {
-                match word {
-                    0 => None,
-                    word => Self::from_number((word - 1) as u8),
-                }
-            }
-
             /// The name under which it is shown.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }

@@ -3,6 +3,7 @@
 use std::net::SocketAddrV4;
 
 use ferrovs_core::abi::{
+    answer::Request,
     reason::Reason,
     state::{CLOSE, ESTABLISHED, FIN_WAIT, SYN_RECV, UDP},
 };
@@ -50,6 +51,10 @@ fn by(forwarding: Forwarding) -> impl FnOnce(&mut World) {
 
 fn bob(flags: u8) -> Packet {
     from_client(BOB, HTTP, flags)
+}
+
+fn dont_fragment(packet: &mut Packet) {
+    packet.fragment = 0x4000;
 }
 
 fn carol(flags: u8) -> Packet {
@@ -122,7 +127,7 @@ fn of(method: Forwarding, name: &str) -> Vec<Case> {
         case("without fragmentation, and with a type of service")
             .world(by(method))
             .front(
-                alice(SYN).with(|packet| packet.fragment = 0x4000),
+                alice(SYN).with(dont_fragment),
                 sent().opens(FIRST, SYN_RECV),
             ),
         case("with options").world(by(method)).front(
@@ -132,10 +137,25 @@ fn of(method: Forwarding, name: &str) -> Vec<Case> {
     ];
     cases.push(without_checksum(method));
     cases.extend(too_long(method));
+    cases.extend(not_cut(method));
     for case in &mut cases {
         case.name = format!("{name}: {}", case.name);
     }
     cases
+}
+
+/// A program cannot cut a packet, and who has not asked for it is not told. With options, because only an IPv4
+/// packet may be cut.
+fn not_cut(method: Forwarding) -> Option<Case> {
+    matches!(method, Forwarding::Tunnel(_)).then(|| {
+        case("a packet that may be cut")
+            .world(by(method))
+            .front(alice(SYN), forwarded().by(method).opens(FIRST, SYN_RECV))
+            .front(
+                alice(SYN).options(4).payload(1450),
+                dropped(Reason::TunnelMtu).by(method),
+            )
+    })
 }
 
 /// A datagram without a checksum says nothing about its sum. GUE goes without one too; GRE has promised it.
@@ -176,8 +196,10 @@ fn too_long(method: Forwarding) -> Option<Case> {
             .front(alice(ACK), forwarded().by(method).state(ESTABLISHED))
             .front(alice(ACK).payload(ipv6), forwarded().by(method))
             .front(
-                alice(ACK).payload(ipv4 + 1),
-                dropped(Reason::TunnelMtu).by(method),
+                alice(ACK).payload(ipv4 + 1).with(dont_fragment),
+                dropped(Reason::TunnelMtu)
+                    .by(method)
+                    .answered(Request::too_big(false, 1500 - 20 - overhead as u32)),
             ),
     )
 }

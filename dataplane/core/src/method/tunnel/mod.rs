@@ -59,10 +59,13 @@ pub(super) fn forward<F: Frame, T: Tables>(
     flow: &Flow,
     hop: &Hop,
 ) -> Option<Verdict> {
-    let refusal = frame.wrap(tables, flow.owner.dest(), packet.headers());
-    if let Some(reason) = Reason::of_refusal(refusal) {
+    let refusal = Refusal(frame.wrap(tables, flow.owner.dest(), packet.headers()));
+    if let Some(reason) = refusal.reason() {
         count(tables, reason);
-        return Some(Verdict::Drop);
+        return Some(match refusal.mtu() {
+            0 => Verdict::Drop,
+            mtu => Verdict::TooBig { mtu },
+        });
     }
     if hop.trusted {
         readdress(frame, packet.link, hop)?;
@@ -76,13 +79,44 @@ pub(super) fn forward<F: Frame, T: Tables>(
     })
 }
 
-/// Takes one from the TTL of the packet with these headers, and wraps it for server `dest`. 0, or the
-/// reason why that cannot be ([`Reason::refusal`]): then the packet is untouched.
+/// Takes one from the TTL of the packet with these headers, and wraps it for server `dest`. 0, or a
+/// [`Refusal`]: then the packet is untouched.
 #[inline(always)]
-pub fn wrap<F: Frame, T: Tables>(frame: &mut F, tables: &T, dest: u32, headers: Headers) -> u32 {
+pub fn wrap<F: Frame, T: Tables>(frame: &mut F, tables: &T, dest: u32, headers: Headers) -> u64 {
     match put(frame, tables, dest, headers) {
         Ok(()) => 0,
-        Err(reason) => reason.refusal(),
+        Err(Refusal(word)) => word,
+    }
+}
+
+/// Why a packet is not wrapped, in one number that is not 0: bits 0..8 the reason's number plus one, 32..64 the
+/// length of packets that would fit, if its sender is to be told.
+struct Refusal(u64);
+
+impl Refusal {
+    /// For this reason.
+    #[inline(always)]
+    const fn because(reason: Reason) -> Self {
+        Self(reason as u64 + 1)
+    }
+
+    /// Longer than `mtu`.
+    #[inline(always)]
+    const fn too_big(mtu: usize) -> Self {
+        Self(Self::because(Reason::TunnelMtu).0 | (mtu as u64) << 32)
+    }
+
+    #[inline(always)]
+    const fn reason(&self) -> Option<Reason> {
+        match self.0 as u8 {
+            0 => None,
+            word => Reason::from_number(word - 1),
+        }
+    }
+
+    #[inline(always)]
+    const fn mtu(&self) -> u32 {
+        (self.0 >> 32) as u32
     }
 }
 
@@ -92,22 +126,28 @@ fn put<F: Frame, T: Tables>(
     tables: &T,
     dest: u32,
     headers: Headers,
-) -> Result<(), Reason> {
+) -> Result<(), Refusal> {
+    let failed = || Refusal::because(Reason::TunnelFailed);
     let (Some(settings), Some(tunnel)) = (tables.dest(dest), tables.tunnel(dest)) else {
-        return Err(Reason::DestinationGone);
+        return Err(failed());
     };
     let ends = Ends { settings, tunnel };
     if ends.source() == Address([0, 0]) {
-        return Err(Reason::NoRoute);
+        return Err(Refusal::because(Reason::NoRoute));
     }
     let mode = settings.load(dest::MODE);
-    let inner = Inner::read(frame, headers.network).ok_or(Reason::TunnelFailed)?;
+    let inner = Inner::read(frame, headers.network).ok_or_else(failed)?;
     let shim = shim(mode);
     let bytes = outer::length(ends.is_ipv6()) + shim;
     let mtu = mtu(tables, settings);
     let fits = mtu == 0 || longest(frame, headers, inner) + bytes <= mtu;
     if !fits && (frame.segment() == 0 || headers.protocol == UDP) {
-        return Err(Reason::TunnelMtu);
+        // Whoever has not set DF expects his packet to be cut, and learns nothing from being told.
+        return Err(if inner.is_ipv6() || inner.fragment() != 0 {
+            Refusal::too_big(mtu.saturating_sub(bytes))
+        } else {
+            Refusal::because(Reason::TunnelMtu)
+        });
     }
     let sum = if mode & dest::CHECKSUM == 0 || frame.segment() != 0 {
         None
@@ -115,9 +155,9 @@ fn put<F: Frame, T: Tables>(
         inner.sum(frame, headers)
     };
     if Method::of(mode) == Method::Gre && mode & dest::CHECKSUM != 0 && sum.is_none() {
-        return Err(Reason::TunnelChecksum);
+        return Err(Refusal::because(Reason::TunnelChecksum));
     }
-    let entropy = inner.entropy(frame, headers).ok_or(Reason::TunnelFailed)?;
+    let entropy = inner.entropy(frame, headers).ok_or_else(failed)?;
     let room = Room {
         link: headers.network,
         bytes,
@@ -125,8 +165,8 @@ fn put<F: Frame, T: Tables>(
         ipv6: ends.is_ipv6(),
         fits,
     };
-    frame.make_room(room).ok_or(Reason::TunnelFailed)?;
-    fill(frame, tables, dest, headers.network, bytes, sum, entropy).ok_or(Reason::TunnelFailed)
+    frame.make_room(room).ok_or_else(failed)?;
+    fill(frame, tables, dest, headers.network, bytes, sum, entropy).ok_or_else(failed)
 }
 
 /// Writes the headers into the `bytes` of room at `network`, before the packet, whose TTL has one less then.
