@@ -6,16 +6,26 @@ use ferrovs_core::{
     nat::checksum,
 };
 
-/// A frame from its first byte, checksums complete, as a driver hands it to XDP.
+/// A frame from its first byte, checksums complete, as a driver hands it to XDP; or as tc sees it, where that of
+/// SCTP may be left to the device (not `COMPLETE`).
 #[derive(Debug)]
-pub struct SliceFrame<'a>(&'a mut Vec<u8>);
+pub struct SliceFrame<'a, const COMPLETE: bool = true>(&'a mut Vec<u8>);
 
 impl<'a> SliceFrame<'a> {
     /// The frame that these bytes are. It is rewritten in place, and may become longer.
     pub const fn new(bytes: &'a mut Vec<u8>) -> Self {
         Self(bytes)
     }
+}
 
+impl<'a> SliceFrame<'a, false> {
+    /// The same, as tc sees it.
+    pub const fn of_skb(bytes: &'a mut Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl<const COMPLETE: bool> SliceFrame<'_, COMPLETE> {
     fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
         self.0.get(offset..)?.first_chunk().copied()
     }
@@ -26,7 +36,9 @@ impl<'a> SliceFrame<'a> {
     }
 }
 
-impl Frame for SliceFrame<'_> {
+impl<const COMPLETE: bool> Frame for SliceFrame<'_, COMPLETE> {
+    const COMPLETE: bool = COMPLETE;
+
     fn read_u16(&self, offset: usize) -> Option<u16> {
         self.read(offset).map(u16::from_ne_bytes)
     }
@@ -52,7 +64,11 @@ impl Frame for SliceFrame<'_> {
     }
 
     fn varying(&mut self) -> impl Frame {
-        SliceFrame::new(self.0)
+        SliceFrame::<COMPLETE>(self.0)
+    }
+
+    fn read_far(&self, offset: usize) -> Option<u32> {
+        self.read_u32(offset)
     }
 
     fn copy(&self, offset: usize, to: &mut [u8]) -> Option<()> {

@@ -8,7 +8,7 @@
 //! - timeouts that are set while there are connections: see `docs/differences.md`;
 //! - two services in which one client socket meets one server socket: see there.
 
-use ferrovs_tests::ipvs::{Conn, Ipvs, Packet, Persistence, Protocol, SYN, State};
+use ferrovs_tests::ipvs::{Conn, Ipvs, Packet, Persistence, State, sctp::Association};
 
 use crate::{event::Command, plane::Core, universe::Slot};
 
@@ -18,10 +18,12 @@ pub(crate) fn reopens_under_count(ipvs: &Ipvs, slot: Slot, packet: &Packet) -> b
     let Some(conn) = ipvs.connection(packet) else {
         return false;
     };
-    let is_at_end = matches!(conn.state, State::TimeWait | State::Close);
-    let opens = packet.protocol == Protocol::Tcp && packet.has(SYN);
+    let is_at_end = matches!(
+        conn.state,
+        State::TimeWait | State::Close | State::Sctp(Association::Closed)
+    );
     let servers = ipvs.servers(&slot.key());
-    is_at_end && opens && servers.iter().any(|dest| dest.server.upper > 0)
+    is_at_end && packet.opens() && servers.iter().any(|dest| dest.server.upper > 0)
 }
 
 /// A packet that may open a connection of a service by rr or wrr of which all servers are full. Whom it is the turn of then,
@@ -94,6 +96,11 @@ pub(crate) fn of_command(ipvs: &Ipvs, core: &Core, command: &Command) -> bool {
             let before = service.map(|service| netmask(service.settings.persistence));
             let keeps = ipvs.conns().iter().any(|conn| conn.is_template);
             keeps && before.is_some_and(|before| before != netmask(settings.persistence))
+        }
+        // The same for one that comes back with templates of its former life.
+        Command::AddService(slot, _) => {
+            let mut conns = ipvs.conns().iter();
+            conns.any(|conn| conn.is_template && conn.virtual_.ip() == slot.address().ip())
         }
         // In IPVS a removed server keeps its counters, and shows them when it comes back.
         Command::Zero(Some(slot)) => ipvs.removed(&slot.key()).next().is_some(),

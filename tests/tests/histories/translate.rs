@@ -46,7 +46,8 @@ pub(crate) fn key(key: &ServiceKey) -> Key {
     let (protocol, address) = key.endpoint().unwrap();
     let protocol = match protocol {
         ferrovs_model::Protocol::Udp => Protocol::Udp,
-        _ => Protocol::Tcp,
+        ferrovs_model::Protocol::Sctp => Protocol::Sctp,
+        ferrovs_model::Protocol::Tcp => Protocol::Tcp,
     };
     Key::Address(protocol, address)
 }
@@ -76,6 +77,7 @@ pub(crate) fn figures(stats: Stats) -> Figures {
 pub(crate) fn listed(conn: &Conn) -> Listed {
     let protocol = match conn.protocol {
         Protocol::Udp => 17,
+        Protocol::Sctp => 132,
         _ => 6,
     };
     Listed {

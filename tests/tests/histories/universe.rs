@@ -18,7 +18,7 @@ pub(crate) struct Host(pub(crate) u8);
 pub(crate) struct Client(pub(crate) u8, pub(crate) u16);
 
 /// Protocol, whether it is IPv6, the number of the virtual address, and the port.
-const SLOTS: [(Protocol, bool, u8, u16); 9] = [
+const SLOTS: [(Protocol, bool, u8, u16); 12] = [
     (Protocol::Tcp, false, 1, 80),
     (Protocol::Tcp, false, 1, 81),
     (Protocol::Tcp, false, 2, 80),
@@ -26,6 +26,9 @@ const SLOTS: [(Protocol, bool, u8, u16); 9] = [
     (Protocol::Udp, false, 2, 53),
     (Protocol::Tcp, true, 1, 80),
     (Protocol::Udp, true, 1, 53),
+    (Protocol::Sctp, false, 1, 99),
+    (Protocol::Sctp, false, 2, 99),
+    (Protocol::Sctp, true, 1, 99),
     (Protocol::Tcp, false, 3, 0),
     (Protocol::Udp, false, 3, 0),
 ];
@@ -113,6 +116,7 @@ impl Host {
 pub(crate) fn service_key(protocol: Protocol, address: SocketAddr) -> ServiceKey {
     let protocol = match protocol {
         Protocol::Udp => ferrovs_model::Protocol::Udp,
+        Protocol::Sctp => ferrovs_model::Protocol::Sctp,
         _ => ferrovs_model::Protocol::Tcp,
     };
     ServiceKey::address(protocol, address)

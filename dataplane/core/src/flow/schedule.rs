@@ -60,7 +60,8 @@ fn find_server<T: Tables>(tables: &T, wish: &mut Wish, persists: bool) -> Option
 /// hash it.
 #[inline(always)]
 pub fn choose<T: Tables>(tables: &T, address: u32, client: u64, virtual_: u64) -> u32 {
-    let Some(service) = tables.service(tag(virtual_) as u32) else {
+    let number = tag(virtual_) as u32;
+    let Some(service) = tables.service(number) else {
         return 0;
     };
     let virtual_address = if is_ipv6(client) {
@@ -73,5 +74,5 @@ pub fn choose<T: Tables>(tables: &T, address: u32, client: u64, virtual_: u64) -
         port: Endpoint::unpack(client).host_port(),
         virtual_: u32::from_be(virtual_address),
     };
-    sched::pick(tables, service, peers).unwrap_or(0)
+    sched::pick(tables, number, service, peers).unwrap_or(0)
 }

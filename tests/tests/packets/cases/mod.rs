@@ -6,9 +6,11 @@ mod hops;
 mod ip;
 mod ipv6;
 mod link;
+mod locality;
 mod methods;
 mod persistence;
 mod schedulers;
+mod sctp;
 mod segments;
 mod services;
 mod table;
@@ -43,6 +45,7 @@ fn of_ipv4() -> Vec<Case> {
         thresholds::cases(),
         segments::cases(),
         udp::cases(),
+        sctp::cases(),
         link::cases(),
         ip::cases(),
         hops::cases(),
@@ -50,6 +53,7 @@ fn of_ipv4() -> Vec<Case> {
         departures::cases(),
         persistence::cases(),
         schedulers::cases(),
+        locality::cases(),
         methods::cases(),
     ]
     .concat()

@@ -3,7 +3,7 @@
 use crate::frame::Frame;
 use crate::nat::{self, checksum::sum_of};
 use crate::wire::transport::UDP_CHECKSUM;
-use crate::wire::{Headers, UDP, ipv4, ipv6};
+use crate::wire::{Headers, TCP, UDP, ipv4, ipv6};
 
 /// IP protocol number of IPv4 in IP.
 const IPV4_IN_IP: u8 = 4;
@@ -126,14 +126,16 @@ impl Inner {
 
     /// The one's complement sum of the whole packet with its next TTL, without a look at its payload: a right checksum makes the
     /// sum of a segment that of its pseudo-header, inverted, and an IPv4 header's zero. `None` where no such
-    /// checksum is at hand: UDP without one, and IPv6 with extension headers. Also right where the kernel will
+    /// checksum is at hand: UDP without one, SCTP, and IPv6 with extension headers. Also right where the kernel will
     /// complete the checksum later (CHECKSUM_PARTIAL).
     #[inline(always)]
     pub(super) fn sum<F: Frame>(self, frame: &F, headers: Headers) -> Option<u32> {
         let network = headers.network;
         let header = headers.transport - network;
-        if headers.protocol == UDP && frame.read_u16(headers.transport + UDP_CHECKSUM)? == 0 {
-            return None;
+        match headers.protocol {
+            TCP => {}
+            UDP if frame.read_u16(headers.transport + UDP_CHECKSUM)? != 0 => {}
+            _ => return None,
         }
         let segment = (self.length() - header) as u16;
         let pseudo = segment.to_be() as u32 + u16::from_ne_bytes([0, headers.protocol]) as u32;
