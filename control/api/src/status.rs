@@ -1,7 +1,5 @@
 //! How the director is.
 
-use std::net::SocketAddr;
-
 use serde::{Deserialize, Serialize};
 
 use crate::Counters;
@@ -66,14 +64,11 @@ pub struct ServiceRatesView {
     pub rates: Vec<SpanView>,
 }
 
-/// A service, or one server of it, that is kept but not forwarded.
+/// A service that is kept but not forwarded.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct UnforwardedView {
     /// The service, for instance `TCP 10.0.0.1:80`.
     pub service: String,
-    /// The server; none where the service as a whole is not forwarded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub server: Option<SocketAddr>,
     /// What is not there yet and would be needed.
     pub lacks: Vec<String>,
 }

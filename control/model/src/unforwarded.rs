@@ -1,12 +1,12 @@
 //! What is accepted and kept but not forwarded by the data plane of this version: the one list of it.
 //!
-//! A service that asks for anything of the list is not forwarded at all, and neither is a server:
+//! A service that asks for anything of the list is not forwarded at all:
 //! connections that went elsewhere than asked would be worse than none. `ferrovs status` and the log
 //! say which ones these are, and [`Wanted::forwarded`] is the state that the tables are made for.
 
-use std::{fmt, net::SocketAddr};
+use std::fmt;
 
-use crate::{Destination, Forwarding, Service, ServiceKey, Wanted};
+use crate::{Service, ServiceKey, Wanted};
 
 /// Something that the data plane does not do yet.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -17,8 +17,6 @@ pub enum Lack {
     AllPorts,
     /// Keeping together what this persistence engine says.
     Engine(String),
-    /// Tunnelling.
-    Tunnel,
 }
 
 impl fmt::Display for Lack {
@@ -27,7 +25,6 @@ impl fmt::Display for Lack {
             Self::FirewallMark => f.write_str("firewall marks (-f)"),
             Self::AllPorts => f.write_str("port 0"),
             Self::Engine(name) => write!(f, "the persistence engine {name} (--pe)"),
-            Self::Tunnel => f.write_str("tunnelling (-i)"),
         }
     }
 }
@@ -51,23 +48,11 @@ fn lacks_of_service(service: &Service) -> Vec<Lack> {
     lacks
 }
 
-/// The list, for a server.
-fn lacks_of_destination(destination: &Destination) -> Vec<Lack> {
-    let mut lacks = Vec::new();
-    match destination.forwarding {
-        Forwarding::Masq | Forwarding::Route => {}
-        Forwarding::Tunnel(_) => lacks.push(Lack::Tunnel),
-    }
-    lacks
-}
-
-/// A service or a server that is not forwarded.
+/// A service that is not forwarded.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Unforwarded {
     /// The service.
     pub service: ServiceKey,
-    /// The server; none where the service as a whole is not forwarded.
-    pub destination: Option<SocketAddr>,
     /// What would be needed, at least one thing.
     pub lacks: Vec<Lack>,
 }
@@ -75,14 +60,7 @@ pub struct Unforwarded {
 impl fmt::Display for Unforwarded {
     /// One sentence.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            service,
-            destination,
-            lacks,
-        } = self;
-        if let Some(server) = destination {
-            write!(f, "server {server} of ")?;
-        }
+        let Self { service, lacks } = self;
         write!(f, "{service} is kept but not forwarded: not there yet: ")?;
         for (place, lack) in lacks.iter().enumerate() {
             let comma = if place > 0 { ", " } else { "" };
@@ -93,40 +71,22 @@ impl fmt::Display for Unforwarded {
 }
 
 impl Wanted {
-    /// What of it is not forwarded. Servers are only named of services that are.
+    /// What of it is not forwarded.
     #[must_use]
     pub fn unforwarded(&self) -> Vec<Unforwarded> {
-        let mut found = Vec::new();
-        for service in self.services() {
-            let mut note = |destination, lacks: Vec<Lack>| {
-                let lacking = !lacks.is_empty();
-                if lacking {
-                    found.push(Unforwarded {
-                        service: service.key,
-                        destination,
-                        lacks,
-                    });
-                }
-                lacking
-            };
-            if note(None, lacks_of_service(service)) {
-                continue;
-            }
-            for destination in &service.destinations {
-                note(Some(destination.address), lacks_of_destination(destination));
-            }
-        }
-        found
+        let services = self.services().iter();
+        let unforwarded = services.map(|service| Unforwarded {
+            service: service.key,
+            lacks: lacks_of_service(service),
+        });
+        unforwarded.filter(|one| !one.lacks.is_empty()).collect()
     }
 
     /// The part of it that is forwarded.
     #[must_use]
     pub fn forwarded(&self) -> Self {
         let mut part = self.clone();
-        part.retain(
-            |service| lacks_of_service(service).is_empty(),
-            |destination| lacks_of_destination(destination).is_empty(),
-        );
+        part.retain(|service| lacks_of_service(service).is_empty());
         part
     }
 }
@@ -134,7 +94,7 @@ impl Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Change, Encapsulation, Netmask, Persistence, Protocol, ServiceSettings};
+    use crate::{Change, Destination, Netmask, Persistence, Protocol, ServiceSettings};
 
     fn wanted(key: ServiceKey, settings: ServiceSettings, servers: &[Destination]) -> Wanted {
         let mut wanted = Wanted::default();
@@ -218,32 +178,5 @@ mod tests {
                 assert_eq!(wanted.forwarded(), wanted);
             }
         }
-    }
-
-    #[test]
-    fn a_server_that_lacks_something_leaves_the_others_alone() {
-        let key = vip(Protocol::Tcp, "10.0.0.1:80");
-        let masq = |host: u8| Destination::masq(([10, 0, 1, host], 80).into());
-        let servers = [
-            masq(1),
-            Destination {
-                forwarding: Forwarding::Route,
-                ..masq(2)
-            },
-            Destination {
-                forwarding: Forwarding::Tunnel(Encapsulation::Ipip),
-                ..Destination::masq("[2001:db8::2]:80".parse().unwrap())
-            },
-        ];
-        let wanted = wanted(key, ServiceSettings::new("rr"), &servers);
-        let of = "of TCP 10.0.0.1:80 is kept but not forwarded: not there yet:";
-        assert_eq!(
-            sentences(&wanted),
-            [format!("server [2001:db8::2]:80 {of} tunnelling (-i)"),]
-        );
-        assert_eq!(
-            wanted.forwarded().services()[0].destinations,
-            [servers[1], servers[0]]
-        );
     }
 }

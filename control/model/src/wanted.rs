@@ -303,16 +303,9 @@ impl Wanted {
         Ok(())
     }
 
-    /// Takes away the services that `keep` does not keep, and the servers that `keep_server` does not.
-    pub(crate) fn retain(
-        &mut self,
-        keep: impl FnMut(&Service) -> bool,
-        keep_server: impl Fn(&Destination) -> bool,
-    ) {
+    /// Takes away the services that `keep` does not keep.
+    pub(crate) fn retain(&mut self, keep: impl FnMut(&Service) -> bool) {
         self.services.retain(keep);
-        for service in &mut self.services {
-            service.destinations.retain(&keep_server);
-        }
         self.servers = count_servers(&self.services);
     }
 

@@ -84,25 +84,35 @@ fn link_of<F: Frame, T: Tables>(
 #[inline(always)]
 fn direct_of<A: Family, F: Frame, T: Tables>(frame: &mut F, tables: &T, met: &Met) -> Verdict {
     let mut wish = Wish::NONE;
-    match go::<A, F, T>(frame, tables, met, 0, &mut wish) {
-        OPENS => {}
-        STRAYS => return stray::<A, F, T>(frame, tables, met),
-        verdict => return Verdict::unpack(verdict),
+    let mut verdict = go::<A, F, T>(frame, tables, met, 0, &mut wish);
+    if verdict == STRAYS {
+        return stray::<A, F, T>(frame, tables, met);
     }
-    let opened = schedule(tables, &mut wish, met.arrival.hook);
-    if let Some(reason) = opened.refusal {
-        count(tables, reason);
-        match reason {
-            Reason::Deferred => return Verdict::Defer,
-            Reason::NoDestination => frame.answer(tables, met.unreachable::<A>()),
-            _ => {}
+    if verdict == OPENS {
+        let opened = schedule(tables, &mut wish, met.arrival.hook);
+        if let Some(reason) = opened.refusal {
+            count(tables, reason);
+            match reason {
+                Reason::Deferred => return Verdict::Defer,
+                Reason::NoDestination => frame.answer(tables, met.unreachable::<A>()),
+                _ => {}
+            }
+            return Verdict::Drop;
         }
-        return Verdict::Drop;
+        if opened.line == 0 {
+            return Verdict::Pass;
+        }
+        verdict = go::<A, F, T>(frame, tables, met, opened.line, &mut wish);
     }
-    if opened.line == 0 {
-        return Verdict::Pass;
+    match Verdict::unpack(verdict) {
+        Verdict::TooBig { mtu } => {
+            let mut question = met.unreachable::<A>();
+            question.request = Request::too_big(A::TAG != 0, mtu);
+            frame.answer(tables, question);
+            Verdict::Drop
+        }
+        verdict => verdict,
     }
-    Verdict::unpack(go::<A, F, T>(frame, tables, met, opened.line, &mut wish))
 }
 
 /// What becomes of a server's packet that belongs to no flow: it is the server's own business, unless servers are

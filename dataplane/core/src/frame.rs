@@ -5,6 +5,7 @@
 //! memory bytes are the wire's.
 
 use crate::answer::{Question, answer};
+use crate::method::tunnel::{Room, wrap};
 use crate::nat::{Rewrite, RewriteIpv6, crc32c, rewrite, rewrite_ipv6};
 use crate::tables::Tables;
 use crate::wire::Headers;
@@ -99,6 +100,20 @@ pub trait Frame {
     {
         answer(self, tables, question);
     }
+    /// Wraps a packet for a tunnel: [`crate::method::tunnel::wrap`].
+    fn wrap<T: Tables>(&mut self, tables: &T, dest: u32, headers: Headers) -> u64
+    where
+        Self: Sized,
+    {
+        wrap(self, tables, dest, headers)
+    }
+
+    /// How much payload each packet has, bytes, where the kernel has joined several of a stream and cuts them again
+    /// when they leave; 0: the packet stands for itself.
+    fn segment(&self) -> u32;
+    /// Makes room for outer headers between link header and IP header: the link header moves to the front.
+    /// `None`, and nothing done, if there is none to be had.
+    fn make_room(&mut self, room: Room) -> Option<()>;
     /// Applies a change to the layer-4 checksum at `offset`. The last thing done to a frame: where the
     /// kernel keeps the checksum half computed (CHECKSUM_PARTIAL), only the kernel can do it right.
     fn change_checksum(&mut self, offset: usize, change: ChecksumChange) -> Option<()>;

@@ -145,6 +145,12 @@ pub trait Tables {
         self.dests(dest::counts(number))
     }
 
+    /// What a tunnel to a destination needs besides its settings.
+    #[inline(always)]
+    fn tunnel(&self, number: u32) -> Option<Half<Self::Line>> {
+        Some(Half::of(self.dests(dest::tunnel(number))?, number))
+    }
+
     /// This CPU's traffic of a destination.
     #[inline(always)]
     fn traffic(&self, number: u32) -> Option<Half<Self::Line>> {

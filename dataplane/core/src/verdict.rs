@@ -31,6 +31,11 @@ pub enum Verdict {
     Defer,
     /// Gone.
     Drop,
+    /// Gone, and its sender is to be told. Only on the way through the core, which then says [`Verdict::Drop`].
+    TooBig {
+        /// Packets of so many bytes would fit.
+        mtu: u32,
+    },
     /// Rewritten down to the Ethernet header: out of this interface.
     Transmit {
         /// Index of the interface.
@@ -62,6 +67,7 @@ impl Verdict {
             Self::Drop => 2,
             Self::Transmit { interface } => 3 | (interface as u64) << 32,
             Self::Resolve { interface } => 4 | (interface as u64) << 32,
+            Self::TooBig { mtu } => 6 | (mtu as u64) << 32,
             Self::Hand { interface, dest } => {
                 5 | ((dest & 0xff_ffff) as u64) << 8 | (interface as u64) << 32
             }
@@ -78,6 +84,7 @@ impl Verdict {
             2 => Self::Drop,
             3 => Self::Transmit { interface },
             4 => Self::Resolve { interface },
+            6 => Self::TooBig { mtu: interface },
             _ => Self::Hand {
                 interface,
                 dest: word as u32 >> 8,

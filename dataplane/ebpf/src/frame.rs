@@ -4,17 +4,25 @@
 //! the end of the data, so every access checks for itself.
 
 use core::arch::asm;
+use core::mem::offset_of;
 
-use aya_ebpf::bindings::{__sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, xdp_md};
+use aya_ebpf::bindings::{
+    __sk_buff, BPF_F_ADJ_ROOM_ENCAP_L3_IPV4, BPF_F_ADJ_ROOM_ENCAP_L3_IPV6,
+    BPF_F_ADJ_ROOM_ENCAP_L4_GRE, BPF_F_ADJ_ROOM_ENCAP_L4_UDP, BPF_F_ADJ_ROOM_FIXED_GSO,
+    BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, bpf_adj_room_mode::BPF_ADJ_ROOM_MAC, xdp_md,
+};
 use aya_ebpf::helpers::{
-    bpf_csum_update, bpf_l4_csum_replace, bpf_skb_load_bytes, bpf_xdp_load_bytes,
+    bpf_csum_update, bpf_l4_csum_replace, bpf_skb_adjust_room, bpf_skb_load_bytes,
+    bpf_xdp_adjust_head, bpf_xdp_load_bytes,
 };
 use aya_ebpf::programs::{TcContext, XdpContext};
 use ferrovs_core::abi::answer::Request;
+use ferrovs_core::abi::dest::Method;
 use ferrovs_core::abi::endpoint::{Endpoint, tag};
 use ferrovs_core::abi::ipv6::Address;
 use ferrovs_core::answer::{Question, answer};
 use ferrovs_core::frame::{ChecksumChange, Frame};
+use ferrovs_core::method::tunnel::{Room, wrap};
 use ferrovs_core::nat::{Rewrite, RewriteIpv6, checksum, crc32c, rewrite, rewrite_ipv6};
 use ferrovs_core::tables::Tables;
 use ferrovs_core::wire::Headers;
@@ -55,6 +63,19 @@ fn at<T, const VARYING: bool>(data: usize, end: usize, offset: usize) -> Option<
     } else {
         Some(start as *mut T)
     }
+}
+
+/// A pointer into the packet, as the context has it: 32 bits that the verifier takes for a whole pointer, as long as
+/// nothing is done to them but to add. The compiler, if it made the integer longer itself, might do so late.
+macro_rules! pointer {
+    ($context:expr, $kind:ty, $field:ident) => {{
+        let pointer: usize;
+        // SAFETY: the context is valid for the whole program.
+        unsafe {
+            asm!("{pointer} = *(u32 *)({context} + {offset})", pointer = lateout(reg) pointer, context = in(reg) $context, offset = const offset_of!($kind, $field), options(pure, readonly, nostack, preserves_flags));
+        }
+        pointer
+    }};
 }
 
 /// Integers of one width in a packet, where they are rarely aligned. The kernel takes such accesses on x86-64;
@@ -122,14 +143,12 @@ impl<const VARYING: bool> XdpFrame<VARYING> {
 
     #[inline(always)]
     fn data(&self) -> usize {
-        // SAFETY: the context is valid for the whole program.
-        unsafe { (*self.0).data as usize }
+        pointer!(self.0, xdp_md, data)
     }
 
     #[inline(always)]
     fn end(&self) -> usize {
-        // SAFETY: as above.
-        unsafe { (*self.0).data_end as usize }
+        pointer!(self.0, xdp_md, data_end)
     }
 }
 
@@ -196,6 +215,35 @@ impl<const VARYING: bool> Frame for XdpFrame<VARYING> {
     }
 
     #[inline(always)]
+    fn wrap<T: Tables>(&mut self, _: &T, dest: u32, headers: Headers) -> u64 {
+        ferrovs_wrap_xdp(self.0, dest, headers.pack())
+    }
+
+    #[inline(always)]
+    fn segment(&self) -> u32 {
+        0
+    }
+
+    #[inline(always)]
+    fn make_room(&mut self, room: Room) -> Option<()> {
+        let Room { link, bytes, .. } = room;
+        // SAFETY: plain helper call on the program's own context.
+        if unsafe { bpf_xdp_adjust_head(self.0, -(bytes as i32)) } != 0 {
+            return None;
+        }
+        // The room is larger than any link header.
+        if link > 0 {
+            self.write_u64(0, self.read_u64(bytes)?)?;
+            self.write_u32(8, self.read_u32(bytes + 8)?)?;
+            self.write_u16(12, self.read_u16(bytes + 12)?)?;
+        }
+        if link > 14 {
+            self.write_u32(14, self.read_u32(bytes + 14)?)?;
+        }
+        Some(())
+    }
+
+    #[inline(always)]
     fn change_checksum(&mut self, offset: usize, change: ChecksumChange) -> Option<()> {
         let old = self.read_u16(offset)?;
         self.write_u16(offset, checksum::change(old, change))
@@ -237,14 +285,12 @@ impl<const VARYING: bool> SkbFrame<VARYING> {
 
     #[inline(always)]
     fn data(&self) -> usize {
-        // SAFETY: the context is valid for the whole program.
-        unsafe { (*self.0).data as usize }
+        pointer!(self.0, __sk_buff, data)
     }
 
     #[inline(always)]
     fn end(&self) -> usize {
-        // SAFETY: as above.
-        unsafe { (*self.0).data_end as usize }
+        pointer!(self.0, __sk_buff, data_end)
     }
 }
 
@@ -299,6 +345,43 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
         let (start, length) = (to.as_mut_ptr().cast(), to.len() as u32);
         // SAFETY: as at XDP.
         match unsafe { bpf_skb_load_bytes(self.0.cast(), offset as u32, start, length) } {
+            0 => Some(()),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    fn wrap<T: Tables>(&mut self, _: &T, dest: u32, headers: Headers) -> u64 {
+        ferrovs_wrap_tc(self.0, dest, headers.pack())
+    }
+
+    #[inline(always)]
+    fn segment(&self) -> u32 {
+        // SAFETY: the context is valid for the whole program.
+        unsafe { (*self.0).gso_size }
+    }
+
+    #[inline(always)]
+    fn make_room(&mut self, room: Room) -> Option<()> {
+        let network = if room.ipv6 {
+            BPF_F_ADJ_ROOM_ENCAP_L3_IPV6
+        } else {
+            BPF_F_ADJ_ROOM_ENCAP_L3_IPV4
+        };
+        let shim = match room.method {
+            Method::Gue => BPF_F_ADJ_ROOM_ENCAP_L4_UDP,
+            Method::Gre => BPF_F_ADJ_ROOM_ENCAP_L4_GRE,
+            _ => 0,
+        };
+        // Otherwise the kernel cuts smaller packets from a joined one.
+        let size = if room.fits {
+            BPF_F_ADJ_ROOM_FIXED_GSO
+        } else {
+            0
+        };
+        let flags = u64::from(network | shim | size);
+        // SAFETY: plain helper call on the program's own context.
+        match unsafe { bpf_skb_adjust_room(self.0, room.bytes as i32, BPF_ADJ_ROOM_MAC, flags) } {
             0 => Some(()),
             _ => None,
         }
@@ -404,7 +487,7 @@ fn question(network: u64, interface: u64, request: u64) -> Question {
 }
 
 macro_rules! functions {
-    ($context:ty, $frame:ident, $skip:ident, $sctp:ident, $rewrite:ident, $rewrite_ipv6:ident, $answer:ident) => {
+    ($context:ty, $frame:ident, $skip:ident, $sctp:ident, $rewrite:ident, $rewrite_ipv6:ident, $answer:ident, $wrap:ident) => {
         /// [`skip`].
         #[unsafe(no_mangle)]
         #[inline(never)]
@@ -458,6 +541,15 @@ macro_rules! functions {
             );
             0
         }
+
+        /// [`wrap`].
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $wrap(context: *mut $context, dest: u32, headers: u32) -> u64 {
+            let maps = Maps::new(context.cast());
+            let headers = Headers::unpack(headers);
+            wrap(&mut $frame::<true>(context), &maps, dest, headers)
+        }
     };
 }
 
@@ -468,7 +560,8 @@ functions!(
     ferrovs_sctp_xdp,
     ferrovs_rewrite_xdp,
     ferrovs_rewrite_ipv6_xdp,
-    ferrovs_answer_xdp
+    ferrovs_answer_xdp,
+    ferrovs_wrap_xdp
 );
 functions!(
     __sk_buff,
@@ -477,7 +570,8 @@ functions!(
     ferrovs_sctp_tc,
     ferrovs_rewrite_tc,
     ferrovs_rewrite_ipv6_tc,
-    ferrovs_answer_tc
+    ferrovs_answer_tc,
+    ferrovs_wrap_tc
 );
 
 /// [`crc32c::times`].

@@ -79,6 +79,11 @@ pub(crate) fn choose(
         "carries",
         virtuals.map(|own| (own.interface, own.address)),
     );
+    note_all(
+        &mut reasons,
+        "may be the way in to",
+        ways_in(network, targets).into_iter(),
+    );
     let servers: BTreeSet<IpAddr> = targets.dests.iter().map(|&(_, address)| address).collect();
     let servers = servers.iter();
     let led = servers.filter_map(|address| Some((ways.get(address)?.interface, *address)));
@@ -104,14 +109,27 @@ pub(crate) fn choose(
     hookings
 }
 
-/// The virtual addresses that no interface but perhaps the loopback carries: nobody knows by which
-/// interface their packets come.
+/// Where packets to virtual addresses may come in that an interface carries by which none come, `lo` or a dummy:
+/// somebody routes them here, by any interface that has an address.
+fn ways_in(network: &Snapshot, targets: &Targets) -> Vec<(u32, IpAddr)> {
+    let inner = |link: &Link| link.loopback || link.kind.as_deref() == Some("dummy");
+    let is_inner = |interface| network.links.get(&interface).is_some_and(inner);
+    let virtuals = network.addresses.iter();
+    let virtuals =
+        virtuals.filter(|own| targets.virtuals.contains(&own.address) && is_inner(own.interface));
+    let virtuals: BTreeSet<IpAddr> = virtuals.map(|own| own.address).collect();
+    let outer = network.addresses.iter().map(|own| own.interface);
+    let outer: BTreeSet<u32> = outer.filter(|&interface| !is_inner(interface)).collect();
+    let pairs = outer.into_iter();
+    pairs
+        .flat_map(|interface| virtuals.iter().map(move |&address| (interface, address)))
+        .collect()
+}
+
+/// The virtual addresses that no interface carries: nobody knows by which interface their packets come.
 pub(crate) fn homeless(network: &Snapshot, targets: &Targets) -> Vec<IpAddr> {
-    let carried = network.addresses.iter().filter(|own| {
-        let link = network.links.get(&own.interface);
-        link.is_some_and(|link| !link.loopback)
-    });
-    let carried: BTreeSet<IpAddr> = carried.map(|own| own.address).collect();
+    let carried = network.addresses.iter().map(|own| own.address);
+    let carried: BTreeSet<IpAddr> = carried.collect();
     targets.virtuals.difference(&carried).copied().collect()
 }
 
@@ -284,10 +302,25 @@ mod tests {
     }
 
     #[test]
-    fn a_vip_on_loopback_has_no_home() {
+    fn a_vip_that_no_interface_carries_has_no_home() {
         let mut network = network(None);
         assert!(homeless(&network, &targets()).is_empty());
-        network.addresses[0].interface = 1;
+        network.addresses.clear();
         assert_eq!(homeless(&network, &targets()), [VIP]);
+    }
+
+    #[test]
+    fn packets_to_a_vip_on_loopback_may_come_in_anywhere() {
+        let mut network = network(None);
+        network.addresses[0].interface = 1;
+        let own = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+        network.addresses.push(Address {
+            interface: 4,
+            address: own,
+        });
+        assert!(homeless(&network, &targets()).is_empty());
+        let hookings = choose(&network, &targets(), &ways(), |_| true);
+        assert_eq!(names(&hookings), ["inside", "other"]);
+        assert_eq!(hookings[1].reason, "may be the way in to 169.254.179.1");
     }
 }

@@ -159,19 +159,24 @@ impl NextHops {
         Ok(())
     }
 
-    /// Writes into each destination's line the number of the way to it (0: none), or that it is here.
+    /// Writes into each destination's line the number of the way to it (0: none), or that it is here, and which
+    /// address tunnels to it are from.
     pub(crate) fn lead(&self, maps: &Maps, dests: impl Iterator<Item = (u32, Place)>) {
         for (dest, place) in dests {
             let number = |way| self.numbers.get(&way).copied().unwrap_or(0);
-            let word = match place {
-                Place::Nowhere => 0,
-                Place::Here => dest::LOCAL,
-                Place::Away { way, .. } => u64::from(number(way)),
+            let (word, source) = match place {
+                Place::Nowhere => (0, None),
+                Place::Here => (dest::LOCAL, None),
+                Place::Away { way, source } => (u64::from(number(way)), source),
             };
-            if let Some(line) = maps.dest(dest)
-                && line.load(dest::NEXT_HOP) != word
-            {
-                line.store(dest::NEXT_HOP, word);
+            // First, because a packet that finds its way needs it.
+            if let Some(line) = maps.tunnel(dest) {
+                let Address([first, second]) = whole(source);
+                store_if_other(line, dest::SOURCE, first);
+                store_if_other(line, dest::SOURCE + 1, second);
+            }
+            if let Some(line) = maps.dest(dest) {
+                store_if_other(line, dest::NEXT_HOP, word);
             }
         }
     }
@@ -335,6 +340,22 @@ fn write(line: impl Line, content: &Content) {
     line.store(OUT, content.out);
     line.store(LINK, content.link);
     line.store(STATUS, content.flags | u64::from(odd.wrapping_add(1)));
+}
+
+/// Programs read these lines all the time: a store that changes nothing would still take them away from them.
+fn store_if_other(line: impl Line, word: usize, value: u64) {
+    if line.load(word) != value {
+        line.store(word, value);
+    }
+}
+
+/// A tunnel's address as its line has it.
+fn whole(address: Option<IpAddr>) -> Address {
+    match address {
+        None => Address::default(),
+        Some(IpAddr::V4(address)) => Address([u64::from(u32::from_ne_bytes(address.octets())), 0]),
+        Some(IpAddr::V6(address)) => Address::new(address.octets()),
+    }
 }
 
 /// Lets the programs find a neighbour's number.

@@ -2,24 +2,25 @@
 
 use ferrovs_core::{
     frame::{ChecksumChange, Frame},
+    method::tunnel::Room,
     nat::checksum,
 };
 
 /// A frame from its first byte, checksums complete, as a driver hands it to XDP; or as tc sees it, where that of
 /// SCTP may be left to the device (not `COMPLETE`).
 #[derive(Debug)]
-pub struct SliceFrame<'a, const COMPLETE: bool = true>(&'a mut [u8]);
+pub struct SliceFrame<'a, const COMPLETE: bool = true>(&'a mut Vec<u8>);
 
 impl<'a> SliceFrame<'a> {
-    /// The frame that these bytes are. It is rewritten in place.
-    pub const fn new(bytes: &'a mut [u8]) -> Self {
+    /// The frame that these bytes are. It is rewritten in place, and may become longer.
+    pub const fn new(bytes: &'a mut Vec<u8>) -> Self {
         Self(bytes)
     }
 }
 
 impl<'a> SliceFrame<'a, false> {
     /// The same, as tc sees it.
-    pub const fn of_skb(bytes: &'a mut [u8]) -> Self {
+    pub const fn of_skb(bytes: &'a mut Vec<u8>) -> Self {
         Self(bytes)
     }
 }
@@ -75,6 +76,19 @@ impl<const COMPLETE: bool> Frame for SliceFrame<'_, COMPLETE> {
         Some(())
     }
 
+    fn segment(&self) -> u32 {
+        0
+    }
+
+    fn make_room(&mut self, room: Room) -> Option<()> {
+        let Room { link, bytes, .. } = room;
+        if link > self.0.len() {
+            return None;
+        }
+        self.0.splice(link..link, std::iter::repeat_n(0, bytes));
+        Some(())
+    }
+
     fn change_checksum(&mut self, offset: usize, change: ChecksumChange) -> Option<()> {
         let old = self.read_u16(offset)?;
         self.write_u16(offset, checksum::change(old, change))
@@ -87,7 +101,7 @@ mod tests {
 
     #[test]
     fn an_access_that_is_not_wholly_inside_changes_nothing() {
-        let mut bytes = [1, 2, 3, 4];
+        let mut bytes = vec![1, 2, 3, 4];
         let mut frame = SliceFrame::new(&mut bytes);
         assert_eq!(frame.read_u32(0), Some(u32::from_ne_bytes([1, 2, 3, 4])));
         assert_eq!(frame.read_u16(2), Some(u16::from_ne_bytes([3, 4])));

@@ -27,7 +27,7 @@ fn is_answered(source: &str) -> bool {
         interface: 2,
         request: Request::port_unreachable(true),
     };
-    answer(&SliceFrame::new(&mut packet), &&memory, question);
+    answer(&SliceFrame::new(&mut packet.to_vec()), &&memory, question);
     match memory.take_answers().as_slice() {
         [] => false,
         [one] => one.packet == packet,

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use ferrovs_core::abi::{answer::Request, reason::Reason};
-use ferrovs_model::Change;
+use ferrovs_model::{Change, Forwarding};
 
 use crate::{
     packet::{Family, Packet},
@@ -49,12 +49,16 @@ pub(crate) enum Fate {
     Drop,
     /// Rewritten and sent on; to whom, the flow says.
     Forward,
+    /// Untouched, to the stack, for the server that is the director itself.
+    Up,
 }
 
 /// What is to become of a packet, and of the flows by it. What is not said must not happen.
 #[derive(Clone, Debug)]
 pub(crate) struct Expect {
     pub fate: Fate,
+    /// By which method it is sent on.
+    pub forwarding: Forwarding,
     /// XDP leaves it to tc.
     pub deferred: bool,
     /// XDP leaves it to tc as if it were none of ours.
@@ -85,6 +89,7 @@ impl Expect {
     const fn new(fate: Fate) -> Self {
         Self {
             fate,
+            forwarding: Forwarding::Masq,
             deferred: false,
             unfinished: false,
             resolved: false,
@@ -98,6 +103,11 @@ impl Expect {
             answer: None,
             reasons: Vec::new(),
         }
+    }
+
+    pub(crate) fn by(mut self, forwarding: Forwarding) -> Self {
+        self.forwarding = forwarding;
+        self
     }
 
     pub(crate) fn deferred(mut self) -> Self {
@@ -181,6 +191,11 @@ pub(crate) fn refused() -> Expect {
 
 pub(crate) const fn forwarded() -> Expect {
     Expect::new(Fate::Forward)
+}
+
+/// For a server on the director: XDP leaves it to tc, behind which the stack is.
+pub(crate) fn up() -> Expect {
+    Expect::new(Fate::Up).deferred()
 }
 
 /// A case in the default world.

@@ -22,6 +22,7 @@ mod property;
 mod run;
 mod slices;
 mod test_run;
+mod tunnel;
 mod verify;
 mod world;
 

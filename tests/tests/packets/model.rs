@@ -6,7 +6,7 @@ use std::{
 };
 
 use ferrovs_core::abi::{reason::Reason, state};
-use ferrovs_model::publish::Figures;
+use ferrovs_model::{Forwarding, publish::Figures};
 
 use crate::{
     case::{Expect, Fate},
@@ -61,6 +61,8 @@ pub(crate) struct Way {
     pub neighbour: Ipv4Addr,
     /// Where the flow's first packet came in.
     pub arrival: Port,
+    /// The flow's server.
+    pub server: Ipv4Addr,
 }
 
 impl Model {
@@ -115,7 +117,13 @@ impl Model {
         for &reason in &expect.reasons {
             *self.books.reasons.entry(reason).or_default() += 1;
         }
-        let way = (expect.fate == Fate::Forward).then(|| self.forward(packet, expect));
+        // What does not fit into a tunnel is found out behind the books, as in IPVS.
+        let goes = match expect.fate {
+            Fate::Forward | Fate::Up => true,
+            Fate::Drop => matches!(expect.forwarding, Forwarding::Tunnel(_)),
+            Fate::Pass => false,
+        };
+        let way = goes.then(|| self.forward(packet, expect));
         self.settle();
         way
     }
@@ -179,7 +187,10 @@ impl Model {
         let (source, destination) = if from_client {
             figures.in_packets += 1;
             figures.in_bytes += length;
-            (flow.local, flow.server)
+            match expect.forwarding {
+                Forwarding::Masq => (flow.local, flow.server),
+                _ => (flow.client, flow.virtual_),
+            }
         } else {
             figures.out_packets += 1;
             figures.out_bytes += length;
@@ -188,7 +199,11 @@ impl Model {
         Way {
             source,
             destination,
-            neighbour: neighbour_of(*destination.ip()),
+            neighbour: match expect.forwarding {
+                Forwarding::Masq => neighbour_of(*destination.ip()),
+                _ => neighbour_of(*flow.server.ip()),
+            },
+            server: *flow.server.ip(),
             arrival: self.arrivals[&(flow.protocol, flow.client, flow.virtual_)],
         }
     }

@@ -44,14 +44,23 @@ fn host(address: Address, port: u16) -> SocketAddrV4 {
 fn ends<T: Tables>(tables: &T, flow: &ferrovs_core::flow::Flow) -> [SocketAddrV4; 4] {
     let words = &flow.words;
     if !is_ipv6(words.client) {
-        return [words.client, words.virtual_, words.dest, words.local].map(address);
+        let mut ends = [words.client, words.virtual_, words.dest, words.local].map(address);
+        if words.is_one_way() {
+            let settings = tables.dest(flow.owner.dest()).unwrap();
+            ends[2] = address(settings.load(dest::ENDPOINT));
+        }
+        return ends;
     }
     let ports = words.ports();
     let service = tables.service(u32::from(ports.service & !ONE_PACKET));
     let service = service.unwrap();
     let virtual_ = Address([0, 1].map(|rest| service.load(service::ADDRESS + rest)));
     let settings = tables.dest(flow.owner.dest()).unwrap();
-    let server_port = Endpoint::unpack(words.dest).port;
+    let server_port = if words.is_one_way() {
+        dest::port(settings.load(dest::MODE))
+    } else {
+        Endpoint::unpack(words.dest).port
+    };
     [
         host(words.address(), ports.client),
         host(virtual_, ports.virtual_),

@@ -149,7 +149,7 @@ pub(crate) struct Packet {
 }
 
 /// One's complement sum of big-endian 16-bit words (RFC 1071), not complemented.
-fn sum(bytes: &[u8], start: u16) -> u16 {
+pub(crate) fn sum(bytes: &[u8], start: u16) -> u16 {
     let mut total = u64::from(start);
     for pair in bytes.chunks(2) {
         total += u64::from(pair[0]) * 256 + u64::from(pair.get(1).copied().unwrap_or(0));

@@ -7,7 +7,7 @@ use std::{
 
 /// `BPF_PROG_TEST_RUN`.
 const TEST_RUN: libc::c_long = 10;
-/// Room for what a program may add to a packet; none of ours adds anything.
+/// Room for what a program may add to a packet: a tunnel's headers.
 const ROOM: usize = 256;
 
 /// The part of `union bpf_attr` for `BPF_PROG_TEST_RUN`.

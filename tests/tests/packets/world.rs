@@ -24,7 +24,7 @@ use ferrovs_core::{
     tables::{Line, Tables},
 };
 use ferrovs_model::{
-    Change, Destination, Netmask, Protocol, ServiceKey, ServiceSettings, Wanted,
+    Change, Destination, Forwarding, Netmask, Protocol, ServiceKey, ServiceSettings, Wanted,
     publish::{Figures, Plane, Publisher},
 };
 use ferrovs_sim::{Network, Routes};
@@ -202,6 +202,8 @@ pub(crate) struct Service {
     pub address: SocketAddrV4,
     pub scheduler: &'static str,
     pub servers: Vec<(SocketAddrV4, u32)>,
+    /// How all of them are reached.
+    pub forwarding: Forwarding,
 }
 
 /// How a case begins.
@@ -255,6 +257,7 @@ pub(crate) fn service(
         address,
         scheduler: "rr",
         servers: servers.to_vec(),
+        forwarding: Forwarding::Masq,
     }
 }
 
@@ -278,7 +281,10 @@ impl Service {
             .iter()
             .map(|&(address, weight)| Change::AddDestination {
                 service,
-                destination: masq(address, weight),
+                destination: Destination {
+                    forwarding: self.forwarding,
+                    ..masq(address, weight)
+                },
             });
         std::iter::once(Change::AddService { service, settings })
             .chain(servers)
@@ -352,7 +358,7 @@ impl Daemon {
         self.lead(home);
     }
 
-    /// Tells each destination its next hop.
+    /// Tells each destination its next hop, or that it is here, and what tunnels to it are from.
     fn lead<H: Home>(&self, home: &H) {
         use ferrovs_core::abi::dest;
         for record in self.publisher.ledger().dests() {
@@ -360,8 +366,20 @@ impl Daemon {
                 .hops
                 .iter()
                 .find(|hop| self.family.address(hop.neighbour) == record.address.ip());
+            let word = if record.address.ip() == self.family.address(DIP) {
+                dest::LOCAL
+            } else {
+                hop.map_or(0, |hop| u64::from(hop.number))
+            };
+            let line = home.tables().tunnel(record.number).unwrap();
+            let source = match self.family.address(DIP) {
+                IpAddr::V4(source) => [u64::from(u32::from_ne_bytes(source.octets())), 0],
+                IpAddr::V6(source) => Address::new(source.octets()).0,
+            };
+            line.store(dest::SOURCE, source[0]);
+            line.store(dest::SOURCE + 1, source[1]);
             let line = home.tables().dest(record.number).unwrap();
-            line.store(dest::NEXT_HOP, hop.map_or(0, |hop| u64::from(hop.number)));
+            line.store(dest::NEXT_HOP, word);
         }
     }
 

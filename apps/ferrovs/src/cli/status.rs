@@ -88,10 +88,7 @@ fn print_unforwarded(unforwarded: &[UnforwardedView], out: &mut dyn Write) -> io
     for one in unforwarded.iter().take(LINES) {
         let service = &one.service;
         let lacks = one.lacks.join(", ");
-        match one.server {
-            Some(server) => writeln!(out, "not forwarded yet: {service} -> {server}: {lacks}")?,
-            None => writeln!(out, "not forwarded yet: {service}: {lacks}")?,
-        }
+        writeln!(out, "not forwarded yet: {service}: {lacks}")?;
     }
     print_more(unforwarded.len(), "are not forwarded yet", out)
 }
@@ -168,7 +165,6 @@ mod tests {
             }],
             unforwarded: vec![UnforwardedView {
                 service: "TCP 10.0.0.1:443".to_owned(),
-                server: None,
                 lacks: vec!["the scheduler wlc".to_owned(), "IPv6".to_owned()],
             }],
             events: vec![EventView {

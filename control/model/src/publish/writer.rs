@@ -21,7 +21,7 @@ use super::{
     numbers::Retired,
     rotation,
 };
-use crate::{Forwarding, Netmask, Sysctl, Sysctls, Timeouts};
+use crate::{Encapsulation, Forwarding, Netmask, Sysctl, Sysctls, Timeouts, TunnelChecksum};
 
 /// Writes everything that differs, so that it also mends what an unfinished commit left.
 ///
@@ -82,12 +82,12 @@ fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool, ready: bool)
         let is_other =
             (line.load(dest::ENDPOINT), line.load(dest::ADDRESS_REST)) != (endpoint, rest);
         let mut method = method(record.forwarding);
-        let begins = method == Method::Masq && Method::of(before) != Method::Masq;
+        let begins = Method::of(method) == Method::Masq && Method::of(before) != Method::Masq;
         if begins && !ready && !returns && !is_other {
             early = true;
-            method = Method::of(before);
+            method = Method::of(before).bits();
         }
-        let mode = u64::from(record.service) | forwards | rests | family | method.bits();
+        let mode = u64::from(record.service) | forwards | rests | family | method;
         if returns || is_other {
             // The way there is not known yet: the number was somebody else's, or the server's before it
             // was forgotten, and then the next hop's number may be another neighbour's by now.
@@ -104,11 +104,24 @@ fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool, ready: bool)
     early
 }
 
-/// How the programs reach a server.
-const fn method(forwarding: Forwarding) -> Method {
+/// How the programs reach a server, as its mode says. Remote checksum offload is asked for where a checksum is
+/// left to a network card, which no packet that comes from a wire is; so there is nothing to say of it, nor has
+/// the header a checksum, as in IPVS (`ip_vs_tunnel_xmit`).
+fn method(forwarding: Forwarding) -> u64 {
+    let checksum = |checksum| match checksum {
+        TunnelChecksum::Full => dest::CHECKSUM,
+        TunnelChecksum::None | TunnelChecksum::Remote => 0,
+    };
     match forwarding {
-        Forwarding::Masq => Method::Masq,
-        Forwarding::Route | Forwarding::Tunnel(_) => Method::Route,
+        Forwarding::Masq => Method::Masq.bits(),
+        Forwarding::Route => Method::Route.bits(),
+        Forwarding::Tunnel(Encapsulation::Ipip) => Method::Ipip.bits(),
+        Forwarding::Tunnel(Encapsulation::Gue { port, checksum: of }) => {
+            Method::Gue.bits() | dest::tunnel_port_bits(port.to_be()) | checksum(of)
+        }
+        Forwarding::Tunnel(Encapsulation::Gre { checksum: of }) => {
+            Method::Gre.bits() | checksum(of)
+        }
     }
 }
 

@@ -209,7 +209,7 @@ pub static MEANINGLESS: [Meaningless; 27] = [
     meaningless(
         "pmtu_disc",
         "1",
-        "it can only be turned off for tunnels, and tunnels are not forwarded yet",
+        "a tunnel's packet always has the DF of the packet in it: programs cannot cut packets, so there is nothing to turn it off for",
     ),
     meaningless("run_estimation", "1", NO_ESTIMATORS),
     meaningless(

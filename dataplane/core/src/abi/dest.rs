@@ -3,19 +3,19 @@
 //!
 //! Two destinations, `2 * pair` and `2 * pair + 1`, share a line of settings, each with a
 //! [half](crate::tables::Half). Behind it each has a line of live counts of its own, so that servers of
-//! which many CPUs open flows do not take a line from each other. Of a line of traffic, which no other
-//! CPU touches, they share halves again.
+//! which many CPUs open flows do not take a line from each other. Of the line behind that, which only tunnels
+//! need, and of a line of traffic, which no other CPU touches, they share halves again.
 
 use super::bits;
 use crate::tables::Line;
 
-/// Lines of a pair: settings of both, then the live counts of each.
-pub const PAIR: u32 = 3;
+/// Lines of a pair: settings of both, the live counts of each, tunnels of both.
+pub const PAIR: u32 = 4;
 
 /// Word of the settings: endpoint, tag 0; with [`IPV6`] the first word of the address.
 pub const ENDPOINT: usize = 0;
 /// Word of the settings: bits 0..16 service number, bit 32 [`FORWARDS`], bit 33 [`RESTS`], bit 34 [`IPV6`], and
-/// with that 16..32 the port, wire order; bits 36..40 the [`Method`].
+/// with that 16..32 the port, wire order; bits 36..39 the [`Method`], bit 39 [`CHECKSUM`], bits 48..64 a tunnel's port.
 pub const MODE: usize = 1;
 /// Word of the settings: bits 0..32 number of the next hop towards it, bit 32 [`LOCAL`].
 pub const NEXT_HOP: usize = 2;
@@ -42,6 +42,12 @@ pub enum Method {
     Masq = 0,
     /// Direct routing (LVS-DR): as they are, to the server's link address. Its answers do not pass here.
     Route = 1,
+    /// Tunnelling (LVS-TUN): IP in IP. Its answers do not pass here, and so it is with the following.
+    Ipip = 2,
+    /// Tunnelling: Generic UDP Encapsulation.
+    Gue = 3,
+    /// Tunnelling: Generic Routing Encapsulation.
+    Gre = 4,
 }
 
 /// First bit of the method in [`MODE`].
@@ -55,12 +61,35 @@ impl Method {
 
     /// The method in a word [`MODE`].
     pub const fn of(mode: u64) -> Self {
-        match bits(mode, METHOD, 4) {
+        match bits(mode, METHOD, 3) {
             0 => Self::Masq,
+            2 => Self::Ipip,
+            3 => Self::Gue,
+            4 => Self::Gre,
             _ => Self::Route,
         }
     }
 }
+
+/// Bit of [`MODE`]: the tunnel's own header has a checksum.
+pub const CHECKSUM: u64 = 1 << 39;
+
+/// First bit of a tunnel's port in [`MODE`].
+const TUNNEL_PORT: u32 = 48;
+
+/// The bits of a tunnel's UDP port (wire order) in a word [`MODE`].
+pub const fn tunnel_port_bits(port: u16) -> u64 {
+    (port as u64) << TUNNEL_PORT
+}
+
+/// The UDP port of a tunnel, wire order.
+pub const fn tunnel_port(mode: u64) -> u16 {
+    (mode >> TUNNEL_PORT) as u16
+}
+
+/// First of two words of the tunnel: the address that its packets are from, an IPv4 one in the lower half of
+/// the first; 0: not known.
+pub const SOURCE: usize = 0;
 
 /// The port of a server with an IPv6 address in its word [`MODE`], wire order.
 pub const fn port(mode: u64) -> u16 {
@@ -110,6 +139,11 @@ pub const fn settings(dest: u32) -> u32 {
 /// Number of the line of the live counts of `dest`.
 pub const fn counts(dest: u32) -> u32 {
     dest / 2 * PAIR + 1 + (dest & 1)
+}
+
+/// Number of the line of which `dest` has a half for its tunnel.
+pub const fn tunnel(dest: u32) -> u32 {
+    dest / 2 * PAIR + 3
 }
 
 /// Number of the line, among those of one CPU, of which `dest` has a half for its traffic.

@@ -23,6 +23,11 @@ pub const fn line(number: u32) -> u32 {
     number / PER_LINE
 }
 
+/// MTU in a word [`LINK`], bytes; 0: not known.
+pub const fn mtu(link: u64) -> u16 {
+    (link >> 16) as u16
+}
+
 /// Address of the neighbour in a word [`LINK`].
 pub const fn neighbour(link: u64) -> u32 {
     (link >> 32) as u32

@@ -62,4 +62,10 @@ reasons! {
     AnswerLimited = 15, "answer-limited";
     /// A sender is not told that its packet was dropped: there is too much to tell.
     AnswerLost = 16, "answer-lost";
+    /// Too big for the link towards the server with a tunnel's headers: dropped.
+    TunnelMtu = 17, "tunnel-mtu";
+    /// The checksum that a tunnel is to have could not be told without reading the payload: dropped.
+    TunnelChecksum = 18, "tunnel-checksum";
+    /// The kernel had no room for a tunnel's headers: dropped.
+    TunnelFailed = 19, "tunnel-failed";
 }

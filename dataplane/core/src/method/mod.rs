@@ -7,12 +7,14 @@
 //! method is edited go on as they began (`ip_vs_bind_dest` copies the method too).
 
 pub mod route;
+pub mod tunnel;
 
+use crate::abi::dest::{self, Method};
 use crate::family::Family;
 use crate::flow::Flow;
 use crate::frame::Frame;
 use crate::hop::Hop;
-use crate::tables::Tables;
+use crate::tables::{Line, Tables};
 use crate::verdict::Verdict;
 use crate::wire::Packet;
 
@@ -29,5 +31,12 @@ pub fn forward<A: Family, F: Frame, T: Tables>(
         // To the stack, as it is (`ip_vs_send_or_cont`).
         return Some(Verdict::Pass);
     }
-    route::forward::<A, F, T>(frame, tables, packet, flow, hop)
+    let settings = tables.dest(flow.owner.dest())?;
+    match Method::of(settings.load(dest::MODE)) {
+        Method::Ipip | Method::Gue | Method::Gre => {
+            tunnel::forward(frame, tables, packet, flow, hop)
+        }
+        // Masquerading, since the flow began as another.
+        Method::Route | Method::Masq => route::forward::<A, F, T>(frame, tables, packet, flow, hop),
+    }
 }

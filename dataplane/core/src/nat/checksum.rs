@@ -25,6 +25,20 @@ pub const fn apply(old: u16, difference: u32) -> u16 {
     !(sum as u16)
 }
 
+/// The sum of the two words of 16 bits in four bytes; at most 2 * 0xffff.
+#[inline(always)]
+pub const fn sum_of(word: u32) -> u32 {
+    (word & 0xffff) + (word >> 16)
+}
+
+/// The checksum of what has this sum, which has not overflowed.
+#[inline(always)]
+pub const fn finish(sum: u32) -> u16 {
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    !(sum as u16)
+}
+
 /// The layer-4 checksum `old` after `change`.
 #[inline(always)]
 pub const fn change(old: u16, change: ChecksumChange) -> u16 {

@@ -45,6 +45,12 @@ pub enum Version {
     V6,
 }
 
+/// Makes the type before an IP header at `network` that of the other version.
+#[inline(always)]
+pub fn retype<F: Frame>(frame: &mut F, network: usize, ipv6: bool) -> Option<()> {
+    frame.write_u16(network - 2, if ipv6 { IPV6 } else { IPV4 })
+}
+
 /// The link header of an IP frame addressed to `mac` (layout of
 /// [`crate::abi::interface::pack_mac`]), and what stands behind it; `None` for every other frame.
 #[inline(always)]

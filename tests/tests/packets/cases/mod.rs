@@ -7,6 +7,7 @@ mod ip;
 mod ipv6;
 mod link;
 mod locality;
+mod methods;
 mod one_packet;
 mod persistence;
 mod schedulers;
@@ -55,6 +56,7 @@ fn of_ipv4() -> Vec<Case> {
         one_packet::cases(),
         schedulers::cases(),
         locality::cases(),
+        methods::cases(),
     ]
     .concat()
 }

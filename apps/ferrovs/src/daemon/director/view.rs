@@ -150,7 +150,6 @@ fn counters(figures: Figures) -> Counters {
 fn unforwarded(found: &Unforwarded) -> UnforwardedView {
     UnforwardedView {
         service: found.service.to_string(),
-        server: found.destination,
         lacks: found.lacks.iter().map(ToString::to_string).collect(),
     }
 }
