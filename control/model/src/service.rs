@@ -2,6 +2,7 @@
 
 use std::{cmp::Ordering, fmt, net::SocketAddr};
 
+use ferrovs_core::abi::endpoint::FTP;
 use serde::{Deserialize, Serialize};
 
 use crate::{Destination, ServiceSettings, history::History};
@@ -86,6 +87,18 @@ impl ServiceKey {
         match *self {
             Self::Address { protocol, address } => Some((protocol, address)),
             Self::Mark { .. } => None,
+        }
+    }
+
+    /// Whether packets to other ports than its own may be for it: it is for all ports, or FTP's, whose data connections
+    /// go to other ports (`ip_vs_service_find`).
+    #[must_use]
+    pub const fn is_for_other_ports(&self) -> bool {
+        match *self {
+            Self::Address { protocol, address } => {
+                address.port() == 0 || matches!(protocol, Protocol::Tcp) && address.port() == FTP
+            }
+            Self::Mark { .. } => true,
         }
     }
 

@@ -15,8 +15,6 @@ pub enum Lack {
     Protocol(Protocol),
     /// Services by firewall mark.
     FirewallMark,
-    /// Services for all ports.
-    AllPorts,
     /// Scheduling by the scheduler with this name.
     Scheduler(String),
     /// Keeping together what this persistence engine says.
@@ -34,7 +32,6 @@ impl fmt::Display for Lack {
         match self {
             Self::Protocol(protocol) => write!(f, "{protocol}"),
             Self::FirewallMark => f.write_str("firewall marks (-f)"),
-            Self::AllPorts => f.write_str("port 0"),
             Self::Scheduler(name) => write!(f, "the scheduler {name}"),
             Self::Engine(name) => write!(f, "the persistence engine {name} (--pe)"),
             Self::OnePacket => f.write_str("one-packet scheduling (-o)"),
@@ -49,12 +46,9 @@ fn lacks_of_service(service: &Service) -> Vec<Lack> {
     let mut lacks = Vec::new();
     match service.key {
         ServiceKey::Mark { .. } => lacks.push(Lack::FirewallMark),
-        ServiceKey::Address { protocol, address } => {
+        ServiceKey::Address { protocol, .. } => {
             if protocol == Protocol::Sctp {
                 lacks.push(Lack::Protocol(protocol));
-            }
-            if address.port() == 0 {
-                lacks.push(Lack::AllPorts);
             }
         }
     }
@@ -197,7 +191,7 @@ mod tests {
         };
         let sip = ServiceSettings {
             persistence_engine: Some("sip".to_owned()),
-            ..persistent.clone()
+            ..persistent
         };
         let ops = ServiceSettings {
             one_packet: true,
@@ -227,11 +221,6 @@ mod tests {
                 tcp,
                 sip,
                 "TCP 10.0.0.1:80 is kept but not forwarded: not there yet: the persistence engine sip (--pe)",
-            ),
-            (
-                vip(Protocol::Tcp, "10.0.0.1:0"),
-                persistent,
-                "TCP 10.0.0.1:0 is kept but not forwarded: not there yet: port 0",
             ),
             (
                 vip(Protocol::Udp, "10.0.0.1:53"),

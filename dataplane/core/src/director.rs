@@ -175,7 +175,8 @@ fn decide<A: Family, F: Frame, T: Tables>(
         now: tables.now(),
     };
     let (flow, hop, direction) = match side {
-        Side::Client(service) => {
+        Side::Client(entry) => {
+            let service = case.service(entry);
             let flow = case.client_flow(service, opened, wish)?;
             (
                 flow,
@@ -212,6 +213,17 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
     #[inline(always)]
     fn tag(&self) -> u16 {
         self.packet.protocol as u16 | A::TAG
+    }
+
+    /// The number of the service that a client's packet is for.
+    #[inline(always)]
+    fn service(&self, entry: filter::Entry) -> u16 {
+        if !entry.has(filter::Entry::REMOVED) {
+            return entry.service();
+        }
+        let client = self.packet.source.pack(self.tag());
+        let virtual_ = self.packet.destination.pack(entry.service());
+        self.tables.heir(client, virtual_)
     }
 
     /// The flow of a client's packet: the one that has just been `opened`, or the one there is. If there is

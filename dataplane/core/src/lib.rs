@@ -33,4 +33,5 @@ pub mod sched;
 pub mod side;
 pub mod tables;
 pub mod verdict;
+pub mod wildcard;
 pub mod wire;

@@ -10,10 +10,11 @@ use crate::abi::{dest, next_hop};
 use crate::flow::find::tagged;
 use crate::flow::open::{Outcome, Wish, open};
 use crate::flow::persist::persist;
-use crate::flow::reserve::point;
-use crate::flow::schedule::choose;
+use crate::flow::reserve::{point, shared_with};
+use crate::flow::schedule::{Choice, choose, find_server};
 use crate::sched::scan::{Search, step};
 use crate::sched::search::below;
+use crate::wildcard::{heir, successor, wildcard, wildcard_ipv6};
 
 /// Eight words of shared memory, each read and written whole. Word numbers are taken modulo 8.
 pub trait Line: Copy {
@@ -181,6 +182,38 @@ pub trait Tables {
         search.found()
     }
 
+    /// Looks an IPv4 packet's endpoints up for all ports: [`crate::wildcard::wildcard`].
+    fn wildcard(&self, source: u64, destination: u64) -> u64
+    where
+        Self: Sized,
+    {
+        wildcard(self, source, destination)
+    }
+
+    /// The same of an IPv6 packet: [`crate::wildcard::wildcard_ipv6`].
+    fn wildcard_ipv6(&self, source: Address, destination: Address, rest: u64) -> u64
+    where
+        Self: Sized,
+    {
+        wildcard_ipv6(self, source, destination, rest)
+    }
+
+    /// The service of a packet to the endpoint of a removed one: [`crate::wildcard::heir`].
+    fn heir(&self, client: u64, virtual_: u64) -> u16
+    where
+        Self: Sized,
+    {
+        heir(self, client, virtual_)
+    }
+
+    /// The one that has taken its place: [`crate::wildcard::successor`].
+    fn successor(&self, client: u64, virtual_: u64) -> u16
+    where
+        Self: Sized,
+    {
+        successor(self, client, virtual_)
+    }
+
     /// Halves a row of words: [`crate::sched::search::below`].
     fn below(&self, first: u32, count: u32, value: u64, shift: u32) -> u32
     where
@@ -213,12 +246,28 @@ pub trait Tables {
         tagged(self, bucket, tag, first, second)
     }
 
+    /// Which service had a draft's server first: [`crate::flow::reserve::shared_with`].
+    fn shared_with(&self, number: u32) -> u16
+    where
+        Self: Sized,
+    {
+        shared_with(self, number)
+    }
+
     /// Reserves a reply: [`crate::flow::reserve::point`].
     fn point(&self, older: u16, key: PointerKey, pointer: Pointer) -> bool
     where
         Self: Sized,
     {
         point(self, older, key, pointer)
+    }
+
+    /// Finds a server for a flow: [`crate::flow::schedule::find_server`].
+    fn find_server(&self, mut wish: Wish) -> Choice
+    where
+        Self: Sized,
+    {
+        find_server(self, &mut wish)
     }
 
     /// Opens a flow: [`crate::flow::open::open`].

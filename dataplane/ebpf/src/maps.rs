@@ -21,11 +21,12 @@ use ferrovs_core::abi::{
 use ferrovs_core::flow::find::tagged;
 use ferrovs_core::flow::open::{Outcome, Wish, open};
 use ferrovs_core::flow::persist::persist;
-use ferrovs_core::flow::reserve::point;
-use ferrovs_core::flow::schedule::choose;
+use ferrovs_core::flow::reserve::{point, shared_with};
+use ferrovs_core::flow::schedule::{Choice, choose, find_server};
 use ferrovs_core::sched::scan::{Search, step};
 use ferrovs_core::sched::search::below;
 use ferrovs_core::tables::{Route, RouteIpv6, Tables};
+use ferrovs_core::wildcard::{heir, successor, wildcard, wildcard_ipv6};
 
 use crate::line::{MapLine, compare_exchange};
 
@@ -273,6 +274,27 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn wildcard(&self, source: u64, destination: u64) -> u64 {
+        ferrovs_wildcard(source, destination)
+    }
+
+    #[inline(always)]
+    fn wildcard_ipv6(&self, source: Address, destination: Address, rest: u64) -> u64 {
+        let (Address([a, b]), Address([c, d])) = (source, destination);
+        ferrovs_wildcard_ipv6(a, b, c, d, rest)
+    }
+
+    #[inline(always)]
+    fn heir(&self, client: u64, virtual_: u64) -> u16 {
+        ferrovs_heir(client, virtual_) as u16
+    }
+
+    #[inline(always)]
+    fn successor(&self, client: u64, virtual_: u64) -> u16 {
+        ferrovs_successor(client, virtual_) as u16
+    }
+
+    #[inline(always)]
     fn below(&self, first: u32, count: u32, value: u64, shift: u32) -> u32 {
         ferrovs_below(first, count, value, shift)
     }
@@ -288,6 +310,11 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn shared_with(&self, number: u32) -> u16 {
+        ferrovs_shared_with(number) as u16
+    }
+
+    #[inline(always)]
     fn point(&self, older: u16, key: PointerKey, pointer: Pointer) -> bool {
         let PointerKey([server, local]) = key;
         ferrovs_point(u64::from(older), server, local, pointer.0) != 0
@@ -298,6 +325,19 @@ impl Tables for Maps {
         let Address([first, second]) = wish.address;
         let rest = pack_rest(&wish);
         Outcome::unpack(ferrovs_open(
+            wish.client,
+            wish.virtual_,
+            rest,
+            first,
+            second,
+        ))
+    }
+
+    #[inline(always)]
+    fn find_server(&self, wish: Wish) -> Choice {
+        let Address([first, second]) = wish.address;
+        let rest = pack_rest(&wish);
+        Choice::unpack(ferrovs_find_server(
             wish.client,
             wish.virtual_,
             rest,
@@ -355,6 +395,20 @@ extern "C" fn ferrovs_open(client: u64, virtual_: u64, rest: u64, first: u64, se
     open(&Maps::new(core::ptr::null_mut()), &wish).pack()
 }
 
+/// [`find_server`], as [`ferrovs_open`]; the result is a [`Choice`], packed.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_find_server(
+    client: u64,
+    virtual_: u64,
+    rest: u64,
+    first: u64,
+    second: u64,
+) -> u64 {
+    let mut wish = unpack(client, virtual_, rest, Address([first, second]));
+    find_server(&Maps::new(core::ptr::null_mut()), &mut wish).pack()
+}
+
 /// [`persist`], as [`ferrovs_open`].
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -403,6 +457,36 @@ extern "C" fn ferrovs_tagged(bucket: u32, tag: u32, first: u64, second: u64) -> 
     tagged(&maps, bucket, tag, first, second)
 }
 
+/// [`wildcard`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_wildcard(source: u64, destination: u64) -> u64 {
+    let maps = Maps::new(core::ptr::null_mut());
+    wildcard(&maps, source, destination)
+}
+
+/// [`wildcard_ipv6`], of a packet from the address `a`, `b` to the address `c`, `d`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_wildcard_ipv6(a: u64, b: u64, c: u64, d: u64, rest: u64) -> u64 {
+    let maps = Maps::new(core::ptr::null_mut());
+    wildcard_ipv6(&maps, Address([a, b]), Address([c, d]), rest)
+}
+
+/// [`heir`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_heir(client: u64, virtual_: u64) -> u64 {
+    u64::from(heir(&Maps::new(core::ptr::null_mut()), client, virtual_))
+}
+
+/// [`successor`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_successor(client: u64, virtual_: u64) -> u64 {
+    u64::from(successor(&Maps::new(core::ptr::null_mut()), client, virtual_))
+}
+
 /// [`below`].
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -417,6 +501,13 @@ extern "C" fn ferrovs_below(first: u32, count: u32, value: u64, shift: u32) -> u
 extern "C" fn ferrovs_choose(address: u32, client: u64, virtual_: u64) -> u32 {
     let maps = Maps::new(core::ptr::null_mut());
     choose(&maps, address, client, virtual_)
+}
+
+/// [`shared_with`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_shared_with(number: u32) -> u32 {
+    u32::from(shared_with(&Maps::new(core::ptr::null_mut()), number))
 }
 
 /// [`point`]: not zero if the reply was reserved.

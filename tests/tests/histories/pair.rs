@@ -155,8 +155,8 @@ impl Pair {
         };
         let servers = self.ipvs.servers(&slot.key());
         let place = servers.iter().position(|dest| {
-            let address = dest.server.address;
-            address == picked || address.port() == 0 && address.ip() == picked.ip()
+            // Of no service two servers have one address.
+            dest.server.address.ip() == picked.ip()
         });
         let numbers = place.and_then(|place| twos::numbers_for(&servers, place));
         self.ipvs.dice = numbers.into_iter().flatten().collect();

@@ -18,7 +18,7 @@ pub(crate) struct Host(pub(crate) u8);
 pub(crate) struct Client(pub(crate) u8, pub(crate) u16);
 
 /// Protocol, whether it is IPv6, the number of the virtual address, and the port.
-const SLOTS: [(Protocol, bool, u8, u16); 9] = [
+const SLOTS: [(Protocol, bool, u8, u16); 13] = [
     (Protocol::Tcp, false, 1, 80),
     (Protocol::Tcp, false, 1, 81),
     (Protocol::Tcp, false, 2, 80),
@@ -28,7 +28,15 @@ const SLOTS: [(Protocol, bool, u8, u16); 9] = [
     (Protocol::Udp, true, 1, 53),
     (Protocol::Tcp, false, 3, 0),
     (Protocol::Udp, false, 3, 0),
+    (Protocol::Tcp, false, 3, 4002),
+    (Protocol::Tcp, true, 3, 0),
+    (Protocol::Tcp, false, 4, FTP),
+    (Protocol::Tcp, true, 4, FTP),
 ];
+
+const FTP: u16 = 21;
+/// Where clients find a service that is for all ports; the second is also where servers of others listen.
+const ANY_PORTS: [u16; 2] = [4000, 8080];
 
 /// Virtual addresses, servers and clients are in networks of their own.
 const VIRTUAL: u8 = 0;
@@ -71,11 +79,15 @@ impl Slot {
         SocketAddr::new(address(ipv6, VIRTUAL, host), port)
     }
 
-    /// Where clients write to who want this service: of one for all ports, some port.
+    /// Where clients write to who want this service: of one for all ports, some port, of FTP its own or that of a data
+    /// connection.
     pub(crate) fn target(self, client: Client) -> SocketAddr {
         let mut target = self.address();
-        if target.port() == 0 {
-            target.set_port(4000 + client.1 % 2);
+        let any = usize::from(client.1 % 2);
+        match target.port() {
+            0 => target.set_port(ANY_PORTS[any]),
+            FTP => target.set_port([FTP, 4000][any]),
+            _ => {}
         }
         target
     }

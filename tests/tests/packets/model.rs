@@ -50,6 +50,8 @@ pub(crate) struct Books {
 pub(crate) struct Model {
     pub books: Books,
     arrivals: BTreeMap<(u8, SocketAddrV4, SocketAddrV4), Port>,
+    /// For whom a flow counts, by protocol, client and what that asked for.
+    paths: BTreeMap<(u8, SocketAddrV4, SocketAddrV4), Path>,
 }
 
 /// Which way a forwarded packet goes, and how it is addressed then.
@@ -94,8 +96,12 @@ impl Model {
         for client in &expect.ends {
             self.end(*client);
         }
+        let path = |server| {
+            let (service, server) = expect.counts_for.unwrap_or((packet.destination, server));
+            (packet.protocol(), service, server)
+        };
         if let Some(server) = expect.keeps {
-            let path = (packet.protocol(), packet.destination, server);
+            let path = path(server);
             *self.books.templates.entry(path).or_default() += 1;
         }
         if let Some((server, state)) = expect.opens {
@@ -118,8 +124,9 @@ impl Model {
                 protected: false,
             });
             self.arrivals.insert((protocol, client, virtual_), port);
-            let figures = self.books.figures.entry((protocol, virtual_, server));
-            figures.or_default().conns += 1;
+            let path = path(server);
+            self.paths.insert((protocol, client, virtual_), path);
+            self.books.figures.entry(path).or_default().conns += 1;
         }
         for &reason in &expect.reasons {
             *self.books.reasons.entry(reason).or_default() += 1;
@@ -136,11 +143,8 @@ impl Model {
         flow.state = expect.state.unwrap_or(flow.state);
         flow.protected |= expect.protects;
         let flow = *flow;
-        let figures = self
-            .books
-            .figures
-            .entry((flow.protocol, flow.virtual_, flow.server));
-        let figures = figures.or_default();
+        let path = self.paths[&(flow.protocol, flow.client, flow.virtual_)];
+        let figures = self.books.figures.entry(path).or_default();
         let length = u64::from(packet.ip_length());
         let (source, destination) = if from_client {
             figures.in_packets += 1;
@@ -180,11 +184,8 @@ impl Model {
         self.books.flows.sort_unstable();
         self.books.counts.clear();
         for flow in &self.books.flows {
-            let counts = self
-                .books
-                .counts
-                .entry((flow.protocol, flow.virtual_, flow.server));
-            let (active, inactive) = counts.or_default();
+            let path = self.paths[&(flow.protocol, flow.client, flow.virtual_)];
+            let (active, inactive) = self.books.counts.entry(path).or_default();
             *if state::is_active(flow.state) {
                 active
             } else {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use ferrovs_core::abi::{
-    endpoint::Endpoint,
+    endpoint::{Endpoint, with_port},
     filter,
     ipv6::{Address, EndpointKey},
 };
@@ -35,6 +35,14 @@ impl Key {
         match Place::of(address) {
             Place::V4(endpoint) => Self::V4(filter::real_key(endpoint, protocol)),
             Place::V6(address, port) => Self::V6(EndpointKey::real(address, port, protocol).0),
+        }
+    }
+
+    /// The same for all ports.
+    pub(super) const fn for_all_ports(self) -> Self {
+        match self {
+            Self::V4(key) => Self::V4(with_port(key, 0)),
+            Self::V6(key) => Self::V6(EndpointKey(key).for_all_ports().0),
         }
     }
 }

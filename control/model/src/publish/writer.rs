@@ -1,5 +1,7 @@
 //! Writing a plan into the tables, in an order that no running program can trip over.
 
+use std::collections::BTreeSet;
+
 use ferrovs_core::{
     abi::{
         WORDS,
@@ -59,6 +61,9 @@ pub(super) fn write<P: Plane>(
 
 /// The lines of the present destinations, or of the removed ones.
 fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
+    let services = ledger.services.iter();
+    let of_any_port = services.filter(|service| service.key.is_for_other_ports());
+    let of_any_port: BTreeSet<u16> = of_any_port.map(|service| service.number).collect();
     for record in ledger.dests.iter().filter(|r| r.present == present) {
         let Some(line) = plane.tables().dest(record.number) else {
             continue;
@@ -72,7 +77,12 @@ fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
                 (first, rest, dest::IPV6 | u64::from(port) << 16)
             }
         };
-        let mode = u64::from(record.service) | forwards | rests | family;
+        let any_port = if of_any_port.contains(&record.service) {
+            dest::ANY_PORT
+        } else {
+            0
+        };
+        let mode = u64::from(record.service) | forwards | rests | family | any_port;
         let returns = present && line.load(dest::MODE) & dest::FORWARDS == 0;
         let is_other =
             (line.load(dest::ENDPOINT), line.load(dest::ADDRESS_REST)) != (endpoint, rest);
@@ -150,7 +160,13 @@ fn write_services<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
             (true, None) => service::ACCEPTS,
             (true, Some(_)) => service::ACCEPTS | service::PERSISTS,
         };
-        store_if_other(line, service::MODE, mode);
+        let is_for_other_ports = record.key.is_for_other_ports();
+        let other = if is_for_other_ports {
+            service::OTHER_PORTS
+        } else {
+            0
+        };
+        store_if_other(line, service::MODE, mode | other);
     }
 }
 

@@ -18,7 +18,7 @@ pub const TRAFFIC_LINES: u32 = MAX_DESTS / 2;
 /// Word of the settings: endpoint, tag 0; with [`IPV6`] the first word of the address.
 pub const ENDPOINT: usize = 0;
 /// Word of the settings: bits 0..16 service number, bit 32 [`FORWARDS`], bit 33 [`RESTS`], bit 34 [`IPV6`], and
-/// with that 16..32 the port, wire order.
+/// with that 16..32 the port, wire order; bit 40 [`ANY_PORT`].
 pub const MODE: usize = 1;
 /// Word of the settings: number of the next hop towards it.
 pub const NEXT_HOP: usize = 2;
@@ -32,6 +32,8 @@ pub const FORWARDS: u64 = 1 << 32;
 pub const RESTS: u64 = 1 << 33;
 /// Bit of [`MODE`]: the server has an IPv6 address.
 pub const IPV6: u64 = 1 << 34;
+/// Bit of [`MODE`]: flows go to the port that the client asked for, unless that is the service's own.
+pub const ANY_PORT: u64 = 1 << 40;
 
 /// The port of a server with an IPv6 address in its word [`MODE`], wire order.
 pub const fn port(mode: u64) -> u16 {

@@ -78,6 +78,13 @@ impl EndpointKey {
         Self([first, second, rest | REAL])
     }
 
+    /// The same with port 0.
+    #[must_use]
+    pub const fn for_all_ports(self) -> Self {
+        let Self([first, second, rest]) = self;
+        Self([first, second, rest & !0xffff])
+    }
+
     /// The endpoint's address.
     pub const fn address(self) -> Address {
         let Self([first, second, _]) = self;

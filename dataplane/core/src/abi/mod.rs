@@ -26,7 +26,7 @@ pub mod state;
 
 /// Version of the table layout, word [`config::LAYOUT`] of the configuration.
 /// A daemon refuses tables that carry another one.
-pub const LAYOUT: u64 = 6;
+pub const LAYOUT: u64 = 7;
 
 /// Words in a line.
 pub const WORDS: usize = 8;

@@ -5,7 +5,7 @@
 pub const ENDPOINT: usize = 0;
 /// First of two words: the virtual address, if it is an IPv6 one.
 pub const ADDRESS: usize = 6;
-/// Word: bit 32 [`ACCEPTS`], bit 33 [`PERSISTS`].
+/// Word: bit 32 [`ACCEPTS`], bit 33 [`PERSISTS`], bit 35 [`OTHER_PORTS`].
 pub const MODE: usize = 1;
 /// Word: see [`super::schedule::Schedule`].
 pub const SCHEDULE: usize = 2;
@@ -18,6 +18,9 @@ pub const MASK: usize = 4;
 
 /// Bit of [`MODE`]: the service keeps clients with their servers.
 pub const PERSISTS: u64 = 1 << 33;
+/// Bit of [`MODE`]: packets may be for another port than that of [`ENDPOINT`]: the service is for all ports (port 0), or
+/// FTP's.
+pub const OTHER_PORTS: u64 = 1 << 35;
 /// Bit of [`MODE`]: the service exists and takes new flows. A deleted service keeps its line, without
 /// this bit, for as long as it has flows.
 pub const ACCEPTS: u64 = 1 << 32;

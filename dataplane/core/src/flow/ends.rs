@@ -188,18 +188,23 @@ const fn port_bits(word: u64) -> u64 {
     (word >> 32) & 0xffff
 }
 
-/// The endpoint word, tag 0, of a destination with these settings. `config` is line 0.
+/// The endpoint word, tag 0, of a destination with these settings, for a client that asked for `port` (wire order) of
+/// its service. `config` is line 0.
 #[inline(always)]
-pub fn server<L: Line>(config: L, settings: Half<L>) -> u64 {
+pub fn server<L: Line>(config: L, settings: Half<L>, service: L, port: u16) -> u64 {
     let mode = settings.load(dest::MODE);
-    if mode & dest::IPV6 == 0 {
-        return settings.load(dest::ENDPOINT);
-    }
-    Endpoint {
-        address: place::digest(config, server_address(settings)),
-        port: dest::port(mode),
-    }
-    .pack(0)
+    let own = if mode & dest::IPV6 == 0 {
+        Endpoint::unpack(settings.load(dest::ENDPOINT))
+    } else {
+        Endpoint {
+            address: place::digest(config, server_address(settings)),
+            port: dest::port(mode),
+        }
+    };
+    let is_any = mode & dest::ANY_PORT != 0
+        && port != Endpoint::unpack(service.load(service::ENDPOINT)).port;
+    let port = if is_any { port } else { own.port };
+    Endpoint { port, ..own }.pack(0)
 }
 
 /// The virtual address of a service with this line, which is an IPv6 one.

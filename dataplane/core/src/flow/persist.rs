@@ -15,7 +15,7 @@ use super::place;
 use super::settle::settle;
 use crate::abi::bucket::{LINES, LOCK};
 use crate::abi::config::{MODES, SYSCTLS, Sysctls};
-use crate::abi::endpoint::{Endpoint, TEMPLATE, tag, with_port};
+use crate::abi::endpoint::{Endpoint, FTP, TEMPLATE, tag, with_port};
 use crate::abi::flow::{CLIENT, CONTROL, Control, DEST, KEPT, OWNER, Owner, Phase, VIRTUAL};
 use crate::abi::ipv6::Address;
 use crate::abi::reason::Reason;
@@ -62,6 +62,7 @@ pub fn persist<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
     let client = Endpoint { address, port: 0 }.pack(tag(wish.client) | TEMPLATE);
     let template = Wish {
         client,
+        virtual_: with_port(wish.virtual_, virtual_port(service)),
         address: group,
         kept: false,
         state: state::TEMPLATE,
@@ -86,6 +87,13 @@ pub fn persist<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
     };
     header.store(LOCK, 0);
     outcome
+}
+
+/// The port, wire order, that the template is for; 0 for all ports: those of a service with port 0, and FTP's.
+#[inline(always)]
+fn virtual_port<L: Line>(service: L) -> u16 {
+    let own = Endpoint::unpack(service.load(service::ENDPOINT));
+    if own.host_port() == FTP { 0 } else { own.port }
 }
 
 /// The server of the template that there is; 0 if there is none, or its server takes nobody.

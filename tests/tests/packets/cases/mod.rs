@@ -6,6 +6,7 @@ mod ip;
 mod ipv6;
 mod link;
 mod persistence;
+mod ports;
 mod schedulers;
 mod segments;
 mod services;
@@ -46,6 +47,7 @@ fn of_ipv4() -> Vec<Case> {
         services::cases(),
         departures::cases(),
         persistence::cases(),
+        ports::cases(),
         schedulers::cases(),
     ]
     .concat()
