@@ -32,6 +32,15 @@ impl Protocol {
         }
     }
 
+    /// It alone, as a list.
+    const fn as_slice(self) -> &'static [Self] {
+        match self {
+            Self::Tcp => &[Self::Tcp],
+            Self::Udp => &[Self::Udp],
+            Self::Sctp => &[Self::Sctp],
+        }
+    }
+
     /// The name in listings: `TCP`, `UDP` or `SCTP`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -87,6 +96,24 @@ impl ServiceKey {
         match *self {
             Self::Address { protocol, address } => Some((protocol, address)),
             Self::Mark { .. } => None,
+        }
+    }
+
+    /// The protocols of its packets: of a mark, all that the data plane balances.
+    #[must_use]
+    pub fn protocols(&self) -> &'static [Protocol] {
+        match self {
+            Self::Address { protocol, .. } => protocol.as_slice(),
+            Self::Mark { .. } => &[Protocol::Tcp, Protocol::Udp],
+        }
+    }
+
+    /// Its port; 0 for a service for all ports, and for one by mark (`svc->port`).
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        match self {
+            Self::Address { address, .. } => address.port(),
+            Self::Mark { .. } => 0,
         }
     }
 

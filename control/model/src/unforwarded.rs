@@ -45,7 +45,8 @@ impl fmt::Display for Lack {
 fn lacks_of_service(service: &Service) -> Vec<Lack> {
     let mut lacks = Vec::new();
     match service.key {
-        ServiceKey::Mark { .. } => lacks.push(Lack::FirewallMark),
+        ServiceKey::Mark { ipv6: true, .. } => lacks.push(Lack::FirewallMark),
+        ServiceKey::Mark { ipv6: false, .. } => {}
         ServiceKey::Address { protocol, .. } => {
             if protocol == Protocol::Sctp {
                 lacks.push(Lack::Protocol(protocol));

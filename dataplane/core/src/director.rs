@@ -165,7 +165,8 @@ fn decide<A: Family, F: Frame, T: Tables>(
         Parsed::Foreign => return Err(Leave::Foreign),
     };
     let config = tables.config(0).ok_or(Leave::Foreign)?;
-    let (side, client) = A::tell(frame, tables, config, &mut packet).ok_or(Leave::Foreign)?;
+    let mark = met.arrival.mark;
+    let (side, client) = A::tell(frame, tables, config, &mut packet, mark).ok_or(Leave::Foreign)?;
     let case = Case::<A, T> {
         tables,
         config,

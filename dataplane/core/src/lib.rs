@@ -28,6 +28,7 @@ pub mod family;
 pub mod flow;
 pub mod frame;
 pub mod hop;
+pub mod mark;
 pub mod nat;
 pub mod sched;
 pub mod side;

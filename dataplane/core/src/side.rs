@@ -23,10 +23,19 @@ pub enum Side {
     Server(Entry),
 }
 
-/// Tells the side of `packet`, which is an IPv4 one, or `None` if it is none of ours. `config` is line 0.
+/// Tells the side of `packet`, which is an IPv4 one and carries this mark, or `None` if it is none of ours. `config`
+/// is line 0.
 #[inline(always)]
-pub fn tell<T: Tables>(tables: &T, config: T::Line, packet: &Packet) -> Option<Side> {
+pub fn tell<T: Tables>(tables: &T, config: T::Line, packet: &Packet, mark: u32) -> Option<Side> {
     let geometry = Geometry(config.load(config::FILTER));
+    if geometry.has(Geometry::MARKS) {
+        let protocol = packet.protocol as u16;
+        let (source, destination) = (&packet.source, &packet.destination);
+        let number = tables.marked(source.pack(protocol), destination.pack(protocol), mark);
+        if number != 0 {
+            return Some(Side::Client(Entry(number as u64)));
+        }
+    }
     let key = virtual_key(packet.destination, packet.protocol);
     if let Some(entry) = look_up(tables, geometry, key) {
         return Some(Side::Client(entry));

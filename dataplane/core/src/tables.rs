@@ -12,6 +12,7 @@ use crate::flow::open::{Outcome, Wish, open};
 use crate::flow::persist::persist;
 use crate::flow::reserve::{point, shared_with};
 use crate::flow::schedule::{Choice, choose, find_server};
+use crate::mark::marked;
 use crate::sched::scan::{Search, step};
 use crate::sched::search::below;
 use crate::wildcard::{heir, successor, wildcard, wildcard_ipv6};
@@ -180,6 +181,14 @@ pub trait Tables {
             }
         }
         search.found()
+    }
+
+    /// Whose is an IPv4 packet with a mark: [`crate::mark::marked`].
+    fn marked(&self, source: u64, destination: u64, mark: u32) -> u16
+    where
+        Self: Sized,
+    {
+        marked(self, source, destination, mark)
     }
 
     /// Looks an IPv4 packet's endpoints up for all ports: [`crate::wildcard::wildcard`].

@@ -8,10 +8,10 @@
 //! SYNs and datagrams for the director itself too. A segment that opens nothing and has no flow is left to the
 //! kernel, and so the director's own connections from that address work.
 
-use crate::abi::config;
 use crate::abi::endpoint::{Endpoint, FTP, FTP_DATA, IPV6, tag, with_port};
 use crate::abi::filter::{Entry, Geometry, real_key, virtual_key};
 use crate::abi::ipv6::{Address, EndpointKey};
+use crate::abi::{config, service};
 use crate::flow::ends::{is_ipv6, virtual_address};
 use crate::flow::find;
 use crate::side::look_up;
@@ -74,14 +74,16 @@ pub fn heir<T: Tables>(tables: &T, client: u64, virtual_: u64) -> u16 {
     tables.successor(client, virtual_)
 }
 
-/// The service for all ports that has taken the place of a removed one (words as of [`heir`]), or that itself.
+/// The service that has taken the place of a removed one (words as of [`heir`]), or that itself: one for all ports, or, in
+/// the place of one by mark, that of the packet's endpoint.
 #[inline(always)]
 pub fn successor<T: Tables>(tables: &T, client: u64, virtual_: u64) -> u16 {
     let removed = tag(virtual_);
     let (Some(config), Some(service)) = (tables.config(0), tables.service(removed as u32)) else {
         return removed;
     };
-    if !Geometry(config.load(config::FILTER)).has(Geometry::WILDCARDS) {
+    let geometry = Geometry(config.load(config::FILTER));
+    if !geometry.has(Geometry::WILDCARDS) {
         return removed;
     }
     let protocol = tag(client) & !IPV6;
@@ -90,7 +92,11 @@ pub fn successor<T: Tables>(tables: &T, client: u64, virtual_: u64) -> u16 {
         let rest = endpoint.port as u64 | (protocol as u64) << 16;
         tables.wildcard_ipv6(Address([0, 0]), virtual_address(service), rest)
     } else {
-        tables.wildcard((protocol as u64) << 48, endpoint.pack(protocol))
+        let was_by_mark = service.load(service::MODE) & service::MARK != 0;
+        match look_up(tables, geometry, virtual_key(endpoint, protocol as u8)) {
+            Some(entry) if was_by_mark && !entry.has(Entry::REMOVED) => entry.0,
+            _ => tables.wildcard((protocol as u64) << 48, endpoint.pack(protocol)),
+        }
     };
     let entry = Entry(found);
     if found == 0 || entry.has(Entry::REAL) {

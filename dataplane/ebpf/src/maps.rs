@@ -23,6 +23,7 @@ use ferrovs_core::flow::open::{Outcome, Wish, open};
 use ferrovs_core::flow::persist::persist;
 use ferrovs_core::flow::reserve::{point, shared_with};
 use ferrovs_core::flow::schedule::{Choice, choose, find_server};
+use ferrovs_core::mark::marked;
 use ferrovs_core::sched::scan::{Search, step};
 use ferrovs_core::sched::search::below;
 use ferrovs_core::tables::{Route, RouteIpv6, Tables};
@@ -274,6 +275,11 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn marked(&self, source: u64, destination: u64, mark: u32) -> u16 {
+        ferrovs_marked(source, destination, mark) as u16
+    }
+
+    #[inline(always)]
     fn wildcard(&self, source: u64, destination: u64) -> u64 {
         ferrovs_wildcard(source, destination)
     }
@@ -455,6 +461,14 @@ fn unpack(client: u64, virtual_: u64, rest: u64, address: Address) -> Wish {
 extern "C" fn ferrovs_tagged(bucket: u32, tag: u32, first: u64, second: u64) -> u32 {
     let maps = Maps::new(core::ptr::null_mut());
     tagged(&maps, bucket, tag, first, second)
+}
+
+/// [`marked`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_marked(source: u64, destination: u64, mark: u32) -> u32 {
+    let maps = Maps::new(core::ptr::null_mut());
+    u32::from(marked(&maps, source, destination, mark))
 }
 
 /// [`wildcard`].

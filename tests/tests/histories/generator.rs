@@ -2,7 +2,7 @@
 
 use ferrovs_model::{Sysctl, Wanted};
 use ferrovs_sim::Random;
-use ferrovs_tests::ipvs::{ACK, FIN, Flags, Persistence, Protocol, RST, SCHEDULERS, SYN, Settings};
+use ferrovs_tests::ipvs::{ACK, FIN, Flags, Persistence, RST, SCHEDULERS, SYN, Settings};
 
 use crate::{
     event::{Command, Event, Weight},
@@ -143,7 +143,7 @@ impl Generator {
     }
 
     fn any_settings(&self, slot: Slot) -> Settings {
-        let masks = if slot.address().is_ipv6() {
+        let masks = if slot.is_ipv6() {
             [128, 64, 112, 120]
         } else {
             [u32::MAX, 0xffff_ff00, 0xffff_0000, 0xffff_fffe]
@@ -153,14 +153,14 @@ impl Generator {
             netmask: self.pick(&masks),
         };
         // ipvsadm does not let such a service be without persistence.
-        let for_all_ports = slot.address().port() == 0;
+        let for_all_ports = slot.is_for_all_ports();
         Settings {
             flags: Flags {
                 fallback: self.one_in(2),
                 port: self.one_in(2),
             },
             persistence: (for_all_ports || self.one_in(5)).then(persistence),
-            one_packet: slot.protocol() == Protocol::Udp && self.one_in(5),
+            one_packet: slot.is_udp() && self.one_in(5),
             ..Settings::new(match self.below(30) {
                 0 => "none",
                 _ => self.pick(&SCHEDULERS),

@@ -5,7 +5,7 @@
 //! ([`departures`]). A history follows from its seed; one that fails is made as short as it still fails
 //! ([`shrink`]).
 //!
-//! Not in any history: SCTP, firewall marks, direct routing, tunnels, ICMP, fragments.
+//! Not in any history: SCTP, direct routing, tunnels, ICMP, fragments.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 

@@ -90,7 +90,7 @@ impl Pair {
         for (protocol, address) in keepers() {
             let key = Key::Address(protocol, address);
             pair.ipvs.add_service(key, Settings::new("rr")).unwrap();
-            pair.core.keep(service_key(protocol, address));
+            pair.core.keep(service_key(key));
         }
         for about in &SYSCTLS {
             set_sysctl(&mut pair.ipvs, about.sysctl, about.default);
@@ -114,14 +114,14 @@ impl Pair {
     }
 
     fn request(&mut self, slot: Slot, packet: &Packet) -> Result<(), String> {
-        if departures::reopens_under_count(&self.ipvs, slot, packet)
-            || departures::finds_all_full(&self.ipvs, slot)
+        if departures::reopens_under_count(&self.ipvs, packet)
+            || departures::finds_all_full(&self.ipvs, packet)
         {
             self.met.note("kept away");
             return Ok(());
         }
         let verdict = self.core.packet(packet)?;
-        self.draw(slot, verdict);
+        self.draw(packet, verdict);
         let before = self.ipvs.connection(packet).is_some();
         let made = self.ipvs.ever_made();
         self.ipvs_agrees(packet, verdict)?;
@@ -149,11 +149,12 @@ impl Pair {
     }
 
     /// Lets the model draw the random numbers by which `twos` picks the core's server.
-    fn draw(&mut self, slot: Slot, verdict: Verdict) {
-        let Verdict::ToServer(picked) = verdict else {
+    fn draw(&mut self, packet: &Packet, verdict: Verdict) {
+        let (Verdict::ToServer(picked), Some(service)) = (verdict, self.ipvs.service_for(packet))
+        else {
             return;
         };
-        let servers = self.ipvs.servers(&slot.key());
+        let servers = self.ipvs.servers(&service.key);
         let place = servers.iter().position(|dest| {
             // Of no service two servers have one address.
             dest.server.address.ip() == picked.ip()
@@ -171,6 +172,8 @@ impl Pair {
         let packet = Packet {
             source,
             destination: request.source,
+            // Who marks replies too must not lose them.
+            mark: conn.map_or(0, |_| request.mark),
             ..request
         };
         let verdict = self.core.packet(&packet)?;
@@ -312,8 +315,7 @@ impl Pair {
 }
 
 fn request(slot: Slot, client: Client, flags: u8, data: u8) -> Packet {
-    let protocol = slot.protocol();
-    let destination = slot.target(client);
+    let (protocol, destination) = slot.target(client);
     let is_udp = protocol == Protocol::Udp;
     let headers = HEADER[usize::from(is_udp)] + IP_HEADER[usize::from(destination.is_ipv6())];
     Packet {
@@ -322,6 +324,6 @@ fn request(slot: Slot, client: Client, flags: u8, data: u8) -> Packet {
         destination,
         flags: if is_udp { 0 } else { flags },
         length: headers + u64::from(data),
-        mark: 0,
+        mark: slot.mark(),
     }
 }

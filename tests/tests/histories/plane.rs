@@ -233,6 +233,7 @@ impl Core {
         let arrival = Arrival {
             interface: INTERFACE,
             hook: Hook::Tc,
+            mark: packet.mark,
         };
         let verdict = direct(&mut SliceFrame::new(&mut bytes), &&self.memory, arrival);
         let after = reasons.map(|reason| self.counted(reason));

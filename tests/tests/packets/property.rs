@@ -416,7 +416,11 @@ fn any_bytes(family: Family, header: &'static [u8]) {
     let result = runner(20_000).run(&(hooks, ports, bytes), |(hook, port, bytes)| {
         let interface = slices.interfaces().index(port);
         let mut left = bytes.clone();
-        let arrival = Arrival { interface, hook };
+        let arrival = Arrival {
+            interface,
+            hook,
+            mark: 0,
+        };
         let verdict = direct(&mut SliceFrame::new(&mut left), &slices.tables(), arrival);
         let rewritten = matches!(verdict, Verdict::Transmit { .. } | Verdict::Resolve { .. });
         if rewritten {

@@ -65,7 +65,11 @@ impl Home for Slices {
 
     fn inject(&self, hook: Hook, interface: u32, packet: &[u8]) -> Option<Outcome> {
         let mut bytes = packet.to_vec();
-        let arrival = Arrival { interface, hook };
+        let arrival = Arrival {
+            interface,
+            hook,
+            mark: 0,
+        };
         let verdict = direct(&mut SliceFrame::new(&mut bytes), &self.tables(), arrival);
         Some(Outcome {
             action: Action::of(verdict),

@@ -76,9 +76,9 @@ fn view(maps: &Maps, flow: &Flow) -> Option<FlowView<'static>> {
     if is_expired(tables, flow.control, now) {
         return None;
     }
-    let protocol = [Protocol::Tcp, Protocol::Udp]
-        .into_iter()
-        .find(|protocol| protocol.number() == tag(flow.words.client) as u8)?;
+    let number = tag(flow.words.client) as u8;
+    let known = [Protocol::Tcp, Protocol::Udp];
+    let protocol = known.into_iter().find(|known| known.number() == number);
     let idle = now.wrapping_sub(flow.control.last_seen()) as i32;
     let kept = match flow.control.state() {
         state::TEMPLATE => tables.flow(flow.number)?.load(KEPT) as u32,

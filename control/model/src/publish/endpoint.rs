@@ -10,6 +10,7 @@ use ferrovs_core::abi::{
 use serde::{Deserialize, Serialize};
 
 use super::Plane;
+use crate::ServiceKey;
 
 /// What the filter knows an endpoint by.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -22,8 +23,16 @@ pub(super) enum Key {
 }
 
 impl Key {
+    /// Of what a service is for.
+    pub(super) fn service(key: &ServiceKey) -> Self {
+        match *key {
+            ServiceKey::Address { protocol, address } => Self::virtual_(address, protocol.number()),
+            ServiceKey::Mark { mark, ipv6 } => Self::V6(EndpointKey::mark(mark, ipv6).0),
+        }
+    }
+
     /// Of a virtual endpoint.
-    pub(super) fn virtual_(address: SocketAddr, protocol: u8) -> Self {
+    fn virtual_(address: SocketAddr, protocol: u8) -> Self {
         match Place::of(address) {
             Place::V4(endpoint) => Self::V4(filter::virtual_key(endpoint, protocol)),
             Place::V6(address, port) => Self::V6(EndpointKey::virtual_(address, port, protocol).0),

@@ -253,9 +253,7 @@ fn add_dests<'a, P: Plane>(
     let mut free = FreeNumbers::new(taken, abi::MAX_DESTS);
     for service in wanted.services() {
         let number = numbers[&service.key];
-        let Some((_, virtual_)) = service.key.endpoint() else {
-            continue;
-        };
+        let virtual_port = service.key.port();
         for dest in &service.destinations {
             if let Some(&at) = places.get(&(number, dest.address)) {
                 let record = &mut ledger.dests[at];
@@ -271,7 +269,7 @@ fn add_dests<'a, P: Plane>(
                 number: dest_number,
                 service: number,
                 address: dest.address,
-                endpoint: dest.endpoint(virtual_.port()),
+                endpoint: dest.endpoint(virtual_port),
                 present: true,
                 limits: 0,
                 rests: false,
@@ -298,14 +296,18 @@ struct Contents {
 fn contents<P: Plane>(plane: &P, ledger: &mut Ledger) -> Contents {
     let mut entries = BTreeMap::new();
     for record in &ledger.services {
-        let Some((protocol, address)) = record.key.endpoint() else {
-            continue;
-        };
-        let key = Key::virtual_(address, protocol.number());
+        let key = Key::service(&record.key);
         let flag = if record.present { 0 } else { Entry::REMOVED };
         entries.insert(key, Entry::new(record.number, false).with(flag));
     }
-    let wildcards = ledger.services.iter().any(|r| r.key.is_for_other_ports());
+    let keys = || ledger.services.iter().map(|record| record.key);
+    let mut flags = 0;
+    if keys().any(|key| key.is_for_other_ports()) {
+        flags |= Geometry::WILDCARDS;
+    }
+    if keys().any(|key| key.endpoint().is_none()) {
+        flags |= Geometry::MARKS;
+    }
     for (key, claim) in claims(ledger) {
         entries.insert(key, Entry::new(claim.service, claim.shared));
     }
@@ -313,7 +315,7 @@ fn contents<P: Plane>(plane: &P, ledger: &mut Ledger) -> Contents {
     let mut contents = Contents {
         words: BTreeMap::new(),
         endpoints: Endpoints::new(),
-        flags: if wildcards { Geometry::WILDCARDS } else { 0 },
+        flags,
     };
     for (key, entry) in entries {
         match key {
@@ -371,22 +373,23 @@ fn claims(ledger: &mut Ledger) -> BTreeMap<Key, Claim> {
         .collect();
     let mut claims: BTreeMap<Key, Claim> = BTreeMap::new();
     for (age, dest) in ledger.dests.iter().enumerate() {
-        let Some((protocol, _)) = keys[&dest.service].endpoint() else {
-            continue;
-        };
+        let of = keys[&dest.service];
         let claim = Claim {
             age,
             service: dest.service,
-            shared: false,
+            // Its own clients may be of several virtual addresses and ports.
+            shared: of.endpoint().is_none(),
         };
         let mut add = |key| {
             let both = claims.get(&key).map_or(claim, |other| other.with(claim));
             claims.insert(key, both);
         };
-        let key = Key::real(dest.endpoint, protocol.number());
-        add(key);
-        if keys[&dest.service].is_for_other_ports() && key != key.for_all_ports() {
-            add(key.for_all_ports());
+        for protocol in of.protocols() {
+            let key = Key::real(dest.endpoint, protocol.number());
+            add(key);
+            if of.is_for_other_ports() && key != key.for_all_ports() {
+                add(key.for_all_ports());
+            }
         }
     }
     let shared = std::mem::take(&mut ledger.shared);

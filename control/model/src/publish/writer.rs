@@ -1,6 +1,6 @@
 //! Writing a plan into the tables, in an order that no running program can trip over.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 
 use ferrovs_core::{
     abi::{
@@ -19,11 +19,11 @@ use super::{
     Plan, Plane,
     endpoint::{self, Endpoints, Place},
     filter,
-    ledger::{DestRecord, Ledger},
+    ledger::{DestRecord, Ledger, ServiceRecord},
     numbers::Retired,
     rotation,
 };
-use crate::{Netmask, Sysctl, Sysctls, Timeouts};
+use crate::{Netmask, ServiceKey, Sysctl, Sysctls, Timeouts};
 
 /// Writes everything that differs, so that it also mends what an unfinished commit left.
 ///
@@ -63,7 +63,9 @@ pub(super) fn write<P: Plane>(
 fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
     let services = ledger.services.iter();
     let of_any_port = services.filter(|service| service.key.is_for_other_ports());
-    let of_any_port: BTreeSet<u16> = of_any_port.map(|service| service.number).collect();
+    let of_any_port: HashMap<u16, bool> = of_any_port
+        .map(|service| (service.number, prefers_own_port(service)))
+        .collect();
     for record in ledger.dests.iter().filter(|r| r.present == present) {
         let Some(line) = plane.tables().dest(record.number) else {
             continue;
@@ -77,10 +79,10 @@ fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
                 (first, rest, dest::IPV6 | u64::from(port) << 16)
             }
         };
-        let any_port = if of_any_port.contains(&record.service) {
-            dest::ANY_PORT
-        } else {
-            0
+        let any_port = match of_any_port.get(&record.service) {
+            Some(false) => dest::ANY_PORT,
+            Some(true) if record.endpoint.port() == 0 => dest::ANY_PORT,
+            _ => 0,
         };
         let mode = u64::from(record.service) | forwards | rests | family | any_port;
         let returns = present && line.load(dest::MODE) & dest::FORWARDS == 0;
@@ -97,6 +99,12 @@ fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
         store_if_other(line, dest::MODE, mode);
         write_limits(plane, record);
     }
+}
+
+/// Whether all flows of a service go to a server's own port, if it has one (`ip_vs_schedule`): of services for
+/// several ports, those by mark without persistence.
+const fn prefers_own_port(service: &ServiceRecord) -> bool {
+    service.key.endpoint().is_none() && service.persistence.is_none()
 }
 
 /// The thresholds of a destination; other ones may make it overloaded, or usable, at once.
@@ -123,20 +131,10 @@ fn write_lists<P: Plane>(plane: &P, plan: &Plan, reachable: bool) {
 /// The lines of the present services, or of the removed ones, but for their lists.
 fn write_services<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
     for record in ledger.services.iter().filter(|r| r.present == present) {
-        let Some((protocol, address)) = record.key.endpoint() else {
-            continue;
-        };
         let Some(line) = plane.tables().service(u32::from(record.number)) else {
             continue;
         };
-        let protocol = u16::from(protocol.number());
-        let (endpoint, address) = match Place::of(address) {
-            Place::V4(endpoint) => (endpoint.pack(protocol), Address::default()),
-            Place::V6(whole, port) => {
-                let endpoint = Endpoint { address: 0, port };
-                (endpoint.pack(protocol | IPV6), whole)
-            }
-        };
+        let (endpoint, address) = virtual_words(&record.key);
         let there = Address([line.load(service::ADDRESS), line.load(service::ADDRESS + 1)]);
         if (line.load(service::ENDPOINT), there) != (endpoint, address) {
             // Nothing leads here yet, but the line may hold a list that is no longer its own.
@@ -160,13 +158,38 @@ fn write_services<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
             (true, None) => service::ACCEPTS,
             (true, Some(_)) => service::ACCEPTS | service::PERSISTS,
         };
-        let is_for_other_ports = record.key.is_for_other_ports();
-        let other = if is_for_other_ports {
-            service::OTHER_PORTS
-        } else {
-            0
+        let kind = match record.key {
+            ServiceKey::Mark { .. } => service::MARK,
+            key if key.is_for_other_ports() => service::OTHER_PORTS,
+            _ => 0,
         };
-        store_if_other(line, service::MODE, mode | other);
+        store_if_other(line, service::MODE, mode | kind);
+    }
+}
+
+/// What a service's line says that it is for: [`service::ENDPOINT`], and of IPv6 the address.
+fn virtual_words(key: &ServiceKey) -> (u64, Address) {
+    match *key {
+        ServiceKey::Address { protocol, address } => {
+            let protocol = u16::from(protocol.number());
+            match Place::of(address) {
+                Place::V4(endpoint) => (endpoint.pack(protocol), Address::default()),
+                Place::V6(whole, port) => {
+                    let endpoint = Endpoint { address: 0, port };
+                    (endpoint.pack(protocol | IPV6), whole)
+                }
+            }
+        }
+        // As IPVS has it in its templates: in network byte order, of IPv6 in the first four bytes.
+        ServiceKey::Mark { mark, ipv6 } => {
+            let address = mark.to_be();
+            if ipv6 {
+                let whole = Address([u64::from(address), 0]);
+                (Endpoint::default().pack(IPV6), whole)
+            } else {
+                (Endpoint { address, port: 0 }.pack(0), Address::default())
+            }
+        }
     }
 }
 

@@ -85,7 +85,8 @@ impl Entry {
 
 /// Where the half in use starts and how large it is.
 ///
-/// bits 0..32 first line, 32..37 log2 of its lines, bit 37 [`Geometry::WILDCARDS`], 40..64 seed of its hash.
+/// bits 0..32 first line, 32..37 log2 of its lines, bit 37 [`Geometry::WILDCARDS`], bit 38
+/// [`Geometry::MARKS`], 40..64 seed of its hash.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
 pub struct Geometry(pub u64);
@@ -93,11 +94,13 @@ pub struct Geometry(pub u64);
 impl Geometry {
     /// Some endpoints, of either family, are for all ports: they stand in the filter with port 0.
     pub const WILDCARDS: u64 = 1 << 37;
+    /// There are services by mark.
+    pub const MARKS: u64 = 1 << 38;
 
     /// The same with these of the flags, and no others.
     #[must_use]
     pub const fn with(self, flags: u64) -> Self {
-        Self(self.0 & !Self::WILDCARDS | flags)
+        Self(self.0 & !(Self::WILDCARDS | Self::MARKS) | flags)
     }
 
     /// Whether `flag` is set.

@@ -15,7 +15,7 @@ use super::place;
 use super::settle::settle;
 use crate::abi::bucket::{LINES, LOCK};
 use crate::abi::config::{MODES, SYSCTLS, Sysctls};
-use crate::abi::endpoint::{Endpoint, FTP, TEMPLATE, tag, with_port};
+use crate::abi::endpoint::{Endpoint, FTP, IPV6, TEMPLATE, tag, with_port};
 use crate::abi::flow::{CLIENT, CONTROL, Control, DEST, KEPT, OWNER, Owner, Phase, VIRTUAL};
 use crate::abi::ipv6::Address;
 use crate::abi::reason::Reason;
@@ -59,10 +59,11 @@ pub fn persist<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
     } else {
         first as u32
     };
-    let client = Endpoint { address, port: 0 }.pack(tag(wish.client) | TEMPLATE);
+    let (protocol, virtual_) = ends(service, wish);
+    let client = Endpoint { address, port: 0 }.pack(protocol | TEMPLATE);
     let template = Wish {
         client,
-        virtual_: with_port(wish.virtual_, virtual_port(service)),
+        virtual_,
         address: group,
         kept: false,
         state: state::TEMPLATE,
@@ -89,11 +90,19 @@ pub fn persist<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
     outcome
 }
 
-/// The port, wire order, that the template is for; 0 for all ports: those of a service with port 0, and FTP's.
+/// The protocol of a template, as tags name it, and what it is for: the service's endpoint; for all ports of the virtual
+/// address, if the service is for all ports or FTP's; for all protocols and addresses, if it is for a mark.
 #[inline(always)]
-fn virtual_port<L: Line>(service: L) -> u16 {
+fn ends<L: Line>(service: L, wish: &Wish) -> (u16, u64) {
     let own = Endpoint::unpack(service.load(service::ENDPOINT));
-    if own.host_port() == FTP { 0 } else { own.port }
+    let number = tag(wish.virtual_);
+    if service.load(service::MODE) & service::MARK != 0 {
+        let address = if is_ipv6(wish.client) { 0 } else { own.address };
+        let mark = Endpoint { address, port: 0 };
+        return (tag(wish.client) & IPV6, mark.pack(number));
+    }
+    let port = if own.host_port() == FTP { 0 } else { own.port };
+    (tag(wish.client), with_port(wish.virtual_, port))
 }
 
 /// The server of the template that there is; 0 if there is none, or its server takes nobody.
