@@ -13,6 +13,7 @@ mod demonstration;
 mod faults;
 mod ipv6;
 mod load;
+mod marks;
 mod neighbours;
 mod objects;
 mod persistence;
