@@ -37,6 +37,19 @@ impl UdpServer {
     /// When the address cannot be bound.
     pub fn start(namespace: &Namespace, address: impl Into<SocketAddr>) -> Result<Self> {
         let address = address.into();
+        Self::start_as(namespace, address, address.ip())
+    }
+
+    /// As [`start`](Self::start), but answers with this address: of a server that listens on a virtual one.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub fn start_as(
+        namespace: &Namespace,
+        address: impl Into<SocketAddr>,
+        server: impl Into<IpAddr>,
+    ) -> Result<Self> {
+        let (address, server) = (address.into(), server.into());
         let socket = namespace
             .run(|| UdpSocket::bind(address))?
             .and_then(|socket| socket.set_read_timeout(Some(LOOK)).map(|()| socket))
@@ -45,7 +58,7 @@ impl UdpServer {
         let stopped = Arc::clone(&stop);
         let thread = thread::Builder::new()
             .name(format!("udp {address}"))
-            .spawn(move || answer(&socket, address.ip(), &stopped))
+            .spawn(move || answer(&socket, server, &stopped))
             .doing(|| "start a thread")?;
         Ok(Self {
             stop,

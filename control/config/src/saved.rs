@@ -144,7 +144,7 @@ impl ReadError {
 fn why_no_service(key: &ServiceKey, refusal: Refusal) -> String {
     let full = refusal.to_string();
     let why = match refusal {
-        Refusal::TableFull => &full,
+        Refusal::TableFull | Refusal::SchedulesFull | Refusal::NoMemory => &full,
         Refusal::ServiceExists => "it is there twice",
         Refusal::SchedulerNotFound => {
             "there is no such scheduler or persistence engine: schedulers are rr, wrr, lc, wlc, lblc, lblcr, \
@@ -161,7 +161,7 @@ fn why_no_service(key: &ServiceKey, refusal: Refusal) -> String {
 fn why_no_server(key: &ServiceKey, server: &Destination, refusal: Refusal) -> String {
     let full = refusal.to_string();
     let why = match refusal {
-        Refusal::TableFull => &full,
+        Refusal::TableFull | Refusal::SchedulesFull | Refusal::NoMemory => &full,
         Refusal::DestinationExists => "it is there twice",
         Refusal::OutOfRange => {
             "weight and thresholds are at most 2147483647, and the lower threshold at most the upper one"

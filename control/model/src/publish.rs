@@ -27,10 +27,10 @@ mod rotation;
 mod spans;
 mod writer;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use ferrovs_core::{
-    abi::{config, dest, ipv6::EndpointKey},
+    abi::{config, dest, ipv6::EndpointKey, slab::Table},
     tables::{Line, Tables},
 };
 
@@ -58,7 +58,9 @@ pub trait Plane {
     fn endpoints(&self) -> BTreeMap<EndpointKey, u64>;
     /// Has the filter say this about an IPv6 endpoint, or forget it; whether it does.
     fn set_endpoint(&self, key: EndpointKey, value: Option<u64>) -> bool;
-    /// Lines of the filter table, both halves together.
+    /// Makes room for these lines of a table that grows; whether there is memory for them.
+    fn grow(&self, table: Table, lines: Range<u32>) -> bool;
+    /// Lines that the filter table may have, both halves together.
     fn filter_lines(&self) -> u32;
     /// Returns when every program run that was under way at the call has ended.
     fn quiesce(&self);
@@ -75,6 +77,15 @@ pub trait Plane {
     /// Whether flows or templates lead to a destination.
     fn is_used(&self, number: u32) -> bool {
         self.flows(number).0 != 0 || self.templates(number) != 0
+    }
+}
+
+/// Has the tables ready for these lines.
+fn grow<P: Plane>(plane: &P, table: Table, lines: Range<u32>) -> Result<(), Refusal> {
+    if plane.grow(table, lines) {
+        Ok(())
+    } else {
+        Err(Refusal::NoMemory)
     }
 }
 
@@ -109,10 +120,12 @@ impl Publisher {
         &self.ledger
     }
 
-    /// Works out how to make the tables say what of `wanted` can be forwarded. Nothing is written.
+    /// Works out how to make the tables say what of `wanted` can be forwarded. Nothing is written, but
+    /// tables may have grown.
     ///
     /// # Errors
-    /// [`Refusal::TableFull`] when there is no number, list space or filter place left.
+    /// [`Refusal::TableFull`] when there is no number or filter place left, [`Refusal::SchedulesFull`] when there
+    /// is no room for a list, [`Refusal::NoMemory`] when the kernel has none.
     pub fn plan<P: Plane>(&mut self, plane: &P, wanted: &Wanted) -> Result<Plan, Refusal> {
         let wanted = wanted.forwarded();
         if let Some(settled) = &self.settled

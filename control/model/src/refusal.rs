@@ -15,6 +15,12 @@ pub enum Refusal {
     /// The change makes no sense, or a real server's address is not unicast (EINVAL).
     #[error("Invalid operation.  Possibly wrong module version, address not unicast, ...")]
     Invalid,
+    /// The kernel has no memory for the tables of more services or destinations (ENOMEM).
+    #[error(
+        "The kernel has no memory for more: the tables could not grow. Give it some, or take services and servers \
+         away"
+    )]
+    NoMemory,
     /// The service has no destination at that address (ENOENT).
     #[error("No such destination")]
     NoSuchDestination,
@@ -27,6 +33,12 @@ pub enum Refusal {
     /// No scheduler or persistence engine has that name (ENOENT).
     #[error("Scheduler or persistence engine not found")]
     SchedulerNotFound,
+    /// The schedule table has no room for what the schedulers would pick from (ENOMEM).
+    #[error(
+        "No room for more schedules: wrr takes much for thousands of servers with as many weights. Fewer different \
+         weights, fewer servers in a service or another scheduler take less"
+    )]
+    SchedulesFull,
     /// A service has that key already (EEXIST).
     #[error("Service already exists")]
     ServiceExists,

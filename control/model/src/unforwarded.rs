@@ -21,8 +21,6 @@ pub enum Lack {
     Engine(String),
     /// Scheduling every packet for itself.
     OnePacket,
-    /// Direct routing.
-    Route,
     /// Tunnelling.
     Tunnel,
 }
@@ -35,7 +33,6 @@ impl fmt::Display for Lack {
             Self::Scheduler(name) => write!(f, "the scheduler {name}"),
             Self::Engine(name) => write!(f, "the persistence engine {name} (--pe)"),
             Self::OnePacket => f.write_str("one-packet scheduling (-o)"),
-            Self::Route => f.write_str("direct routing (-g)"),
             Self::Tunnel => f.write_str("tunnelling (-i)"),
         }
     }
@@ -71,8 +68,7 @@ fn lacks_of_service(service: &Service) -> Vec<Lack> {
 fn lacks_of_destination(destination: &Destination) -> Vec<Lack> {
     let mut lacks = Vec::new();
     match destination.forwarding {
-        Forwarding::Masq => {}
-        Forwarding::Route => lacks.push(Lack::Route),
+        Forwarding::Masq | Forwarding::Route => {}
         Forwarding::Tunnel(_) => lacks.push(Lack::Tunnel),
     }
     lacks
@@ -263,11 +259,11 @@ mod tests {
         let of = "of TCP 10.0.0.1:80 is kept but not forwarded: not there yet:";
         assert_eq!(
             sentences(&wanted),
-            [
-                format!("server [2001:db8::2]:80 {of} tunnelling (-i)"),
-                format!("server 10.0.1.2:80 {of} direct routing (-g)"),
-            ]
+            [format!("server [2001:db8::2]:80 {of} tunnelling (-i)"),]
         );
-        assert_eq!(wanted.forwarded().services()[0].destinations, [masq(1)]);
+        assert_eq!(
+            wanted.forwarded().services()[0].destinations,
+            [servers[1], servers[0]]
+        );
     }
 }

@@ -6,12 +6,14 @@
 //! changed (though its flow may have been opened): XDP hands a packet whose next hop it cannot trust to the tc program
 //! untouched, and there it comes by here once more.
 
+use crate::abi::answer::Request;
 use crate::abi::config::{self, Sysctls};
 use crate::abi::dest;
 use crate::abi::flow::Owner;
 use crate::abi::pointer::PointerKey;
 use crate::abi::reason::Reason;
 use crate::abi::{filter, interface, state};
+use crate::answer::Question;
 use crate::family::{Family, Ipv4, Ipv6};
 use crate::flow::open::Wish;
 use crate::flow::schedule::schedule;
@@ -20,6 +22,7 @@ use crate::flow::touch::touch;
 use crate::flow::{Flow, find, is_expired, place, retire};
 use crate::frame::Frame;
 use crate::hop::{self, Hop};
+use crate::method;
 use crate::nat;
 use crate::side::Side;
 use crate::tables::{Line, Tables, count};
@@ -45,6 +48,18 @@ struct Met {
     link: Link,
 }
 
+impl Met {
+    /// That nobody serves where the packet went.
+    #[inline(always)]
+    fn unreachable<A: Family>(&self) -> Question {
+        Question {
+            network: self.link.length(),
+            interface: self.arrival.interface,
+            request: Request::port_unreachable(A::TAG != 0),
+        }
+    }
+}
+
 /// The link header of a packet of ours, and the version of IP behind it.
 #[inline(always)]
 fn link_of<F: Frame, T: Tables>(
@@ -68,13 +83,17 @@ fn link_of<F: Frame, T: Tables>(
 #[inline(always)]
 fn direct_of<A: Family, F: Frame, T: Tables>(frame: &mut F, tables: &T, met: &Met) -> Verdict {
     let mut wish = Wish::NONE;
-    let first = go::<A, F, T>(frame, tables, met, 0, &mut wish);
-    if first != OPENS {
-        return Verdict::unpack(first);
+    match go::<A, F, T>(frame, tables, met, 0, &mut wish) {
+        OPENS => {}
+        STRAYS => return stray::<A, F, T>(frame, tables, met),
+        verdict => return Verdict::unpack(verdict),
     }
     let opened = schedule(tables, &mut wish);
     if let Some(reason) = opened.refusal {
         count(tables, reason);
+        if reason == Reason::NoDestination {
+            frame.answer(tables, met.unreachable::<A>());
+        }
         return Verdict::Drop;
     }
     if opened.line == 0 {
@@ -83,11 +102,31 @@ fn direct_of<A: Family, F: Frame, T: Tables>(frame: &mut F, tables: &T, met: &Me
     Verdict::unpack(go::<A, F, T>(frame, tables, met, opened.line, &mut wish))
 }
 
+/// What becomes of a server's packet that belongs to no flow: it is the server's own business, unless servers are
+/// to hear that nobody waits for it (`ip_vs_out_hook`). Where no route leads through the director, it is the
+/// director itself that waits.
+#[inline(never)]
+fn stray<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, met: &Met) -> Verdict {
+    let interface = met.arrival.interface;
+    if !sysctls(tables).nat_icmp_send()
+        || !A::is_routed(frame, tables, met.link.length(), interface)
+    {
+        return Verdict::Pass;
+    }
+    count(tables, Reason::NoFlow);
+    let mut question = met.unreachable::<A>();
+    question.request = question.request.by_director();
+    frame.answer(tables, question);
+    Verdict::Drop
+}
+
 /// What [`go`] says when a flow has to be opened first. No verdict is packed as this.
 const OPENS: u64 = u64::MAX;
+/// What [`go`] says of a server's packet that belongs to no flow. No verdict is packed as this.
+const STRAYS: u64 = u64::MAX - 1;
 
 /// The way, for a packet whose flow is in line `opened`, or has to be looked for if that is 0. The verdict,
-/// packed, or [`OPENS`]: then the flow that is to be opened is in `wish`.
+/// packed; or [`OPENS`]: then the flow that is to be opened is in `wish`; or [`STRAYS`].
 ///
 /// A function for each family, so that neither takes registers from the other.
 #[inline(never)]
@@ -106,6 +145,7 @@ fn go<A: Family, F: Frame, T: Tables>(
             count(tables, Reason::Contended);
             Verdict::Drop
         }
+        Err(Leave::Stray) => return STRAYS,
         Err(Leave::Foreign) => Verdict::Pass,
         Err(Leave::Pass(reason)) => {
             // What XDP passes, the tc program of the same interface sees again, and counts.
@@ -130,6 +170,8 @@ fn go<A: Family, F: Frame, T: Tables>(
 enum Leave {
     /// None of ours.
     Foreign,
+    /// A server's, and of no flow.
+    Stray,
     /// Ours, but the stack's business.
     Pass(Reason),
     /// Ours, and not to be forwarded.
@@ -179,11 +221,13 @@ fn decide<A: Family, F: Frame, T: Tables>(
         Side::Client(entry) => {
             let service = case.service(entry);
             let flow = case.client_flow(service, opened, wish)?;
-            (
-                flow,
-                case.hop_to_server(&flow, service, wish)?,
-                Direction::ToServer,
-            )
+            let hop = case.hop_to_server(&flow, service, wish)?;
+            let direction = if flow.words.is_one_way() {
+                Direction::OneWay
+            } else {
+                Direction::ToServer
+            };
+            (flow, hop, direction)
         }
         Side::Server(entry) => {
             let flow = case.server_flow(entry)?;
@@ -193,7 +237,11 @@ fn decide<A: Family, F: Frame, T: Tables>(
             (flow, case.hop_to_client(&flow)?, Direction::ToClient)
         }
     };
-    case.keep_books(&flow, direction)?;
+    case.keep_books(&flow, &hop, direction)?;
+    if direction == Direction::OneWay {
+        return method::forward::<A, F, T>(frame, tables, &packet, &flow, &hop)
+            .ok_or(Leave::Foreign);
+    }
     if hop.trusted {
         nat::readdress(frame, packet.link, &hop).ok_or(Leave::Foreign)?;
     }
@@ -292,7 +340,7 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
         Leave::Open
     }
 
-    /// The flow of a server's packet. A packet without one is the server's own business.
+    /// The flow of a server's packet. What breaks off a connection is never answered.
     #[inline(always)]
     fn server_flow(&self, entry: filter::Entry) -> Result<Flow, Leave> {
         let server = self.packet.source.pack(0);
@@ -300,7 +348,15 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
         let key = PointerKey([server, peer]);
         find::by_server::<A, T>(self.tables, self.config, entry, key, self.client)
             .filter(|flow| self.is_current(flow))
-            .ok_or(Leave::Foreign)
+            // Of a server that is asked at any port it is not known which of them are a service's
+            // (`ip_vs_has_real_service` knows of none).
+            .ok_or(
+                if self.packet.tcp.has(Tcp::RST) || entry.has(filter::Entry::REAL) {
+                    Leave::Foreign
+                } else {
+                    Leave::Stray
+                },
+            )
     }
 
     /// Whether the flow is within its timeout. One that was used this very tick surely is.
@@ -314,8 +370,14 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
     #[inline(always)]
     fn begins_anew(&self, flow: &Flow) -> bool {
         let sysctls = self.sysctls();
-        let over = matches!(flow.control.state(), state::TIME_WAIT | state::CLOSE);
-        if over && sysctls.conn_reuse_mode() != 0 && !flow.owner.has(Owner::KEPT) {
+        let mode = sysctls.conn_reuse_mode();
+        let over = match flow.control.state() {
+            state::TIME_WAIT | state::CLOSE => mode != 0,
+            // The client has finished; whether the server has, cannot be seen from here.
+            state::FIN_WAIT => mode & 2 != 0 && flow.words.is_one_way(),
+            _ => false,
+        };
+        if over && !flow.owner.has(Owner::KEPT) {
             return true;
         }
         sysctls.expire_nodest_conn()
@@ -327,8 +389,7 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
 
     #[inline(always)]
     fn sysctls(&self) -> Sysctls {
-        let line = self.tables.config(config::SYSCTLS);
-        Sysctls(line.map_or(0, |line| line.load(config::MODES)))
+        sysctls(self.tables)
     }
 
     /// The way to the flow's server. A packet whose server is gone may open another flow.
@@ -336,10 +397,23 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
     fn hop_to_server(&self, flow: &Flow, service: u16, wish: &mut Wish) -> Result<Hop, Leave> {
         match self.tables.dest(flow.owner.dest()) {
             Some(line) if line.load(dest::MODE) & dest::FORWARDS != 0 => {
-                self.hop(line.load(dest::NEXT_HOP) as u32, 0)
+                let way = line.load(dest::NEXT_HOP);
+                if way & dest::LOCAL != 0 && flow.words.is_one_way() {
+                    return self.up();
+                }
+                self.hop(way as u32, 0)
             }
             _ if self.sysctls().expire_nodest_conn() => Err(self.replace(flow, service, wish)),
             _ => Err(Leave::Drop(Reason::DestinationGone)),
+        }
+    }
+
+    /// The way to a server on the director. XDP leaves the packet to tc, behind which the stack is.
+    #[inline(always)]
+    fn up(&self) -> Result<Hop, Leave> {
+        match self.arrival.hook {
+            Hook::Xdp => Err(Leave::Defer),
+            Hook::Tc => Ok(Hop::LOCAL),
         }
     }
 
@@ -368,8 +442,8 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
 
     /// State and counters. Nothing before this has changed anything about an existing flow.
     #[inline(always)]
-    fn keep_books(&self, flow: &Flow, direction: Direction) -> Result<(), Leave> {
-        if self.packet.ttl <= 1 {
+    fn keep_books(&self, flow: &Flow, hop: &Hop, direction: Direction) -> Result<(), Leave> {
+        if self.packet.ttl <= 1 && !hop.is_local() {
             return Err(Leave::Drop(Reason::TtlExceeded));
         }
         let line = self.tables.flow(flow.number).ok_or(Leave::Foreign)?;
@@ -378,7 +452,7 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
         }
         if let Some(counters) = self.tables.traffic(flow.owner.dest()) {
             let (packets, bytes) = match direction {
-                Direction::ToServer => (dest::IN_PACKETS, dest::IN_BYTES),
+                Direction::ToServer | Direction::OneWay => (dest::IN_PACKETS, dest::IN_BYTES),
                 Direction::ToClient => (dest::OUT_PACKETS, dest::OUT_BYTES),
             };
             counters.add_local(packets, 1);
@@ -386,6 +460,12 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
         }
         Ok(())
     }
+}
+
+#[inline(always)]
+fn sysctls<T: Tables>(tables: &T) -> Sysctls {
+    let line = tables.config(config::SYSCTLS);
+    Sysctls(line.map_or(0, |line| line.load(config::MODES)))
 }
 
 /// The line of an interface that is watched.

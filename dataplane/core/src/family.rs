@@ -13,7 +13,7 @@ use crate::frame::Frame;
 use crate::nat::{self, Rewrite, RewriteIpv6};
 use crate::side::{self, Side};
 use crate::tables::Tables;
-use crate::wire::{self, Link, Packet, Parsed, ipv6};
+use crate::wire::{self, Link, Packet, Parsed, ipv4, ipv6};
 
 /// An address family. No value of it is ever made.
 pub trait Family {
@@ -47,11 +47,23 @@ pub trait Family {
         flow: &Flow,
     ) -> bool;
 
+    /// Whether a route leads through the director to where the packet at offset `network` goes, which came in
+    /// by `interface`.
+    fn is_routed<F: Frame, T: Tables>(
+        frame: &F,
+        tables: &T,
+        network: usize,
+        interface: u32,
+    ) -> bool;
+
     /// The client's address as a [`crate::flow::open::Wish`] has it.
     fn address(client: Self::Client) -> Address;
 
     /// The way back to the client of a flow that does not know it yet.
     fn way_back<T: Tables>(tables: &T, flow: &Flow, client: Self::Client) -> WayBack;
+
+    /// Takes one from the packet's TTL or hop limit, and mends the header's checksum.
+    fn age<F: Frame>(frame: &mut F, packet: &Packet) -> Option<()>;
 
     /// Gives the packet the addresses and ports that its flow has for this direction.
     fn rewrite<F: Frame, T: Tables>(
@@ -103,6 +115,17 @@ impl Family for Ipv4 {
     }
 
     #[inline(always)]
+    fn is_routed<F: Frame, T: Tables>(
+        frame: &F,
+        tables: &T,
+        network: usize,
+        interface: u32,
+    ) -> bool {
+        let destination = frame.read_u32(network + ipv4::DESTINATION);
+        destination.is_some_and(|address| tables.route(address, interface).is_some())
+    }
+
+    #[inline(always)]
     fn address((): ()) -> Address {
         Address([0, 0])
     }
@@ -111,6 +134,11 @@ impl Family for Ipv4 {
     fn way_back<T: Tables>(tables: &T, flow: &Flow, (): ()) -> WayBack {
         let client = Endpoint::unpack(flow.words.client).address;
         WayBack(learn(tables, flow.number, flow.way_back.0, client))
+    }
+
+    #[inline(always)]
+    fn age<F: Frame>(frame: &mut F, packet: &Packet) -> Option<()> {
+        nat::age(frame, packet.network())
     }
 
     #[inline(always)]
@@ -123,14 +151,14 @@ impl Family for Ipv4 {
     ) -> Option<()> {
         let words = &flow.words;
         let (source, destination) = match direction {
-            Direction::ToServer => (words.local, words.dest),
+            Direction::ToServer | Direction::OneWay => (words.local, words.dest),
             Direction::ToClient => (words.virtual_, words.client),
         };
         let new = Rewrite {
             source: Endpoint::unpack(source),
             destination: Endpoint::unpack(destination),
         };
-        nat::rewrite(frame, packet, new)
+        frame.rewrite(packet.headers(), new)
     }
 }
 
@@ -195,6 +223,17 @@ impl Family for Ipv6 {
     }
 
     #[inline(always)]
+    fn is_routed<F: Frame, T: Tables>(
+        frame: &F,
+        tables: &T,
+        network: usize,
+        interface: u32,
+    ) -> bool {
+        let destination = ipv6::address(frame, network + ipv6::DESTINATION);
+        destination.is_some_and(|address| tables.route_ipv6(address, interface).is_some())
+    }
+
+    #[inline(always)]
     fn address(client: Address) -> Address {
         client
     }
@@ -207,6 +246,11 @@ impl Family for Ipv6 {
     }
 
     #[inline(always)]
+    fn age<F: Frame>(frame: &mut F, packet: &Packet) -> Option<()> {
+        nat::age_ipv6(frame, packet.network())
+    }
+
+    #[inline(always)]
     fn rewrite<F: Frame, T: Tables>(
         frame: &mut F,
         tables: &T,
@@ -216,7 +260,7 @@ impl Family for Ipv6 {
     ) -> Option<()> {
         let ports = flow.words.ports();
         let new = match direction {
-            Direction::ToServer => RewriteIpv6 {
+            Direction::ToServer | Direction::OneWay => RewriteIpv6 {
                 place: ipv6::DESTINATION,
                 address: server_address(tables.dest(flow.owner.dest())?),
                 source: ports.local,
@@ -232,6 +276,6 @@ impl Family for Ipv6 {
                 }
             }
         };
-        nat::rewrite_ipv6(frame, packet, new)
+        frame.rewrite_ipv6(packet.headers(), new)
     }
 }

@@ -4,6 +4,10 @@
 //! the frame returns `None` and changes nothing. Integers are returned as the native integer whose
 //! memory bytes are the wire's.
 
+use crate::answer::{Question, answer};
+use crate::nat::{Rewrite, RewriteIpv6, rewrite, rewrite_ipv6};
+use crate::tables::Tables;
+use crate::wire::Headers;
 use crate::wire::ipv6::{Upper, skip};
 
 /// A change to a layer-4 checksum, as RFC 1624 differences: one's complement sums of (new - old), not
@@ -40,14 +44,41 @@ pub trait Frame {
     /// proved by a comparison of the very pointer that is used; where it cannot know the offset, the
     /// compiler must not take one comparison for another.
     fn varying(&mut self) -> impl Frame;
-    /// Reads over IPv6 extension headers: [`crate::wire::ipv6::skip`]. The eBPF programs make it a function
-    /// that the kernel's verifier judges by itself, so that what follows is not judged for every way
-    /// through them.
+
+    // The eBPF programs make these functions that the kernel's verifier judges by themselves, so that it does
+    // not judge them for every way that leads there.
+
+    /// Reads over IPv6 extension headers: [`crate::wire::ipv6::skip`].
     fn skip_extensions(&self, offset: usize, next: u8) -> Upper
     where
         Self: Sized,
     {
         skip(self, offset, next)
+    }
+    /// Rewrites an IPv4 packet: [`crate::nat::rewrite`].
+    fn rewrite(&mut self, headers: Headers, new: Rewrite) -> Option<()>
+    where
+        Self: Sized,
+    {
+        rewrite(self, headers, new)
+    }
+    /// Rewrites an IPv6 packet: [`crate::nat::rewrite_ipv6`].
+    fn rewrite_ipv6(&mut self, headers: Headers, new: RewriteIpv6) -> Option<()>
+    where
+        Self: Sized,
+    {
+        rewrite_ipv6(self, headers, new)
+    }
+
+    /// Copies the bytes from `offset` on to `to`, as many as it has, at least one.
+    fn copy(&self, offset: usize, to: &mut [u8]) -> Option<()>;
+    /// Has the packet's sender told what became of it: [`crate::answer::answer`]. The eBPF programs make it a
+    /// function that the kernel's verifier judges by itself.
+    fn answer<T: Tables>(&self, tables: &T, question: Question)
+    where
+        Self: Sized,
+    {
+        answer(self, tables, question);
     }
     /// Applies a change to the layer-4 checksum at `offset`. The last thing done to a frame: where the
     /// kernel keeps the checksum half computed (CHECKSUM_PARTIAL), only the kernel can do it right.

@@ -13,7 +13,7 @@ use crate::wire::Link;
 #[derive(Clone, Copy)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
 pub struct Hop {
-    /// Index of the interface; 0: not known.
+    /// Index of the interface; 0: not known, or [`Hop::LOCAL`].
     pub interface: u32,
     /// Whether the rest can be believed now; if not, the kernel must find the neighbour.
     pub trusted: bool,
@@ -27,16 +27,30 @@ pub struct Hop {
     pub tag: u16,
 }
 
-/// The next hop of this number, or the one by `interface` if it has none. `config` is line 0.
-#[inline(always)]
-pub fn find<T: Tables>(tables: &T, config: T::Line, number: u32, interface: u32, now: u32) -> Hop {
-    let unknown = Hop {
-        interface,
+impl Hop {
+    /// Up to the director itself.
+    pub const LOCAL: Self = Self {
+        interface: 0,
         trusted: false,
         link: Link::Bare,
         macs: 0,
         source_rest: 0,
         tag: 0,
+    };
+
+    /// Whether it is [`Hop::LOCAL`]. One that is not known has been dealt with before.
+    #[inline(always)]
+    pub const fn is_local(&self) -> bool {
+        self.interface == 0
+    }
+}
+
+/// The next hop of this number, or the one by `interface` if it has none. `config` is line 0.
+#[inline(always)]
+pub fn find<T: Tables>(tables: &T, config: T::Line, number: u32, interface: u32, now: u32) -> Hop {
+    let unknown = Hop {
+        interface,
+        ..Hop::LOCAL
     };
     if number == 0 {
         return unknown;

@@ -23,12 +23,14 @@
 )]
 
 pub mod abi;
+pub mod answer;
 pub mod director;
 pub mod family;
 pub mod flow;
 pub mod frame;
 pub mod hop;
 pub mod mark;
+pub mod method;
 pub mod nat;
 pub mod sched;
 pub mod side;

@@ -7,32 +7,25 @@
 
 use crate::abi::config;
 use crate::abi::endpoint::{Endpoint, tag};
-use crate::abi::filter::{Entry, Geometry, real_key};
+use crate::abi::filter::{Geometry, real_key};
 use crate::abi::ipv6::EndpointKey;
 use crate::abi::pointer::PointerKey;
-use crate::flow::find;
 use crate::side::look_up;
 use crate::tables::{Line, Tables};
 
-/// The number of the service that an IPv4 packet with this mark is for; its endpoints have the protocol as their tag.
+/// The service that an IPv4 packet with this mark is for, as an
+/// [`crate::abi::filter::Entry`]; its endpoints have the protocol as their tag.
 /// 0 if it is for none, or a reply.
 #[inline(always)]
-pub fn marked<T: Tables>(tables: &T, source: u64, destination: u64, mark: u32) -> u16 {
-    let Some(entry) = tables.endpoint(&EndpointKey::mark(mark, false)).map(Entry) else {
-        return 0;
-    };
-    let number = entry.service();
-    let virtual_ = Endpoint::unpack(destination).pack(number);
-    // A removed service has the packets of its flows, and no others.
-    if entry.has(Entry::REMOVED) && find::line_by_client(tables, source, virtual_) == 0
-        || is_reply(tables, source, destination)
-    {
-        return 0;
+pub fn marked<T: Tables>(tables: &T, source: u64, destination: u64, mark: u32) -> u64 {
+    match tables.endpoint(&EndpointKey::mark(mark, false)) {
+        Some(entry) if !is_reply(tables, source, destination) => entry,
+        _ => 0,
     }
-    number
 }
 
-/// Whether a server of a service by mark has sent the packet to its client.
+/// Whether a server has sent the packet to its client. Only of a server of several services, as all of a service by
+/// mark are, can it be told for sure; what comes from another service's server is taken for a reply.
 #[inline(always)]
 fn is_reply<T: Tables>(tables: &T, source: u64, destination: u64) -> bool {
     let Some(config) = tables.config(0) else {
@@ -42,10 +35,9 @@ fn is_reply<T: Tables>(tables: &T, source: u64, destination: u64) -> bool {
     let server = Endpoint::unpack(source);
     for port in [server.port, 0] {
         let key = real_key(Endpoint { port, ..server }, tag(source) as u8);
-        if look_up(tables, geometry, key).is_some() {
-            return tables
-                .pointer(&PointerKey([server.pack(0), destination]))
-                .is_some();
+        if let Some(entry) = look_up(tables, geometry, key) {
+            let key = PointerKey([server.pack(0), destination]);
+            return !entry.is_shared() || tables.pointer(&key).is_some();
         }
     }
     false

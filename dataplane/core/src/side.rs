@@ -31,9 +31,9 @@ pub fn tell<T: Tables>(tables: &T, config: T::Line, packet: &Packet, mark: u32) 
     if geometry.has(Geometry::MARKS) {
         let protocol = packet.protocol as u16;
         let (source, destination) = (&packet.source, &packet.destination);
-        let number = tables.marked(source.pack(protocol), destination.pack(protocol), mark);
-        if number != 0 {
-            return Some(Side::Client(Entry(number as u64)));
+        let found = tables.marked(source.pack(protocol), destination.pack(protocol), mark);
+        if found != 0 {
+            return Some(Side::Client(Entry(found)));
         }
     }
     let key = virtual_key(packet.destination, packet.protocol);
@@ -56,10 +56,10 @@ impl Side {
     /// What [`crate::wildcard`] found.
     #[inline(always)]
     fn of_wildcard(found: u64) -> Option<Self> {
-        let entry = Entry(found & !Entry::REAL);
+        let entry = Entry(found);
         match found {
             0 => None,
-            _ if Entry(found).has(Entry::REAL) => Some(Self::Server(entry)),
+            _ if entry.has(Entry::REAL) => Some(Self::Server(entry)),
             _ => Some(Self::Client(entry)),
         }
     }

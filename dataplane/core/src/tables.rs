@@ -3,15 +3,19 @@
 //! Contract for implementers: `load` acquires and `store` releases, read-modify-write operations are
 //! sequentially consistent; a line stays valid while it is held; indices out of range give `None`.
 
+use crate::abi::flow::Control;
 use crate::abi::ipv6::{Address, EndpointKey, NeighbourKey};
 use crate::abi::pointer::{Pointer, PointerKey};
 use crate::abi::reason::Reason;
 use crate::abi::{dest, next_hop};
+use crate::answer::Question;
 use crate::flow::find::tagged;
 use crate::flow::open::{Outcome, Wish, open};
 use crate::flow::persist::persist;
 use crate::flow::reserve::{point, shared_with};
+use crate::flow::retire::take;
 use crate::flow::schedule::{Choice, choose, find_server};
+use crate::frame::Frame;
 use crate::mark::marked;
 use crate::sched::scan::{Search, step};
 use crate::sched::search::below;
@@ -167,6 +171,23 @@ pub trait Tables {
     /// The same to an IPv6 address.
     fn route_ipv6(&self, destination: Address, interface: u32) -> Option<RouteIpv6>;
 
+    // A home that forwards no packets answers none either.
+
+    /// How often a source was answered lately: an [`crate::abi::answer::Allowance`]. An IPv4 address is mapped
+    /// into IPv6 (RFC 4291, section 2.5.5.2).
+    fn answered(&self, _source: Address) -> u64 {
+        0
+    }
+
+    /// Remembers it. CPUs that do so at once may forget each other's answers.
+    fn set_answered(&self, _source: Address, _allowance: u64) {}
+
+    /// Asks the daemon to answer the packet in `frame`, and to quote as much of it as the request says; false if
+    /// it cannot be asked.
+    fn ask<F: Frame>(&self, _frame: &F, _question: Question) -> bool {
+        false
+    }
+
     // The core calls some of its own functions by way of its home, because the eBPF programs must call
     // them differently: as functions that the verifier judges by themselves, or from `bpf_loop`.
 
@@ -184,7 +205,7 @@ pub trait Tables {
     }
 
     /// Whose is an IPv4 packet with a mark: [`crate::mark::marked`].
-    fn marked(&self, source: u64, destination: u64, mark: u32) -> u16
+    fn marked(&self, source: u64, destination: u64, mark: u32) -> u64
     where
         Self: Sized,
     {
@@ -277,6 +298,14 @@ pub trait Tables {
         Self: Sized,
     {
         find_server(self, &mut wish)
+    }
+
+    /// Ends a flow and claims its line: [`crate::flow::retire::take`].
+    fn take(&self, number: u32, seen: Control, now: u32) -> bool
+    where
+        Self: Sized,
+    {
+        take(self, number, seen, now)
     }
 
     /// Opens a flow: [`crate::flow::open::open`].

@@ -38,6 +38,14 @@ pub enum Verdict {
         /// Index of the interface.
         interface: u32,
     },
+    /// As [`Verdict::Resolve`], but the packet is not addressed to whom it is handed: the neighbour is the one
+    /// towards this server.
+    Hand {
+        /// Index of the interface.
+        interface: u32,
+        /// The server's number.
+        dest: u32,
+    },
     /// Rewritten but for the Ethernet header: the kernel is to find the neighbour on this interface and
     /// send it. Only from [`Hook::Tc`].
     Resolve {
@@ -56,6 +64,9 @@ impl Verdict {
             Self::Drop => 2,
             Self::Transmit { interface } => 3 | (interface as u64) << 32,
             Self::Resolve { interface } => 4 | (interface as u64) << 32,
+            Self::Hand { interface, dest } => {
+                5 | ((dest & 0xff_ffff) as u64) << 8 | (interface as u64) << 32
+            }
         }
     }
 
@@ -63,12 +74,16 @@ impl Verdict {
     #[inline(always)]
     pub(crate) const fn unpack(word: u64) -> Self {
         let interface = (word >> 32) as u32;
-        match word as u32 {
+        match word as u8 {
             0 => Self::Pass,
             1 => Self::Defer,
             2 => Self::Drop,
             3 => Self::Transmit { interface },
-            _ => Self::Resolve { interface },
+            4 => Self::Resolve { interface },
+            _ => Self::Hand {
+                interface,
+                dest: word as u32 >> 8,
+            },
         }
     }
 }

@@ -6,11 +6,21 @@
 use core::arch::asm;
 
 use aya_ebpf::bindings::{__sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, xdp_md};
-use aya_ebpf::helpers::{bpf_csum_update, bpf_l4_csum_replace};
+use aya_ebpf::helpers::{
+    bpf_csum_update, bpf_l4_csum_replace, bpf_skb_load_bytes, bpf_xdp_load_bytes,
+};
 use aya_ebpf::programs::{TcContext, XdpContext};
+use ferrovs_core::abi::answer::Request;
+use ferrovs_core::abi::endpoint::{Endpoint, tag};
+use ferrovs_core::abi::ipv6::Address;
+use ferrovs_core::answer::{Question, answer};
 use ferrovs_core::frame::{ChecksumChange, Frame};
-use ferrovs_core::nat::checksum;
+use ferrovs_core::nat::{Rewrite, RewriteIpv6, checksum, rewrite, rewrite_ipv6};
+use ferrovs_core::tables::Tables;
+use ferrovs_core::wire::Headers;
 use ferrovs_core::wire::ipv6::{self, Upper, skip};
+
+use crate::maps::Maps;
 
 /// Highest offset that is ever touched: Ethernet with tag, IPv6 with extension headers, TCP.
 const REACH: usize = 18 + ipv6::HEADER + ipv6::EXTENSIONS + 20;
@@ -43,71 +53,83 @@ fn at<T, const VARYING: bool>(data: usize, end: usize, offset: usize) -> Option<
     }
 }
 
-macro_rules! accessors {
-    () => {
+/// Integers of one width in a packet, where they are rarely aligned. The kernel takes such accesses on x86-64;
+/// in Rust an unaligned access is one byte by byte, so these are spelled out.
+macro_rules! width {
+    ($read:ident, $write:ident, $integer:ty, $load:literal, $store:literal) => {
         #[inline(always)]
-        fn read_u16(&self, offset: usize) -> Option<u16> {
+        fn $read(&self, offset: usize) -> Option<$integer> {
+            let start = at::<$integer, VARYING>(self.data(), self.end(), offset)?;
+            let value: u64;
             // SAFETY: `at` has compared with the end of the data.
-            Some(unsafe { at::<u16, VARYING>(self.data(), self.end(), offset)?.read_unaligned() })
+            unsafe {
+                asm!($load, start = in(reg) start, value = lateout(reg) value, options(pure, readonly, nostack, preserves_flags));
+            }
+            Some(value as $integer)
         }
 
         #[inline(always)]
-        fn read_u32(&self, offset: usize) -> Option<u32> {
+        fn $write(&mut self, offset: usize, value: $integer) -> Option<()> {
+            let start = at::<$integer, VARYING>(self.data(), self.end(), offset)?;
             // SAFETY: as above.
-            Some(unsafe { at::<u32, VARYING>(self.data(), self.end(), offset)?.read_unaligned() })
-        }
-
-        #[inline(always)]
-        fn read_u64(&self, offset: usize) -> Option<u64> {
-            // SAFETY: as above.
-            Some(unsafe { at::<u64, VARYING>(self.data(), self.end(), offset)?.read_unaligned() })
-        }
-
-        #[inline(always)]
-        fn write_u16(&mut self, offset: usize, value: u16) -> Option<()> {
-            // SAFETY: as above.
-            unsafe { at::<u16, VARYING>(self.data(), self.end(), offset)?.write_unaligned(value) };
-            Some(())
-        }
-
-        #[inline(always)]
-        fn write_u32(&mut self, offset: usize, value: u32) -> Option<()> {
-            // SAFETY: as above.
-            unsafe { at::<u32, VARYING>(self.data(), self.end(), offset)?.write_unaligned(value) };
-            Some(())
-        }
-
-        #[inline(always)]
-        fn write_u64(&mut self, offset: usize, value: u64) -> Option<()> {
-            // SAFETY: as above.
-            unsafe { at::<u64, VARYING>(self.data(), self.end(), offset)?.write_unaligned(value) };
+            unsafe {
+                asm!($store, start = in(reg) start, value = in(reg) u64::from(value), options(nostack, preserves_flags));
+            }
             Some(())
         }
     };
 }
 
-/// A packet at XDP: plain bytes, checksums complete.
-pub struct XdpFrame<'a, const VARYING: bool>(&'a XdpContext);
+macro_rules! accessors {
+    () => {
+        width!(
+            read_u16,
+            write_u16,
+            u16,
+            "{value} = *(u16 *)({start} + 0)",
+            "*(u16 *)({start} + 0) = {value}"
+        );
+        width!(
+            read_u32,
+            write_u32,
+            u32,
+            "{value} = *(u32 *)({start} + 0)",
+            "*(u32 *)({start} + 0) = {value}"
+        );
+        width!(
+            read_u64,
+            write_u64,
+            u64,
+            "{value} = *(u64 *)({start} + 0)",
+            "*(u64 *)({start} + 0) = {value}"
+        );
+    };
+}
 
-impl<'a, const VARYING: bool> XdpFrame<'a, VARYING> {
+/// A packet at XDP: plain bytes, checksums complete.
+pub struct XdpFrame<const VARYING: bool>(*mut xdp_md);
+
+impl<const VARYING: bool> XdpFrame<VARYING> {
     /// The packet of this context.
     #[inline(always)]
-    pub fn new(ctx: &'a XdpContext) -> Self {
-        Self(ctx)
+    pub fn new(ctx: &XdpContext) -> Self {
+        Self(ctx.ctx)
     }
 
     #[inline(always)]
     fn data(&self) -> usize {
-        self.0.data()
+        // SAFETY: the context is valid for the whole program.
+        unsafe { (*self.0).data as usize }
     }
 
     #[inline(always)]
     fn end(&self) -> usize {
-        self.0.data_end()
+        // SAFETY: as above.
+        unsafe { (*self.0).data_end as usize }
     }
 }
 
-impl<const VARYING: bool> Frame for XdpFrame<'_, VARYING> {
+impl<const VARYING: bool> Frame for XdpFrame<VARYING> {
     accessors!();
 
     #[inline(always)]
@@ -117,7 +139,35 @@ impl<const VARYING: bool> Frame for XdpFrame<'_, VARYING> {
 
     #[inline(always)]
     fn skip_extensions(&self, offset: usize, next: u8) -> Upper {
-        Upper::unpack(ferrovs_skip_xdp(self.0.ctx, offset as u64, u64::from(next)))
+        Upper::unpack(ferrovs_skip_xdp(self.0, offset as u64, u64::from(next)))
+    }
+
+    #[inline(always)]
+    fn rewrite(&mut self, headers: Headers, new: Rewrite) -> Option<()> {
+        let [source, destination] = pack(headers, new);
+        done(ferrovs_rewrite_xdp(self.0, source, destination))
+    }
+
+    #[inline(always)]
+    fn rewrite_ipv6(&mut self, headers: Headers, new: RewriteIpv6) -> Option<()> {
+        let [first, second, rest, ports] = pack_ipv6(headers, new);
+        done(ferrovs_rewrite_ipv6_xdp(self.0, first, second, rest, ports))
+    }
+
+    #[inline(always)]
+    fn copy(&self, offset: usize, to: &mut [u8]) -> Option<()> {
+        let (start, length) = (to.as_mut_ptr().cast(), to.len() as u32);
+        // SAFETY: plain helper call on the program's own context; `to` has room for so many bytes.
+        match unsafe { bpf_xdp_load_bytes(self.0, offset as u32, start, length) } {
+            0 => Some(()),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    fn answer<T: Tables>(&self, _: &T, question: Question) {
+        let (network, interface) = (question.network as u64, u64::from(question.interface));
+        ferrovs_answer_xdp(self.0, network, interface, question.request.0);
     }
 
     #[inline(always)]
@@ -186,6 +236,34 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
     }
 
     #[inline(always)]
+    fn rewrite(&mut self, headers: Headers, new: Rewrite) -> Option<()> {
+        let [source, destination] = pack(headers, new);
+        done(ferrovs_rewrite_tc(self.0, source, destination))
+    }
+
+    #[inline(always)]
+    fn rewrite_ipv6(&mut self, headers: Headers, new: RewriteIpv6) -> Option<()> {
+        let [first, second, rest, ports] = pack_ipv6(headers, new);
+        done(ferrovs_rewrite_ipv6_tc(self.0, first, second, rest, ports))
+    }
+
+    #[inline(always)]
+    fn copy(&self, offset: usize, to: &mut [u8]) -> Option<()> {
+        let (start, length) = (to.as_mut_ptr().cast(), to.len() as u32);
+        // SAFETY: as at XDP.
+        match unsafe { bpf_skb_load_bytes(self.0.cast(), offset as u32, start, length) } {
+            0 => Some(()),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    fn answer<T: Tables>(&self, _: &T, question: Question) {
+        let (network, interface) = (question.network as u64, u64::from(question.interface));
+        ferrovs_answer_tc(self.0, network, interface, question.request.0);
+    }
+
+    #[inline(always)]
     fn change_checksum(&mut self, offset: usize, change: ChecksumChange) -> Option<()> {
         // A field size of zero, or-ed in, means that `to` is a difference.
         let zero = if change.zero_is_none {
@@ -216,21 +294,132 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
     }
 }
 
-// Global functions, which the verifier judges once, by themselves: [`skip`].
+// Global functions, which the verifier judges once, by themselves. They take plain numbers besides the context.
 
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn ferrovs_skip_xdp(ctx: *mut xdp_md, offset: u64, next: u64) -> u64 {
-    skip(
-        &XdpFrame::<true>::new(&XdpContext::new(ctx)),
-        offset as usize,
-        next as u8,
-    )
-    .pack()
+/// The two halves of [`Headers::pack`] go with an endpoint each.
+#[inline(always)]
+fn pack(headers: Headers, new: Rewrite) -> [u64; 2] {
+    let headers = headers.pack();
+    [
+        new.source.pack(headers as u16),
+        new.destination.pack((headers >> 16) as u16),
+    ]
 }
 
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn ferrovs_skip_tc(skb: *mut __sk_buff, offset: u64, next: u64) -> u64 {
-    skip(&SkbFrame::<true>(skb), offset as usize, next as u8).pack()
+#[inline(always)]
+fn unpack(source: u64, destination: u64) -> (Headers, Rewrite) {
+    let headers = u32::from(tag(source)) | u32::from(tag(destination)) << 16;
+    let new = Rewrite {
+        source: Endpoint::unpack(source),
+        destination: Endpoint::unpack(destination),
+    };
+    (Headers::unpack(headers), new)
 }
+
+/// The address, headers (bits 0..24) and the place (32..64), and the ports.
+#[inline(always)]
+fn pack_ipv6(headers: Headers, new: RewriteIpv6) -> [u64; 4] {
+    let Address([first, second]) = new.address;
+    [
+        first,
+        second,
+        u64::from(headers.pack()) | (new.place as u64) << 32,
+        u64::from(new.source) | u64::from(new.destination) << 16,
+    ]
+}
+
+#[inline(always)]
+fn unpack_ipv6(first: u64, second: u64, rest: u64, ports: u64) -> (Headers, RewriteIpv6) {
+    let new = RewriteIpv6 {
+        place: (rest >> 32) as usize,
+        address: Address([first, second]),
+        source: ports as u16,
+        destination: (ports >> 16) as u16,
+    };
+    (Headers::unpack(rest as u32), new)
+}
+
+/// Not zero: done.
+#[inline(always)]
+fn done(answer: u64) -> Option<()> {
+    if answer == 0 { None } else { Some(()) }
+}
+
+/// What [`answer`] is told, from plain numbers.
+#[inline(always)]
+fn question(network: u64, interface: u64, request: u64) -> Question {
+    Question {
+        // No link header is longer (at most 18 bytes), and the verifier sees it.
+        network: network as usize & 31,
+        interface: interface as u32,
+        request: Request(request),
+    }
+}
+
+macro_rules! functions {
+    ($context:ty, $frame:ident, $skip:ident, $rewrite:ident, $rewrite_ipv6:ident, $answer:ident) => {
+        /// [`skip`].
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $skip(context: *mut $context, offset: u64, next: u64) -> u64 {
+            skip(&$frame::<true>(context), offset as usize, next as u8).pack()
+        }
+
+        /// [`rewrite`]: not zero if it is done.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $rewrite(context: *mut $context, source: u64, destination: u64) -> u64 {
+            let (headers, new) = unpack(source, destination);
+            u64::from(rewrite(&mut $frame::<true>(context), headers, new).is_some())
+        }
+
+        /// [`rewrite_ipv6`], likewise.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $rewrite_ipv6(
+            context: *mut $context,
+            first: u64,
+            second: u64,
+            rest: u64,
+            ports: u64,
+        ) -> u64 {
+            let (headers, new) = unpack_ipv6(first, second, rest, ports);
+            u64::from(rewrite_ipv6(&mut $frame::<true>(context), headers, new).is_some())
+        }
+
+        /// [`answer`]: the numbers are those of a [`Question`].
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $answer(
+            context: *mut $context,
+            network: u64,
+            interface: u64,
+            request: u64,
+        ) -> u64 {
+            let question = question(network, interface, request);
+            answer(
+                &$frame::<true>(context),
+                &Maps::new(context.cast()),
+                question,
+            );
+            0
+        }
+    };
+}
+
+functions!(
+    xdp_md,
+    XdpFrame,
+    ferrovs_skip_xdp,
+    ferrovs_rewrite_xdp,
+    ferrovs_rewrite_ipv6_xdp,
+    ferrovs_answer_xdp
+);
+functions!(
+    __sk_buff,
+    SkbFrame,
+    ferrovs_skip_tc,
+    ferrovs_rewrite_tc,
+    ferrovs_rewrite_ipv6_tc,
+    ferrovs_answer_tc
+);

@@ -16,15 +16,18 @@ mod frame;
 mod line;
 mod maps;
 
+use core::mem::zeroed;
+
 use aya_ebpf::EbpfContext;
-use aya_ebpf::bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action};
+use aya_ebpf::bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC, bpf_redir_neigh, xdp_action};
 use aya_ebpf::helpers::{bpf_redirect, bpf_redirect_neigh};
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use ferrovs_core::director::direct;
+use ferrovs_core::method::route::{Neighbour, neighbour};
 use ferrovs_core::verdict::{Arrival, Hook, Verdict};
 use frame::{SkbFrame, XdpFrame};
-use maps::Maps;
+use maps::{AF_INET, AF_INET6, Maps};
 
 /// What the kernel is told about the licence: it opens the GPL-only helpers.
 #[unsafe(no_mangle)]
@@ -46,7 +49,9 @@ pub fn ferrovs_xdp(ctx: XdpContext) -> u32 {
     let maps = Maps::new(ctx.as_ptr());
     // `bpf_redirect` only notes where to; the kernel sends the frame when it reads the returned action.
     match direct(&mut XdpFrame::<false>::new(&ctx), &maps, arrival) {
-        Verdict::Pass | Verdict::Defer | Verdict::Resolve { .. } => xdp_action::XDP_PASS,
+        Verdict::Pass | Verdict::Defer | Verdict::Resolve { .. } | Verdict::Hand { .. } => {
+            xdp_action::XDP_PASS
+        }
         Verdict::Drop => xdp_action::XDP_DROP,
         // SAFETY: plain helper call.
         Verdict::Transmit { interface } => (unsafe { bpf_redirect(interface, 0) }) as u32,
@@ -81,7 +86,28 @@ pub fn ferrovs_tc(ctx: TcContext) -> i32 {
             // SAFETY: a null pointer of length 0 asks the kernel to look the neighbour up itself.
             (unsafe { bpf_redirect_neigh(interface, core::ptr::null_mut(), 0, 0) }) as i32
         }
+        Verdict::Hand { interface, dest } => hand(&maps, interface, dest),
     }
+}
+
+/// Has the kernel find the neighbour towards server `dest`, and send the packet to it.
+fn hand(maps: &Maps, interface: u32, dest: u32) -> i32 {
+    // SAFETY: a plain C struct of integers, for which zero is a value.
+    let mut params: bpf_redir_neigh = unsafe { zeroed() };
+    match neighbour(maps, dest) {
+        Some(Neighbour::V4(address)) => {
+            params.nh_family = AF_INET;
+            params.__bindgen_anon_1.ipv4_nh = address;
+        }
+        Some(Neighbour::V6(address)) => {
+            params.nh_family = AF_INET6;
+            params.__bindgen_anon_1.ipv6_nh = address.words();
+        }
+        None => return TC_ACT_SHOT,
+    }
+    let size = size_of::<bpf_redir_neigh>() as i32;
+    // SAFETY: the parameters are valid and of the size that is named.
+    (unsafe { bpf_redirect_neigh(interface, &mut params, size, 0) }) as i32
 }
 
 /// Never reached: an object in which it can be reached does not pass `cargo xtask ebpf build`,

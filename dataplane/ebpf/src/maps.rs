@@ -5,24 +5,30 @@
 
 use core::ffi::c_void;
 use core::mem::zeroed;
+use core::slice;
 
-use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST, bpf_fib_lookup};
-use aya_ebpf::btf_maps::{Array, HashMap};
+use aya_ebpf::bindings::{BPF_ANY, BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST, bpf_fib_lookup};
+use aya_ebpf::btf_maps::{Array, ArrayOfMaps, HashMap, LruHashMap, RingBuf};
 use aya_ebpf::helpers::{
     bpf_fib_lookup as fib_lookup, bpf_get_prandom_u32, bpf_get_smp_processor_id,
     bpf_ktime_get_coarse_ns, bpf_loop,
 };
 use aya_ebpf::macros::btf_map;
+use ferrovs_core::abi::flow::Control;
 use ferrovs_core::abi::ipv6::{Address, EndpointKey, HIDDEN, NeighbourKey};
 use ferrovs_core::abi::pointer::{Pointer, PointerKey};
+use ferrovs_core::abi::slab::Table;
 use ferrovs_core::abi::{
-    self, MAX_DESTS, MAX_NEXT_HOPS, MAX_SERVICES, WORDS, config, dest, interface, next_hop, reason,
+    MAX_DESTS, MAX_NEXT_HOPS, MAX_SERVICES, WORDS, answer, config, interface, reason,
 };
+use ferrovs_core::answer::Question;
 use ferrovs_core::flow::find::tagged;
 use ferrovs_core::flow::open::{Outcome, Wish, open};
 use ferrovs_core::flow::persist::persist;
 use ferrovs_core::flow::reserve::{point, shared_with};
+use ferrovs_core::flow::retire::take;
 use ferrovs_core::flow::schedule::{Choice, choose, find_server};
+use ferrovs_core::frame::Frame;
 use ferrovs_core::mark::marked;
 use ferrovs_core::sched::scan::{Search, step};
 use ferrovs_core::sched::search::below;
@@ -32,6 +38,7 @@ use ferrovs_core::wildcard::{heir, successor, wildcard, wildcard_ipv6};
 use crate::line::{MapLine, compare_exchange};
 
 type Lines<const N: usize> = Array<[u64; WORDS], N, { BPF_F_MMAPABLE as usize }>;
+type Slabs<const LINES: usize, const N: usize> = ArrayOfMaps<Lines<LINES>, N>;
 type Sparse<K, V, const N: usize> = HashMap<K, V, N, { BPF_F_NO_PREALLOC as usize }>;
 
 /// What the daemon tells the programs.
@@ -40,27 +47,28 @@ static CONFIG: Lines<{ config::LINES as usize }> = Lines::new();
 /// The flow table. Set at load.
 #[btf_map]
 static FLOWS: Lines<8> = Lines::new();
-/// The endpoint filter. Set at load.
+/// The endpoint filter.
 #[btf_map]
-static FILTER: Lines<8> = Lines::new();
+static FILTER: Slabs<{ slab(Table::Filter) }, { slabs(Table::Filter) }> = Slabs::new();
 /// Virtual services.
 #[btf_map]
-static SERVICES: Lines<{ MAX_SERVICES as usize }> = Lines::new();
+static SERVICES: Slabs<{ slab(Table::Services) }, { slabs(Table::Services) }> = Slabs::new();
 /// What the schedulers pick from.
 #[btf_map]
-static SCHEDULES: Lines<{ abi::schedule::LINES as usize }> = Lines::new();
+static SCHEDULES: Slabs<{ slab(Table::Schedules) }, { slabs(Table::Schedules) }> = Slabs::new();
 /// Real servers.
 #[btf_map]
-static DESTS: Lines<{ dest::LINES as usize }> = Lines::new();
-/// Their traffic, one block of lines for each CPU. Set at load.
+static DESTS: Slabs<{ slab(Table::Dests) }, { slabs(Table::Dests) }> = Slabs::new();
+/// Their traffic. The slabs' size is set at load.
 #[btf_map]
-static DEST_TRAFFIC: Lines<{ dest::TRAFFIC_LINES as usize }> = Lines::new();
+static DEST_TRAFFIC: Slabs<{ slab(Table::DestTraffic) }, { slabs(Table::DestTraffic) }> =
+    Slabs::new();
 /// Reason counters, one block of lines for each CPU. Set at load.
 #[btf_map]
 static REASONS: Lines<{ reason::LINES as usize }> = Lines::new();
 /// Next hops.
 #[btf_map]
-static NEXT_HOPS: Lines<{ next_hop::LINES as usize }> = Lines::new();
+static NEXT_HOPS: Slabs<{ slab(Table::NextHops) }, { slabs(Table::NextHops) }> = Slabs::new();
 /// Interfaces whose packets we see.
 #[btf_map]
 static INTERFACES: Lines<{ interface::LINES as usize }> = Lines::new();
@@ -76,16 +84,32 @@ static ENDPOINTS6: Sparse<[u64; 3], u64, { (MAX_SERVICES + MAX_DESTS) as usize }
 /// Where flows live that their hash does not lead to. Set at load.
 #[btf_map]
 static POINTERS: Sparse<[u64; 2], u64, 1024> = Sparse::new();
+/// How often sources were answered lately.
+#[btf_map]
+static ANSWERED: LruHashMap<[u64; 2], u64, { answer::SOURCES as usize }> = LruHashMap::new();
+/// What the daemon is asked to answer.
+#[btf_map]
+static ANSWERS: RingBuf<[u64; answer::WORDS], { answer::RING }> = RingBuf::new();
 /// The daemon's own: what the administrator wants, in chunks. No program reads it, but a map lives as
 /// long as a program names it.
 #[btf_map]
 static WANTED: Sparse<u64, [u8; WANTED_CHUNK], 16_384> = Sparse::new();
 
+const fn slab(table: Table) -> usize {
+    table.slab() as usize
+}
+
+const fn slabs(table: Table) -> usize {
+    table.slabs() as usize
+}
+
 /// Bytes in a chunk of [`WANTED`]: with key and bucket links just below 4 KiB.
 const WANTED_CHUNK: usize = 3968;
 
-const AF_INET: u8 = 2;
-const AF_INET6: u8 = 10;
+/// Address family IPv4, as the kernel numbers it.
+pub const AF_INET: u32 = 2;
+/// Address family IPv6.
+pub const AF_INET6: u32 = 10;
 /// `BPF_FIB_LKUP_RET_SUCCESS`.
 const FOUND: i64 = 0;
 /// `BPF_FIB_LKUP_RET_NO_NEIGH`: route found, neighbour unknown.
@@ -105,6 +129,17 @@ impl Maps {
 #[inline(always)]
 fn line<const N: usize>(map: &Lines<N>, index: u32) -> Option<MapLine> {
     map.get_ptr_mut(index).map(MapLine::new)
+}
+
+/// A line of a table that grows.
+#[inline(always)]
+fn grown<const LINES: usize, const N: usize>(
+    map: &Slabs<LINES, N>,
+    table: Table,
+    index: u32,
+) -> Option<MapLine> {
+    map.get_value_ptr_mut(table.slab_of(index), &table.place(index))
+        .map(MapLine::new)
 }
 
 #[inline(always)]
@@ -128,27 +163,31 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn filter(&self, index: u32) -> Option<MapLine> {
-        line(&FILTER, index)
+        grown(&FILTER, Table::Filter, index)
     }
 
     #[inline(always)]
     fn service(&self, number: u32) -> Option<MapLine> {
-        line(&SERVICES, number)
+        grown(&SERVICES, Table::Services, number)
     }
 
     #[inline(always)]
     fn schedule(&self, index: u32) -> Option<MapLine> {
-        line(&SCHEDULES, index)
+        grown(&SCHEDULES, Table::Schedules, index)
     }
 
     #[inline(always)]
     fn dests(&self, index: u32) -> Option<MapLine> {
-        line(&DESTS, index)
+        grown(&DESTS, Table::Dests, index)
     }
 
     #[inline(always)]
     fn dest_traffic(&self, index: u32) -> Option<MapLine> {
-        line(&DEST_TRAFFIC, cpu() * dest::TRAFFIC_LINES + index)
+        let table = Table::DestTraffic;
+        let place = cpu() * table.slab() + table.place(index);
+        DEST_TRAFFIC
+            .get_value_ptr_mut(table.slab_of(index), &place)
+            .map(MapLine::new)
     }
 
     #[inline(always)]
@@ -158,7 +197,7 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn next_hops(&self, index: u32) -> Option<MapLine> {
-        line(&NEXT_HOPS, index)
+        grown(&NEXT_HOPS, Table::NextHops, index)
     }
 
     #[inline(always)]
@@ -218,7 +257,7 @@ impl Tables for Maps {
     fn route(&self, destination: u32, interface: u32) -> Option<Route> {
         // SAFETY: a plain C struct of integers, for which zero is a value.
         let mut params: bpf_fib_lookup = unsafe { zeroed() };
-        params.family = AF_INET;
+        params.family = AF_INET as u8;
         params.ifindex = interface;
         params.__bindgen_anon_4.ipv4_dst = destination;
         let size = size_of::<bpf_fib_lookup>() as i32;
@@ -238,15 +277,9 @@ impl Tables for Maps {
     fn route_ipv6(&self, destination: Address, interface: u32) -> Option<RouteIpv6> {
         // SAFETY: a plain C struct of integers, for which zero is a value.
         let mut params: bpf_fib_lookup = unsafe { zeroed() };
-        params.family = AF_INET6;
+        params.family = AF_INET6 as u8;
         params.ifindex = interface;
-        let Address([first, second]) = destination;
-        params.__bindgen_anon_4.ipv6_dst = [
-            first as u32,
-            (first >> 32) as u32,
-            second as u32,
-            (second >> 32) as u32,
-        ];
+        params.__bindgen_anon_4.ipv6_dst = destination.words();
         let size = size_of::<bpf_fib_lookup>() as i32;
         // SAFETY: context and parameters are valid and of the size that is named.
         let answer = unsafe { fib_lookup(self.0, &mut params, size, 0) };
@@ -265,6 +298,46 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn answered(&self, source: Address) -> u64 {
+        // SAFETY: copied out at once; whatever it was, it was so a moment ago.
+        unsafe { ANSWERED.get(source.0) }.copied().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn set_answered(&self, source: Address, allowance: u64) {
+        // Without room for one more source, this one may be answered once more.
+        let _ = ANSWERED.insert(source.0, allowance, u64::from(BPF_ANY));
+    }
+
+    #[inline(always)]
+    fn ask<F: Frame>(&self, frame: &F, question: Question) -> bool {
+        let quoted = question.request.quoted();
+        if quoted == 0 || quoted > answer::QUOTE {
+            return false;
+        }
+        let Some(mut entry) = ANSWERS.reserve(0) else {
+            return false;
+        };
+        let record: *mut u64 = entry.as_mut_ptr().cast();
+        // SAFETY: words of the record, and behind them room for as much as may be quoted, which is written
+        // before it is read.
+        let quote = unsafe {
+            record.add(answer::REQUEST).write(question.request.0);
+            record
+                .add(answer::INTERFACE)
+                .write(u64::from(question.interface));
+            slice::from_raw_parts_mut(record.add(answer::PACKET).cast::<u8>(), quoted)
+        };
+        let copied = frame.copy(question.network, quote).is_some();
+        if copied {
+            entry.submit(0);
+        } else {
+            entry.discard(0);
+        }
+        copied
+    }
+
+    #[inline(always)]
     fn best(&self, mut search: Search) -> Option<u32> {
         let steps = search.steps();
         let context: *mut Search = &mut search;
@@ -275,8 +348,8 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn marked(&self, source: u64, destination: u64, mark: u32) -> u16 {
-        ferrovs_marked(source, destination, mark) as u16
+    fn marked(&self, source: u64, destination: u64, mark: u32) -> u64 {
+        ferrovs_marked(source, destination, mark)
     }
 
     #[inline(always)]
@@ -324,6 +397,11 @@ impl Tables for Maps {
     fn point(&self, older: u16, key: PointerKey, pointer: Pointer) -> bool {
         let PointerKey([server, local]) = key;
         ferrovs_point(u64::from(older), server, local, pointer.0) != 0
+    }
+
+    #[inline(always)]
+    fn take(&self, number: u32, seen: Control, now: u32) -> bool {
+        ferrovs_take(number, seen.0, now) != 0
     }
 
     #[inline(always)]
@@ -466,9 +544,9 @@ extern "C" fn ferrovs_tagged(bucket: u32, tag: u32, first: u64, second: u64) -> 
 /// [`marked`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn ferrovs_marked(source: u64, destination: u64, mark: u32) -> u32 {
+extern "C" fn ferrovs_marked(source: u64, destination: u64, mark: u32) -> u64 {
     let maps = Maps::new(core::ptr::null_mut());
-    u32::from(marked(&maps, source, destination, mark))
+    marked(&maps, source, destination, mark)
 }
 
 /// [`wildcard`].
@@ -499,6 +577,14 @@ extern "C" fn ferrovs_heir(client: u64, virtual_: u64) -> u64 {
 #[inline(never)]
 extern "C" fn ferrovs_successor(client: u64, virtual_: u64) -> u64 {
     u64::from(successor(&Maps::new(core::ptr::null_mut()), client, virtual_))
+}
+
+/// [`take`]: not zero if the line is the caller's now.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_take(number: u32, seen: u64, now: u32) -> u64 {
+    let maps = Maps::new(core::ptr::null_mut());
+    u64::from(take(&maps, number, Control(seen), now))
 }
 
 /// [`below`].

@@ -27,7 +27,7 @@ use crate::{
     hooks::{Reconciled, reconcile, report},
     interfaces::write_interfaces,
     mark_way::{self, RECEIVER},
-    net::{Features, Query, Snapshot, Watch, Way, xdp_features},
+    net::{Features, Place, Query, Snapshot, Watch, Way, xdp_features},
     next_hops::NextHops,
     take_down::release_neighbours,
     tuning::{self, Tuning},
@@ -68,8 +68,8 @@ pub struct Keeper {
     targets: Option<Targets>,
     /// What is known about ways, also to what is not settled yet.
     known_ways: ways::Ways,
-    ways: BTreeMap<IpAddr, Way>,
-    /// The same, each once: servers behind one router have one way.
+    places: BTreeMap<IpAddr, Place>,
+    /// The ways to servers elsewhere, each once: servers behind one router have one way.
     towards_servers: BTreeSet<Way>,
     hops: NextHops,
     hooks: Vec<Hook>,
@@ -124,7 +124,7 @@ impl Keeper {
             features: features(),
             targets: None,
             known_ways: ways::Ways::default(),
-            ways: BTreeMap::new(),
+            places: BTreeMap::new(),
             towards_servers: BTreeSet::new(),
             hops,
             hooks: Vec::new(),
@@ -208,10 +208,10 @@ impl Keeper {
         }
         self.lead_marks(&both)
             .map_err(Error::system(NO_WAY_FOR_MARKS))?;
-        let ways = self.find_ways(&both)?;
+        let places = self.find_places(&both)?;
         // What could not be hooked before does not keep other things from being changed.
         let known: BTreeSet<u32> = self.unhooked.keys().copied().collect();
-        self.hook(&both, &ways, |interface| known.contains(&interface))?;
+        self.hook(&both, &places, |interface| known.contains(&interface))?;
         if self.targets.is_some() {
             // What was prepared stays so until it is settled, whatever changes in between.
             self.targets = Some(both);
@@ -357,14 +357,14 @@ impl Keeper {
         if let Err(error) = self.lead_marks(&targets) {
             warn!("{NO_WAY_FOR_MARKS}: {error}; it is tried again");
         }
-        let ways = self.find_ways(&targets)?;
+        let places = self.find_places(&targets)?;
         self.known_ways.keep(&targets);
-        self.towards_servers = ways.values().copied().collect();
-        self.ways.clone_from(&ways);
+        self.towards_servers = places.values().filter_map(|place| place.way()).collect();
+        self.places.clone_from(&places);
         // First, so that they are right for what is hooked already, whatever becomes of the hooks.
         let before: BTreeSet<u32> = self.watched().collect();
         self.write_next_hops(&targets)?;
-        self.hook(&targets, &ways, |_| true)?;
+        self.hook(&targets, &places, |_| true)?;
         self.write_interfaces();
         if !self.watched().all(|interface| before.contains(&interface)) {
             // Again, for the clients behind what is hooked now.
@@ -393,9 +393,9 @@ impl Keeper {
         Ok(())
     }
 
-    fn find_ways(&mut self, targets: &Targets) -> Result<BTreeMap<IpAddr, Way>> {
-        let ways = self.known_ways.find(&mut self.query, targets);
-        ways.map_err(Error::system(NO_ANSWER))
+    fn find_places(&mut self, targets: &Targets) -> Result<BTreeMap<IpAddr, Place>> {
+        let places = self.known_ways.find(&mut self.query, targets);
+        places.map_err(Error::system(NO_ANSWER))
     }
 
     /// Hooks what is to be hooked. What cannot be, on an interface that `may_fail`, is told in the log
@@ -403,14 +403,16 @@ impl Keeper {
     fn hook(
         &mut self,
         targets: &Targets,
-        ways: &BTreeMap<IpAddr, Way>,
+        places: &BTreeMap<IpAddr, Place>,
         may_fail: impl Fn(u32) -> bool,
     ) -> Result<()> {
         let runs = |link: &crate::Link| {
             let features = self.features.get(&link.index).copied();
             features.unwrap_or_default().runs_programs()
         };
-        let wanted = choose(&self.network, targets, ways, runs);
+        let ways = places.iter();
+        let ways = ways.filter_map(|(address, place)| Some((*address, place.way()?)));
+        let wanted = choose(&self.network, targets, &ways.collect(), runs);
         let programs = &self.plane.programs;
         let Reconciled { hooks, failures } =
             reconcile(&mut self.query, programs, &wanted, may_fail)?;
@@ -480,10 +482,13 @@ impl Keeper {
         Ok(())
     }
 
-    /// Leads each destination to its next hop.
+    /// Leads each destination to its next hop, or up.
     fn lead(&self, targets: &Targets) {
-        let way = |&(number, address)| (number, self.ways.get(&address).copied());
-        let dests = targets.dests.iter().map(way);
+        let place = |&(number, address)| {
+            let place = self.places.get(&address).copied();
+            (number, place.unwrap_or(Place::Nowhere))
+        };
+        let dests = targets.dests.iter().map(place);
         self.hops.lead(&self.plane.maps, dests);
     }
 

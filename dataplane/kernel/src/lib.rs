@@ -4,10 +4,11 @@
 //! found again on the interfaces by [`DataPlane::recover`], for nothing is pinned: a program belongs to
 //! the interface it is attached to, and its tables to the program. [`Maps`] is the tables as memory,
 //! [`wanted`] keeps the wanted state among them. [`Keeper`] watches the network and keeps hooks and
-//! next hops right.
+//! next hops right. [`Answerer`] sends the ICMP messages that the programs ask for.
 //!
 //! Everything here concerns the network namespace of the calling thread.
 
+mod answers;
 mod choice;
 mod error;
 mod hooks;
@@ -23,11 +24,13 @@ mod next_hops;
 mod plane;
 mod probe;
 mod sizes;
+mod slabs;
 pub mod sys;
 mod take_down;
 mod tuning;
 pub mod wanted;
 
+pub use answers::{Answer, Answerer, Answers};
 pub use choice::{HookChoice, Hooking, Kind, Targets};
 pub use error::{Error, Result};
 pub use hooks::Hook;

@@ -70,29 +70,43 @@ impl Loader {
     /// Makes all maps.
     pub(crate) fn create_maps(&self, sizes: &Sizes) -> Result<MapSet> {
         let create = |(name, map): (&String, &Map)| {
-            let types = match (map, &self.btf) {
-                (Map::Btf(map), Some(btf)) => Some((
-                    btf.as_fd(),
-                    map.def.btf_key_type_id,
-                    map.def.btf_value_type_id,
-                )),
-                _ => None,
-            };
-            let new = NewMap {
-                name,
-                kind: map.map_type(),
-                key_size: map.key_size(),
-                value_size: map.value_size(),
-                max_entries: sizes.entries(name).unwrap_or_else(|| map.max_entries()),
-                flags: map.map_flags(),
-                types,
-            };
-            let map = sys::create_map(&new).map_err(Error::system(
+            let map = self.create_map(name, map, sizes).map_err(Error::system(
                 "cannot make the tables (a smaller --flows needs less memory)",
             ))?;
             Ok((name.clone(), map))
         };
         self.object.maps.iter().map(create).collect()
+    }
+
+    /// Makes a map; an array of maps with the first that it holds, whose size is then the one that depends
+    /// on the machine.
+    fn create_map(&self, name: &str, map: &Map, sizes: &Sizes) -> std::io::Result<OwnedFd> {
+        let mut new = NewMap {
+            name,
+            kind: map.map_type(),
+            key_size: map.key_size(),
+            value_size: map.value_size(),
+            max_entries: map.max_entries(),
+            flags: map.map_flags(),
+            types: None,
+            inner: None,
+        };
+        let Some(inner) = map.inner() else {
+            new.max_entries = sizes.entries(name).unwrap_or(new.max_entries);
+            // A ring has no values whose type could be told.
+            if let (Map::Btf(map), Some(btf)) = (map, &self.btf)
+                && new.value_size != 0
+            {
+                let (key, value) = (map.def.btf_key_type_id, map.def.btf_value_type_id);
+                new.types = Some((btf.as_fd(), key, value));
+            }
+            return sys::create_map(&new);
+        };
+        let inner = self.create_map(name, &inner, sizes)?;
+        new.inner = Some(inner.as_fd());
+        let outer = sys::create_map(&new)?;
+        sys::put_map(outer.as_fd(), 0, inner.as_fd())?;
+        Ok(outer)
     }
 
     /// Loads both programs over these maps, and binds all maps to both, so that none goes away while

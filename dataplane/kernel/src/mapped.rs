@@ -60,6 +60,11 @@ impl Lines {
         self.count
     }
 
+    /// Bytes that it takes.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.count as u64 * LINE_BYTES as u64
+    }
+
     /// The line with this number.
     pub(crate) fn get(&self, number: u32) -> Option<Words<'_>> {
         if number >= self.count {

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     io,
+    ops::Range,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::atomic::{Ordering, fence},
     time::Duration,
@@ -15,6 +16,7 @@ use ferrovs_core::{
         ipv6::{Address, EndpointKey, HIDDEN, NeighbourKey},
         pointer::{Pointer, PointerKey},
         reason,
+        slab::Table,
     },
     tables::{Half, Line, Route, RouteIpv6, Tables},
 };
@@ -23,6 +25,7 @@ use crate::{
     Error, Result, Sizes,
     load::MapSet,
     mapped::{Lines, Words},
+    slabs::Slabs,
     sys,
 };
 
@@ -36,18 +39,19 @@ const LONGER_THAN_ANY_RUN: Duration = Duration::from_millis(100);
 pub struct Maps {
     config: Lines,
     flows: Lines,
-    filter: Lines,
-    services: Lines,
-    schedules: Lines,
-    dests: Lines,
-    dest_traffic: Lines,
+    filter: Slabs,
+    services: Slabs,
+    schedules: Slabs,
+    dests: Slabs,
+    dest_traffic: Slabs,
     reasons: Lines,
-    next_hops: Lines,
+    next_hops: Slabs,
     interfaces: Lines,
     neighbours: OwnedFd,
     neighbours_ipv6: OwnedFd,
     endpoints: OwnedFd,
     pointers: OwnedFd,
+    answers: OwnedFd,
     pub(crate) wanted: OwnedFd,
 }
 
@@ -58,24 +62,32 @@ impl Maps {
             set.remove(name)
                 .ok_or_else(|| Error::Object(format!("there is no map {name}")))
         };
-        let lines = |map: Result<OwnedFd>| {
-            Lines::map(map?.as_fd()).map_err(Error::system("cannot map the tables into memory"))
-        };
+        let problem = "cannot map the tables into memory";
+        let mut slabs =
+            |table| Slabs::open(table, take(Slabs::name(table))?).map_err(Error::system(problem));
+        let filter = slabs(Table::Filter)?;
+        let services = slabs(Table::Services)?;
+        let schedules = slabs(Table::Schedules)?;
+        let dests = slabs(Table::Dests)?;
+        let dest_traffic = slabs(Table::DestTraffic)?;
+        let next_hops = slabs(Table::NextHops)?;
+        let lines = |map: Result<OwnedFd>| Lines::map(map?.as_fd()).map_err(Error::system(problem));
         Ok(Self {
             config: lines(take("CONFIG"))?,
             flows: lines(take("FLOWS"))?,
-            filter: lines(take("FILTER"))?,
-            services: lines(take("SERVICES"))?,
-            schedules: lines(take("SCHEDULES"))?,
-            dests: lines(take("DESTS"))?,
-            dest_traffic: lines(take("DEST_TRAFFIC"))?,
+            filter,
+            services,
+            schedules,
+            dests,
+            dest_traffic,
             reasons: lines(take("REASONS"))?,
-            next_hops: lines(take("NEXT_HOPS"))?,
+            next_hops,
             interfaces: lines(take("INTERFACES"))?,
             neighbours: take("NEIGHBOURS")?,
             neighbours_ipv6: take("NEIGHBOURS6")?,
             endpoints: take("ENDPOINTS6")?,
             pointers: take("POINTERS")?,
+            answers: take("ANSWERS")?,
             wanted: take("WANTED")?,
         })
     }
@@ -118,10 +130,43 @@ impl Maps {
         self.flows.count()
     }
 
-    /// Lines of both halves of the endpoint filter.
-    #[must_use]
-    pub const fn filter_lines(&self) -> u32 {
-        self.filter.count()
+    /// Makes room for these lines of a table that grows.
+    ///
+    /// # Errors
+    /// When the kernel has no memory for them, or the table may never have so many.
+    pub fn grow(&self, table: Table, lines: Range<u32>) -> io::Result<()> {
+        self.slabs(table).grow(lines)
+    }
+
+    /// Bytes of all tables, as they are now.
+    ///
+    /// # Errors
+    /// When the kernel does not tell what its hash maps take.
+    pub fn bytes(&self) -> io::Result<u64> {
+        let arrays = [&self.config, &self.flows, &self.reasons, &self.interfaces];
+        let grown = Table::ALL.map(|table| self.slabs(table).bytes());
+        let mut sum = arrays.map(Lines::bytes).into_iter().chain(grown).sum();
+        for map in [
+            &self.neighbours,
+            &self.neighbours_ipv6,
+            &self.endpoints,
+            &self.pointers,
+            &self.wanted,
+        ] {
+            sum += sys::map_memory(map.as_fd())?;
+        }
+        Ok(sum)
+    }
+
+    const fn slabs(&self, table: Table) -> &Slabs {
+        match table {
+            Table::Services => &self.services,
+            Table::Schedules => &self.schedules,
+            Table::Dests => &self.dests,
+            Table::DestTraffic => &self.dest_traffic,
+            Table::NextHops => &self.next_hops,
+            Table::Filter => &self.filter,
+        }
     }
 
     /// Tells the programs that next hops are looked after.
@@ -132,14 +177,15 @@ impl Maps {
 
     /// The traffic of a destination, on each CPU.
     pub fn traffic_of(&self, number: u32) -> impl Iterator<Item = Half<Words<'_>>> {
-        let cpus = self.dest_traffic.count() / dest::TRAFFIC_LINES;
-        let on = move |cpu| {
-            self.dest_traffic
-                .get(cpu * dest::TRAFFIC_LINES + dest::traffic(number))
-        };
-        (0..cpus)
+        let on = move |cpu| self.dest_traffic.get_on(cpu, dest::traffic(number));
+        (0..self.dest_traffic.cpus())
             .filter_map(on)
             .map(move |line| Half::of(line, number))
+    }
+
+    /// The ring of answers that programs ask for.
+    pub(crate) fn answers(&self) -> BorrowedFd<'_> {
+        self.answers.as_fd()
     }
 
     /// How often each reason occurred, over all CPUs.

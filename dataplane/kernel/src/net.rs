@@ -14,6 +14,6 @@ pub use snapshot::{Address, Link, Neighbour, Snapshot};
 pub(crate) use features::{Features, xdp_features};
 pub(crate) use generic::{Generic, Transport};
 pub(crate) use message::errno;
-pub(crate) use routes::Way;
+pub(crate) use routes::{Place, Way};
 pub(crate) use socket::{Query, Watch};
 pub use xdp::XdpMode;

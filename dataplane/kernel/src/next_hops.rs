@@ -14,8 +14,10 @@ use ferrovs_core::{
         MAX_NEXT_HOPS, dest,
         ipv6::{Address, NeighbourKey},
         next_hop::{
-            ETHERNET, LINK, MACS, NO_VLAN, OUT, STATUS, USABLE, neighbour, neighbour_key, pack_macs,
+            self, ETHERNET, LINK, MACS, NO_VLAN, OUT, STATUS, USABLE, neighbour, neighbour_key,
+            pack_macs,
         },
+        slab::Table,
     },
     tables::{Line, Tables},
 };
@@ -23,7 +25,7 @@ use tracing::warn;
 
 use crate::{
     Maps,
-    net::{Snapshot, Way},
+    net::{Place, Snapshot, Way},
 };
 
 /// Rounds of the sweeper that must meet no flow with a number before it is free: one may have been
@@ -139,7 +141,7 @@ impl NextHops {
             neighbour,
         });
         let wanted: BTreeSet<Way> = known.chain(ways.iter().copied()).collect();
-        self.assign(maps, &wanted);
+        self.assign(maps, &wanted)?;
         for (way, &number) in &self.numbers {
             if let Some(line) = maps.next_hop(number) {
                 let content = Content::of(network, *way, &transmits);
@@ -157,15 +159,19 @@ impl NextHops {
         Ok(())
     }
 
-    /// Writes into each destination's line the number of the way to it; 0: none.
-    pub(crate) fn lead(&self, maps: &Maps, dests: impl Iterator<Item = (u32, Option<Way>)>) {
-        for (dest, way) in dests {
-            let number = way.and_then(|way| self.numbers.get(&way)).copied();
-            let number = u64::from(number.unwrap_or(0));
+    /// Writes into each destination's line the number of the way to it (0: none), or that it is here.
+    pub(crate) fn lead(&self, maps: &Maps, dests: impl Iterator<Item = (u32, Place)>) {
+        for (dest, place) in dests {
+            let number = |way| self.numbers.get(&way).copied().unwrap_or(0);
+            let word = match place {
+                Place::Nowhere => 0,
+                Place::Here => dest::LOCAL,
+                Place::Away { way, .. } => u64::from(number(way)),
+            };
             if let Some(line) = maps.dest(dest)
-                && line.load(dest::NEXT_HOP) != number
+                && line.load(dest::NEXT_HOP) != word
             {
-                line.store(dest::NEXT_HOP, number);
+                line.store(dest::NEXT_HOP, word);
             }
         }
     }
@@ -225,13 +231,13 @@ impl NextHops {
         Ok(())
     }
 
-    fn assign(&mut self, maps: &Maps, wanted: &BTreeSet<Way>) {
+    fn assign(&mut self, maps: &Maps, wanted: &BTreeSet<Way>) -> std::io::Result<()> {
         let missing: Vec<_> = wanted
             .iter()
             .filter(|way| !self.numbers.contains_key(way))
             .collect();
         if missing.is_empty() {
-            return;
+            return Ok(());
         }
         let taken: BTreeSet<u32> = self.numbers.values().copied().collect();
         let mut free = (1..MAX_NEXT_HOPS).filter(|number| !taken.contains(number));
@@ -242,13 +248,16 @@ impl NextHops {
                         "more than {MAX_NEXT_HOPS} neighbours: packets to the others take the slow way"
                     );
                 }
-                return;
+                return Ok(());
             };
+            let line = next_hop::line(number);
+            maps.grow(Table::NextHops, line..line + 1)?;
             if let Some(line) = maps.next_hop(number) {
                 write(line, &Content::unknown(*way));
             }
             self.numbers.insert(*way, number);
         }
+        Ok(())
     }
 }
 

@@ -12,9 +12,11 @@ use std::{
 };
 
 pub use attach::{Tcx, tcx_attach, tcx_detach, tcx_query};
-pub use info::{MapInfo, ProgramInfo, map_by_id, map_info, program_by_id, program_info};
+pub use info::{
+    MapInfo, ProgramInfo, map_by_id, map_info, map_memory, program_by_id, program_info,
+};
 pub use load::{NewMap, NewProgram, create_map, load_btf, load_program};
-pub use map::{bind_map, delete, lookup, next_key, update};
+pub use map::{bind_map, delete, lookup, next_key, put_map, update};
 
 /// Commands of bpf(2), `enum bpf_cmd` in linux/bpf.h.
 #[derive(Clone, Copy)]

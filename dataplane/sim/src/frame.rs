@@ -54,6 +54,11 @@ impl Frame for SliceFrame<'_> {
         SliceFrame::new(self.0)
     }
 
+    fn copy(&self, offset: usize, to: &mut [u8]) -> Option<()> {
+        to.copy_from_slice(self.0.get(offset..)?.get(..to.len())?);
+        Some(())
+    }
+
     fn change_checksum(&mut self, offset: usize, change: ChecksumChange) -> Option<()> {
         let old = self.read_u16(offset)?;
         self.write_u16(offset, checksum::change(old, change))

@@ -13,9 +13,10 @@ mod line;
 mod memory;
 mod random;
 mod routes;
+mod slabs;
 
 pub use frame::SliceFrame;
 pub use line::CellLine;
-pub use memory::{Memory, Size};
+pub use memory::{Answer, Memory, Size};
 pub use random::Random;
 pub use routes::{Network, Routes};

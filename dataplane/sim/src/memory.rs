@@ -4,33 +4,48 @@ use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    ops::Range,
 };
 
 use ferrovs_core::{
     abi::{
-        LAYOUT, MAX_SERVICES, bucket, config, dest,
+        LAYOUT,
+        answer::Request,
+        bucket, config,
         filter::Geometry,
         interface,
         ipv6::{Address, EndpointKey, NeighbourKey},
-        next_hop,
         pointer::{Pointer, PointerKey},
         reason::{self, Reason},
-        schedule,
+        slab::Table,
     },
+    answer::Question,
+    frame::Frame,
     tables::{Line, Route, RouteIpv6, Tables},
 };
 
-use crate::{CellLine, Random, Routes, line::Words};
+use crate::{CellLine, Random, Routes, line::Words, slabs::Slabs};
 
 /// How large the tables are whose size is not fixed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Size {
     /// Buckets of the flow table, a power of two.
     pub buckets: u32,
-    /// Lines of both halves of the endpoint filter.
+    /// Lines of both halves of the endpoint filter, at most.
     pub filter_lines: u32,
     /// Pointers there is room for.
     pub pointers: usize,
+}
+
+/// An answer that a program has asked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Answer {
+    /// What is to be said.
+    pub request: Request,
+    /// Index of the interface that the packet came in by.
+    pub interface: u32,
+    /// What is quoted of the packet.
+    pub packet: Vec<u8>,
 }
 
 /// The tables of one data plane; those whose sizes are fixed have the sizes that the eBPF programs'
@@ -42,18 +57,20 @@ pub struct Memory {
     size: Size,
     config: Vec<Words>,
     flows: Vec<Words>,
-    filter: Vec<Words>,
-    services: Vec<Words>,
-    schedules: Vec<Words>,
-    dests: Vec<Words>,
-    dest_traffic: Vec<Words>,
+    filter: Slabs,
+    services: Slabs,
+    schedules: Slabs,
+    dests: Slabs,
+    dest_traffic: Slabs,
     reasons: Vec<Words>,
-    next_hops: Vec<Words>,
+    next_hops: Slabs,
     interfaces: Vec<Words>,
     neighbours: RefCell<BTreeMap<u64, u32>>,
     neighbours_ipv6: RefCell<BTreeMap<NeighbourKey, u32>>,
     endpoints: RefCell<BTreeMap<EndpointKey, u64>>,
     pointers: RefCell<BTreeMap<[u64; 2], Pointer>>,
+    answered: RefCell<BTreeMap<Address, u64>>,
+    answers: RefCell<Vec<Answer>>,
     routes: RefCell<Routes>,
     now: Cell<u32>,
     random: Random,
@@ -69,18 +86,20 @@ impl Memory {
             size,
             config: lines(config::LINES),
             flows: lines(size.buckets * bucket::LINES),
-            filter: lines(size.filter_lines),
-            services: lines(MAX_SERVICES),
-            schedules: lines(schedule::LINES),
-            dests: lines(dest::LINES),
-            dest_traffic: lines(dest::TRAFFIC_LINES),
+            filter: Slabs::new(Table::Filter),
+            services: Slabs::new(Table::Services),
+            schedules: Slabs::new(Table::Schedules),
+            dests: Slabs::new(Table::Dests),
+            dest_traffic: Slabs::new(Table::DestTraffic),
             reasons: lines(reason::LINES),
-            next_hops: lines(next_hop::LINES),
+            next_hops: Slabs::new(Table::NextHops),
             interfaces: lines(interface::LINES),
             neighbours: RefCell::default(),
             neighbours_ipv6: RefCell::default(),
             endpoints: RefCell::default(),
             pointers: RefCell::default(),
+            answered: RefCell::default(),
+            answers: RefCell::default(),
             routes: RefCell::default(),
             now: Cell::new(now),
             random: Random::new(seed),
@@ -101,6 +120,19 @@ impl Memory {
     #[must_use]
     pub const fn size(&self) -> Size {
         self.size
+    }
+
+    /// Makes room for these lines of a table that grows; whether there may be so many.
+    pub fn grow(&self, table: Table, lines: Range<u32>) -> bool {
+        let slabs = match table {
+            Table::Services => &self.services,
+            Table::Schedules => &self.schedules,
+            Table::Dests => &self.dests,
+            Table::DestTraffic => &self.dest_traffic,
+            Table::NextHops => &self.next_hops,
+            Table::Filter => &self.filter,
+        };
+        slabs.grow(lines)
     }
 
     /// Lets time go by.
@@ -160,6 +192,12 @@ impl Memory {
         self.pointers.borrow().len()
     }
 
+    /// The answers that were asked for since this was last called.
+    #[must_use]
+    pub fn take_answers(&self) -> Vec<Answer> {
+        self.answers.take()
+    }
+
     /// How often each reason occurred.
     #[must_use]
     pub fn reasons(&self) -> Vec<(Reason, u64)> {
@@ -200,23 +238,23 @@ impl<'a> Tables for &'a Memory {
     }
 
     fn filter(&self, number: u32) -> Option<CellLine<'a>> {
-        line(&self.filter, number)
+        self.filter.line(number)
     }
 
     fn service(&self, number: u32) -> Option<CellLine<'a>> {
-        line(&self.services, number)
+        self.services.line(number)
     }
 
     fn schedule(&self, number: u32) -> Option<CellLine<'a>> {
-        line(&self.schedules, number)
+        self.schedules.line(number)
     }
 
     fn dests(&self, number: u32) -> Option<CellLine<'a>> {
-        line(&self.dests, number)
+        self.dests.line(number)
     }
 
     fn dest_traffic(&self, number: u32) -> Option<CellLine<'a>> {
-        line(&self.dest_traffic, number)
+        self.dest_traffic.line(number)
     }
 
     fn reasons(&self, number: u32) -> Option<CellLine<'a>> {
@@ -224,7 +262,7 @@ impl<'a> Tables for &'a Memory {
     }
 
     fn next_hops(&self, number: u32) -> Option<CellLine<'a>> {
-        line(&self.next_hops, number)
+        self.next_hops.line(number)
     }
 
     fn interface(&self, number: u32) -> Option<CellLine<'a>> {
@@ -292,6 +330,28 @@ impl<'a> Tables for &'a Memory {
                 neighbour: Address::new(neighbour.octets()),
             }),
         }
+    }
+
+    fn answered(&self, source: Address) -> u64 {
+        let answered = self.answered.borrow();
+        answered.get(&source).copied().unwrap_or_default()
+    }
+
+    fn set_answered(&self, source: Address, allowance: u64) {
+        self.answered.borrow_mut().insert(source, allowance);
+    }
+
+    fn ask<F: Frame>(&self, frame: &F, question: Question) -> bool {
+        let mut packet = vec![0; question.request.quoted()];
+        let copied = frame.copy(question.network, &mut packet).is_some();
+        if copied {
+            self.answers.borrow_mut().push(Answer {
+                request: question.request,
+                interface: question.interface,
+                packet,
+            });
+        }
+        copied
     }
 
     fn now(&self) -> u32 {

@@ -53,6 +53,20 @@ impl Server {
     /// When the address cannot be listened on.
     pub fn start(namespace: &Namespace, address: impl Into<SocketAddr>) -> Result<Self> {
         let address = address.into();
+        Self::start_as(namespace, address, address.ip())
+    }
+
+    /// As [`start`](Self::start), with the home page of another address: of a server that listens on a virtual
+    /// one.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub fn start_as(
+        namespace: &Namespace,
+        address: impl Into<SocketAddr>,
+        server: impl Into<IpAddr>,
+    ) -> Result<Self> {
+        let (address, server) = (address.into(), server.into());
         let listener = namespace
             .run(|| TcpListener::bind(address))?
             .doing(|| format!("listen on {address} in {}", namespace.name()))?;
@@ -60,7 +74,7 @@ impl Server {
         let shared = Arc::clone(&open);
         let thread = thread::Builder::new()
             .name(format!("http {address}"))
-            .spawn(move || accept(&listener, address.ip(), &shared))
+            .spawn(move || accept(&listener, server, &shared))
             .doing(|| "start a thread")?;
         Ok(Self {
             address,

@@ -35,7 +35,7 @@ fn ipv6_is_forwarded_beside_ipv4_with_xdp() {
 }
 
 /// The IPv6 address of a machine of the demonstration, in one network for each of IPv4's.
-fn of(address: std::net::Ipv4Addr) -> IpAddr {
+pub(crate) fn of(address: std::net::Ipv4Addr) -> IpAddr {
     let [a, b, c, d] = address.octets().map(u16::from);
     Ipv6Addr::new(0xfd00, a << 8 | b, c, 0, 0, 0, 0, d).into()
 }
@@ -65,7 +65,7 @@ impl Servers {
 }
 
 /// Gives the demonstration's machines IPv6 addresses, and the servers their gateway.
-fn assign(stage: &Stage) {
+pub(crate) fn assign(stage: &Stage) {
     let topology = &stage.topology;
     let client = topology.client.link("eth0").unwrap();
     let outer = topology.director.link("outer").unwrap();

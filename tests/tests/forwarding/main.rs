@@ -10,6 +10,7 @@
 mod changes;
 mod cleanup;
 mod demonstration;
+mod direct;
 mod faults;
 mod ipv6;
 mod load;
@@ -21,3 +22,4 @@ mod restarts;
 mod stage;
 mod transfers;
 mod udp;
+mod unserved;

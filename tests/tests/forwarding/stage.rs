@@ -168,12 +168,15 @@ impl Stage {
     /// How many packets took the slow way since the programs were loaded: the kernel was asked for the
     /// neighbour.
     pub(crate) fn resolved(&self) -> u64 {
+        self.counted("resolved")
+    }
+
+    /// How often the reason of this name occurred since the programs were loaded.
+    pub(crate) fn counted(&self, name: &str) -> u64 {
         let plane = self.topology.director.run(DataPlane::recover).unwrap();
         let reasons = plane.unwrap().unwrap().maps.reasons();
-        let resolved = reasons
-            .iter()
-            .find(|(reason, _)| reason.name() == "resolved");
-        resolved.unwrap().1
+        let found = reasons.iter().find(|(reason, _)| reason.name() == name);
+        found.unwrap().1
     }
 
     /// The addresses of the servers that a record of pages must alternate between, the one that is served

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    ops::Range,
 };
 
 use ferrovs_core::{
@@ -15,6 +16,7 @@ use ferrovs_core::{
         ipv6::{Address, EndpointKey, NeighbourKey},
         next_hop::{self, NO_VLAN, USABLE, neighbour_key},
         reason::Reason,
+        slab::Table,
         state,
     },
     director::direct,
@@ -78,6 +80,10 @@ impl<'a> Plane for View<'a> {
     fn set_endpoint(&self, key: EndpointKey, value: Option<u64>) -> bool {
         self.0.set_endpoint(key, value);
         true
+    }
+
+    fn grow(&self, table: Table, lines: Range<u32>) -> bool {
+        self.0.grow(table, lines)
     }
 
     fn filter_lines(&self) -> u32 {

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use ferrovs_core::abi::reason::Reason;
+use ferrovs_core::abi::{answer::Request, reason::Reason};
 use ferrovs_model::Change;
 
 use crate::{
@@ -72,6 +72,8 @@ pub(crate) struct Expect {
     pub protects: bool,
     /// Clients whose flow it ends.
     pub ends: Vec<SocketAddrV4>,
+    /// Its sender is to be told so.
+    pub answer: Option<Request>,
     /// What is counted besides packets and flows.
     pub reasons: Vec<Reason>,
 }
@@ -89,6 +91,7 @@ impl Expect {
             state: None,
             protects: false,
             ends: Vec::new(),
+            answer: None,
             reasons: Vec::new(),
         }
     }
@@ -141,6 +144,12 @@ impl Expect {
         self
     }
 
+    /// The sender is told this; the family and how much is quoted follow from the packet.
+    pub(crate) fn answered(mut self, request: Request) -> Self {
+        self.answer = Some(request);
+        self
+    }
+
     pub(crate) fn because(mut self, reason: Reason) -> Self {
         self.reasons.push(reason);
         self
@@ -153,6 +162,11 @@ pub(crate) const fn passed() -> Expect {
 
 pub(crate) fn dropped(reason: Reason) -> Expect {
     Expect::new(Fate::Drop).because(reason)
+}
+
+/// Nobody serves where the packet went, and its sender is told so.
+pub(crate) fn refused() -> Expect {
+    dropped(Reason::NoDestination).answered(Request::port_unreachable(false))
 }
 
 pub(crate) const fn forwarded() -> Expect {

@@ -1,11 +1,13 @@
 //! Where the core runs: on slices, or in the kernel.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use ferrovs_core::{
     abi::{
+        answer::Request,
         ipv6::{EndpointKey, NeighbourKey},
         reason::Reason,
+        slab::Table,
     },
     tables::Tables,
     verdict::{Hook, Verdict},
@@ -49,7 +51,9 @@ impl Action {
         match verdict {
             Verdict::Pass | Verdict::Defer => Self::Pass,
             Verdict::Drop => Self::Drop,
-            Verdict::Transmit { .. } | Verdict::Resolve { .. } => Self::Redirect,
+            Verdict::Transmit { .. } | Verdict::Resolve { .. } | Verdict::Hand { .. } => {
+                Self::Redirect
+            }
         }
     }
 }
@@ -61,6 +65,15 @@ pub(crate) struct Outcome {
     /// The verdict itself, where the home can tell.
     pub verdict: Option<Verdict>,
     pub bytes: Vec<u8>,
+}
+
+/// An answer to a packet's sender that was asked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Answer {
+    pub request: Request,
+    pub interface: u32,
+    /// What is quoted.
+    pub packet: Vec<u8>,
 }
 
 /// One home of the core, with tables of its own.
@@ -81,11 +94,14 @@ pub(crate) trait Home {
     fn set_neighbour_ipv6(&self, key: NeighbourKey, number: u32);
     fn endpoints(&self) -> BTreeMap<EndpointKey, u64>;
     fn set_endpoint(&self, key: EndpointKey, value: Option<u64>);
+    fn grow(&self, table: Table, lines: Range<u32>) -> bool;
     fn filter_lines(&self) -> u32;
     fn flow_lines(&self) -> u32;
     /// Counters of a destination over all CPUs.
     fn figures(&self, dest: u32) -> Figures;
     fn reasons(&self) -> Vec<(Reason, u64)>;
+    /// The answers that were asked for since this was last called.
+    fn answers(&self) -> Vec<Answer>;
     /// How many pointers to flows there are.
     fn pointers(&self) -> usize;
 }

@@ -4,12 +4,14 @@
 //! behind it tc, as packets go when XDP leaves them. After each step the verdict, every byte of the
 //! packet, all flows, all counters and the reasons are compared with what the case says ([`model`]),
 //! and the two homes with each other; every checksum of every output is computed from scratch
-//! ([`verify`]). [`property`] does the same with random packets.
+//! ([`verify`]). [`property`] does the same with random packets,
+//! [`cost`] says what they cost.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
 mod case;
 mod cases;
+mod cost;
 mod hexdump;
 mod home;
 mod model;

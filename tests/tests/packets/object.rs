@@ -16,8 +16,10 @@
 //! Frames shorter than an Ethernet header, and at tc than an IP header, are refused by the kernel.
 
 use std::{
+    cell::{Cell, RefCell},
     collections::BTreeMap,
     io,
+    ops::Range,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
@@ -28,16 +30,17 @@ use ferrovs_core::{
         flow::{CONTROL, Control},
         ipv6::{EndpointKey, NeighbourKey},
         reason::Reason,
+        slab::Table,
     },
     tables::{Line, Tables},
     verdict::Hook,
 };
-use ferrovs_kernel::{DataPlane, Maps, Sizes, Words, sys};
+use ferrovs_kernel::{Answers, DataPlane, Maps, Sizes, Words, sys};
 use ferrovs_lab::{Mac, Namespace, veth};
 use ferrovs_model::publish::{Figures, INITIAL_LOG2};
 
 use crate::{
-    home::{Action, Home, Interfaces, Outcome},
+    home::{Action, Answer, Home, Interfaces, Outcome},
     packet::Family,
     test_run,
     world::{BARE_DIRECTOR, BARE_IPV6_DIRECTOR, DIP, Port, ROUTES, VIP, mac_of_port},
@@ -117,10 +120,13 @@ impl Stage {
             neighbours: map_by_name(&plane, "NEIGHBOURS").unwrap(),
             neighbours_ipv6: map_by_name(&plane, "NEIGHBOURS6").unwrap(),
             pointers: map_by_name(&plane, "POINTERS").unwrap(),
+            answered: map_by_name(&plane, "ANSWERED").unwrap(),
+            answers: RefCell::new(Answers::open(&plane.maps).unwrap()),
             before: plane.maps.reasons(),
             plane,
             buckets,
             interfaces: self.interfaces,
+            duration: Cell::new(0),
         }
     }
 }
@@ -141,13 +147,22 @@ pub(crate) struct Object {
     neighbours: OwnedFd,
     neighbours_ipv6: OwnedFd,
     pointers: OwnedFd,
+    answered: OwnedFd,
+    answers: RefCell<Answers>,
     buckets: u32,
     /// What was counted before the case.
     before: Vec<(Reason, u64)>,
     interfaces: Interfaces,
+    /// Nanoseconds of the last run.
+    duration: Cell<u32>,
 }
 
 impl Object {
+    /// How long the program ran for the last packet, nanoseconds.
+    pub(crate) fn last_duration(&self) -> u32 {
+        self.duration.get()
+    }
+
     /// Empties all tables, as a new data plane's are.
     pub(crate) fn clear(&mut self) {
         let maps = &self.plane.maps;
@@ -158,7 +173,9 @@ impl Object {
         }
         every(|number| maps.config(number));
         every(|number| maps.flow(number));
-        every(|number| maps.filter(number));
+        (0..Table::Filter.most())
+            .filter_map(|number| maps.filter(number))
+            .for_each(zero);
         every(|number| maps.service(number));
         every(|number| maps.schedule(number));
         every(|number| maps.dests(number));
@@ -170,6 +187,7 @@ impl Object {
             maps.set_endpoint(key, None).unwrap();
         }
         empty::<[u64; 2]>(self.pointers.as_fd());
+        empty::<[u64; 2]>(self.answered.as_fd());
         head.store(config::LAYOUT, layout);
         head.store(config::BUCKET_MASK, u64::from(self.buckets) - 1);
         head.store(config::FILTER, Geometry::new(0, INITIAL_LOG2, 1).0);
@@ -197,6 +215,18 @@ fn empty<K: Default>(map: BorrowedFd<'_>) {
     }
 }
 
+/// All keys of a map, each of which is a `K`.
+fn keys<K>(map: BorrowedFd<'_>) -> Vec<K>
+where
+    K: Copy + Default,
+{
+    let follower = |key: Option<K>| {
+        // SAFETY: the caller names the type of the map's keys.
+        unsafe { sys::next_key(map, key.as_ref()) }.unwrap()
+    };
+    std::iter::successors(follower(None), |&key| follower(Some(key))).collect()
+}
+
 impl Home for Object {
     type Tables<'a> = &'a Maps;
 
@@ -218,7 +248,7 @@ impl Home for Object {
             Hook::Xdp => test_run::xdp(programs.xdp.as_fd(), interface, packet),
             Hook::Tc => test_run::tc(programs.tc.as_fd(), interface, packet),
         };
-        let (result, bytes) = match run {
+        let run = match run {
             Ok(run) => run,
             Err(error) => {
                 let refused = error.raw_os_error() == Some(libc::EINVAL);
@@ -226,10 +256,11 @@ impl Home for Object {
                 return None;
             }
         };
+        self.duration.set(run.duration);
         Some(Outcome {
-            action: action(hook, result),
+            action: action(hook, run.result),
             verdict: None,
-            bytes,
+            bytes: run.bytes,
         })
     }
 
@@ -241,6 +272,14 @@ impl Home for Object {
                 let older = control.last_seen().wrapping_sub(ticks);
                 line.store(CONTROL, control.with_last_seen(older).0);
             }
+        }
+        for key in keys::<[u64; 2]>(self.answered.as_fd()) {
+            let map = self.answered.as_fd();
+            // SAFETY: keys of this map are two words, values one.
+            let word: u64 = unsafe { sys::lookup(map, &key) }.unwrap().unwrap();
+            let older = word & !0xffff_ffff | u64::from((word as u32).wrapping_sub(ticks));
+            // SAFETY: as above.
+            unsafe { sys::update(map, &key, &older, false) }.unwrap();
         }
     }
 
@@ -264,8 +303,12 @@ impl Home for Object {
         self.plane.maps.set_endpoint(key, value).unwrap();
     }
 
+    fn grow(&self, table: Table, lines: Range<u32>) -> bool {
+        self.plane.maps.grow(table, lines).is_ok()
+    }
+
     fn filter_lines(&self) -> u32 {
-        self.plane.maps.filter_lines()
+        Table::Filter.most()
     }
 
     fn flow_lines(&self) -> u32 {
@@ -285,13 +328,18 @@ impl Home for Object {
             .collect()
     }
 
-    fn pointers(&self) -> usize {
-        let map = self.pointers.as_fd();
-        let follower = |key: Option<[u64; 2]>| {
-            // SAFETY: keys of this map are two words.
-            unsafe { sys::next_key(map, key.as_ref()) }.unwrap()
+    fn answers(&self) -> Vec<Answer> {
+        let answers = std::iter::from_fn(|| self.answers.borrow_mut().next());
+        let answer = |answer: ferrovs_kernel::Answer| Answer {
+            request: answer.request,
+            interface: answer.interface,
+            packet: answer.packet,
         };
-        std::iter::successors(follower(None), |&key| follower(Some(key))).count()
+        answers.map(answer).collect()
+    }
+
+    fn pointers(&self) -> usize {
+        keys::<[u64; 2]>(self.pointers.as_fd()).len()
     }
 }
 

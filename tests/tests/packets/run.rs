@@ -1,7 +1,10 @@
 //! Running a case in a home, by one of two ways, and comparing everything after each step.
 
 use ferrovs_core::{
-    abi::config::{self, HEARTBEAT_LIMIT, ticks},
+    abi::{
+        answer::Request,
+        config::{self, HEARTBEAT_LIMIT, ticks},
+    },
     flow::sweep::sweep,
     tables::{Line, Tables},
     verdict::{Hook, Verdict},
@@ -10,10 +13,10 @@ use ferrovs_core::{
 use crate::{
     case::{Case, Expect, Fate, Step},
     hexdump,
-    home::{Action, Home, Outcome},
+    home::{Action, Answer, Home, Outcome},
     model::{Books, Model, Way},
     observe,
-    packet::{Link, Packet},
+    packet::{Family, Link, Packet},
     verify,
     world::{Daemon, Hop, Port},
 };
@@ -133,10 +136,50 @@ impl<H: Home> Run<'_, H> {
     ) -> Result<Option<(Hook, Action, Vec<u8>)>, String> {
         self.beat();
         let input = packet.bytes();
+        let seen = self.by_hooks(port, packet, &input, expect)?;
+        let asked = self.home.answers();
+        let expected: Vec<_> = self
+            .answer(port, packet, &input, expect)
+            .into_iter()
+            .collect();
+        if asked != expected {
+            return Err(format!(
+                "asked to answer\n{asked:?}\nshould ask\n{expected:?}"
+            ));
+        }
+        Ok(seen)
+    }
+
+    /// The answer that a packet is to have.
+    fn answer(&self, port: Port, packet: &Packet, input: &[u8], expect: &Expect) -> Option<Answer> {
+        /// The longest quotations: RFC 1812, section 4.3.2.3, and RFC 4443, section 2.4 c.
+        const LONGEST: [usize; 2] = [576 - 20 - 8, 1280 - 40 - 8];
+        let ipv6 = self.case.world.family == Family::V6;
+        let header = link_length(packet.link);
+        let length = (packet.ip_length() as usize).min(LONGEST[usize::from(ipv6)]);
+        let family = if ipv6 {
+            Request::port_unreachable(true).0
+        } else {
+            0
+        };
+        expect.answer.map(|request| Answer {
+            request: Request(request.0 | family).quoting(length),
+            interface: self.home.interfaces().index(port),
+            packet: input[header..header + length].to_vec(),
+        })
+    }
+
+    fn by_hooks(
+        &mut self,
+        port: Port,
+        packet: &Packet,
+        input: &[u8],
+        expect: &Expect,
+    ) -> Result<Option<(Hook, Action, Vec<u8>)>, String> {
         let interface = self.home.interfaces().index(port);
         let mut hook = Hook::Tc;
         if self.hooks == Hooks::XdpThenTc {
-            let at_xdp = self.home.inject(Hook::Xdp, interface, &input);
+            let at_xdp = self.home.inject(Hook::Xdp, interface, input);
             let leaves = expect.deferred || expect.fate == Fate::Pass;
             if leaves {
                 if let Some(outcome) = at_xdp {
@@ -145,7 +188,7 @@ impl<H: Home> Run<'_, H> {
                     } else {
                         Verdict::Pass
                     };
-                    untouched(Hook::Xdp, &input, &outcome, Action::Pass, Some(verdict))?;
+                    untouched(Hook::Xdp, input, &outcome, Action::Pass, Some(verdict))?;
                 }
                 if expect.deferred {
                     self.model.deferred();
@@ -153,11 +196,11 @@ impl<H: Home> Run<'_, H> {
                 self.beat();
             } else {
                 hook = Hook::Xdp;
-                return self.judge(hook, port, packet, &input, at_xdp, expect);
+                return self.judge(hook, port, packet, input, at_xdp, expect);
             }
         }
-        let outcome = self.home.inject(hook, interface, &input);
-        self.judge(hook, port, packet, &input, outcome, expect)
+        let outcome = self.home.inject(hook, interface, input);
+        self.judge(hook, port, packet, input, outcome, expect)
     }
 
     /// What the daemon writes once a second.

@@ -1,12 +1,13 @@
 //! The core on slices of plain memory.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use ferrovs_core::{
     abi::{
         bucket, config,
         ipv6::{EndpointKey, NeighbourKey},
         reason::Reason,
+        slab::Table,
     },
     director::direct,
     tables::Tables,
@@ -16,7 +17,7 @@ use ferrovs_model::publish::{Figures, INITIAL_LOG2};
 use ferrovs_sim::{Memory, Size, SliceFrame};
 
 use crate::{
-    home::{Action, Home, Interfaces, Outcome},
+    home::{Action, Answer, Home, Interfaces, Outcome},
     world::{World, routes},
 };
 
@@ -98,6 +99,10 @@ impl Home for Slices {
         self.memory.set_endpoint(key, value);
     }
 
+    fn grow(&self, table: Table, lines: Range<u32>) -> bool {
+        self.memory.grow(table, lines)
+    }
+
     fn filter_lines(&self) -> u32 {
         self.memory.size().filter_lines
     }
@@ -113,6 +118,16 @@ impl Home for Slices {
 
     fn reasons(&self) -> Vec<(Reason, u64)> {
         self.memory.reasons()
+    }
+
+    fn answers(&self) -> Vec<Answer> {
+        let answers = self.memory.take_answers().into_iter();
+        let answer = |answer: ferrovs_sim::Answer| Answer {
+            request: answer.request,
+            interface: answer.interface,
+            packet: answer.packet,
+        };
+        answers.map(answer).collect()
     }
 
     fn pointers(&self) -> usize {

@@ -53,8 +53,15 @@ struct SkbContext {
     interface: u32,
 }
 
-/// What a program returned, and the packet as it left it.
-pub(crate) type Run = (u32, Vec<u8>);
+/// One run.
+pub(crate) struct Run {
+    /// What the program returned.
+    pub result: u32,
+    /// The packet as the program left it.
+    pub bytes: Vec<u8>,
+    /// How long it ran, nanoseconds.
+    pub duration: u32,
+}
 
 /// Runs an XDP program on a frame from an interface of this thread's network namespace.
 pub(crate) fn xdp(program: BorrowedFd<'_>, interface: u32, frame: &[u8]) -> io::Result<Run> {
@@ -102,5 +109,9 @@ fn run<C>(program: BorrowedFd<'_>, context: &C, frame: &[u8]) -> io::Result<Run>
         return Err(io::Error::last_os_error());
     }
     out.truncate(attributes.data_size_out as usize);
-    Ok((attributes.result, out))
+    Ok(Run {
+        result: attributes.result,
+        bytes: out,
+        duration: attributes.duration,
+    })
 }

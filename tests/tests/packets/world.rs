@@ -10,6 +10,7 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4},
+    ops::Range,
 };
 
 use ferrovs_core::{
@@ -18,6 +19,7 @@ use ferrovs_core::{
         interface::{self, pack_mac},
         ipv6::{Address, EndpointKey, NeighbourKey},
         next_hop::{self, NO_VLAN, USABLE, neighbour_key, pack_macs},
+        slab::Table,
     },
     tables::{Line, Tables},
 };
@@ -529,6 +531,10 @@ impl<'a, H: Home> Plane for PlaneOf<'a, H> {
     fn set_endpoint(&self, key: EndpointKey, value: Option<u64>) -> bool {
         self.home.set_endpoint(key, value);
         true
+    }
+
+    fn grow(&self, table: Table, lines: Range<u32>) -> bool {
+        self.home.grow(table, lines)
     }
 
     fn filter_lines(&self) -> u32 {

@@ -13,6 +13,7 @@ use ferrovs_core::{
     abi::{
         bucket,
         config::nanoseconds,
+        dest,
         endpoint::{Endpoint, tag},
         flow::KEPT,
         ipv6::Address,
@@ -99,17 +100,23 @@ fn view(maps: &Maps, flow: &Flow) -> Option<FlowView<'static>> {
 /// Of client, service and server.
 fn addresses(maps: &Maps, flow: &Flow) -> Option<[SocketAddr; 3]> {
     let words = &flow.words;
+    let settings = maps.dest(flow.owner.dest())?;
+    let server = if settings.load(dest::MODE) & dest::IPV6 == 0 {
+        address(settings.load(dest::ENDPOINT))
+    } else {
+        let port = dest::port(settings.load(dest::MODE));
+        address_ipv6(server_address(settings), port)
+    };
     if !is_ipv6(words.client) {
-        return Some([words.client, words.virtual_, words.dest].map(address));
+        return Some([address(words.client), address(words.virtual_), server]);
     }
     let ports = words.ports();
     let service = maps.service(u32::from(ports.service))?;
     let virtual_ = [0, 1].map(|rest| service.load(service::ADDRESS + rest));
-    let server = server_address(maps.dest(flow.owner.dest())?);
     Some([
         address_ipv6(words.address(), ports.client),
         address_ipv6(Address(virtual_), ports.virtual_),
-        address_ipv6(server, Endpoint::unpack(words.dest).port),
+        server,
     ])
 }
 

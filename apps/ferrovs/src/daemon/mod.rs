@@ -2,11 +2,13 @@
 //!
 //! A command's way: [`server`] takes a change from the control socket, [`director`] makes it, which
 //! means: the model accepts it, [`network`] hooks what it needs, [`document`] stores it, the publisher
-//! writes it into the tables. Beside that the [`sweeper`] ends flows whose time is over.
+//! writes it into the tables. Beside that the [`sweeper`] ends flows whose time is over, and senders whose packets
+//! go nowhere get [`answers`].
 //!
 //! The daemon forwards nothing itself. It may be killed at any moment: programs and tables stay on the
 //! interfaces, and the next daemon takes them up where they are.
 
+mod answers;
 mod director;
 mod document;
 mod down;
@@ -32,6 +34,7 @@ use tracing::{info, warn};
 pub use down::down;
 pub use options::RunArgs;
 
+use answers::Answering;
 use director::Director;
 use document::Store;
 use network::Network;
@@ -81,6 +84,7 @@ async fn serve(args: &RunArgs, name: socket::Name) -> anyhow::Result<()> {
     network.announce().await?;
     let director = Arc::new(Mutex::new(director));
     let sweeper = Sweeper::start(director.lock().await.plane(), network.clone())?;
+    let answering = Answering::start(&director.lock().await.plane())?;
     let listener = name.listen()?;
     let stop = Arc::new(Notify::new());
     let serving = server::serve(listener, Arc::clone(&director), Arc::clone(&stop));
@@ -93,6 +97,7 @@ async fn serve(args: &RunArgs, name: socket::Name) -> anyhow::Result<()> {
         reason = lifetime::idle(autostarted, Arc::clone(&director)) => End::Idle(reason?),
         () = director::look(Arc::clone(&director)) => bail!("the publisher has ended"),
         () = network.ended() => bail!("the thread that watches the network has ended"),
+        () = answering.ended() => bail!("the thread that answers senders has ended"),
         () = sweeper.ended() => bail!("the thread that sweeps flows has ended"),
     };
     match end {

@@ -1,8 +1,11 @@
 //! The mapped tables as the publisher sees them.
 
-use std::{collections::BTreeMap, net::Ipv6Addr};
+use std::{collections::BTreeMap, net::Ipv6Addr, ops::Range};
 
-use ferrovs_core::{abi::ipv6::EndpointKey, tables::Tables};
+use ferrovs_core::{
+    abi::{ipv6::EndpointKey, slab::Table},
+    tables::Tables,
+};
 use ferrovs_kernel::Maps;
 use ferrovs_model::publish::{Figures, Plane};
 use tracing::error;
@@ -37,8 +40,16 @@ impl<'a> Plane for Live<'a> {
         done.is_ok()
     }
 
+    fn grow(&self, table: Table, lines: Range<u32>) -> bool {
+        let grown = self.0.grow(table, lines);
+        if let Err(error) = &grown {
+            error!("cannot make a table larger: {error}");
+        }
+        grown.is_ok()
+    }
+
     fn filter_lines(&self) -> u32 {
-        self.0.filter_lines()
+        Table::Filter.most()
     }
 
     fn quiesce(&self) {

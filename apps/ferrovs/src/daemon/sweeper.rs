@@ -79,11 +79,9 @@ impl Drop for Notice {
 
 /// Whether any destination, wanted or removed, has flows or templates.
 fn has_flows(tables: &Maps) -> bool {
-    (1..MAX_DESTS).any(|number| {
-        let counts = (&tables).counts(number);
-        let is_used = |line: Words<'_>| line.load(dest::COUNTS) | line.load(dest::TEMPLATES) != 0;
-        counts.is_some_and(is_used)
-    })
+    let counts = (1..MAX_DESTS).map_while(|number| (&tables).counts(number));
+    let is_used = |line: Words<'_>| line.load(dest::COUNTS) | line.load(dest::TEMPLATES) != 0;
+    counts.into_iter().any(is_used)
 }
 
 fn run(plane: &DataPlane, network: &Network, stop: &AtomicBool) {

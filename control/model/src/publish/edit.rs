@@ -1,13 +1,13 @@
-//! Plans for the changes of every day: other weights and settings of services that keep their servers. What
-//! is not edited is not looked at.
+//! Plans for the changes of every day: other weights and settings of services that keep their servers and
+//! their methods. What is not edited is not looked at.
 
 use std::collections::BTreeSet;
 
 use super::{Plan, Plane, filter, ledger::Ledger, lists::new_lists, numbers::Retired};
-use crate::{Refusal, Service, ServiceKey, Wanted};
+use crate::{Destination, Refusal, Service, ServiceKey, Wanted};
 
-/// The services that are otherwise in `new`, if they have the servers they had, in the order they had, and
-/// all others are the same.
+/// The services that are otherwise in `new`, if they have the servers they had, reached as they were, in the
+/// order they had, and all others are the same.
 pub(super) fn edited(old: &Wanted, new: &Wanted) -> Option<BTreeSet<ServiceKey>> {
     if old.services().len() != new.services().len() {
         return None;
@@ -17,13 +17,14 @@ pub(super) fn edited(old: &Wanted, new: &Wanted) -> Option<BTreeSet<ServiceKey>>
         if before == after {
             continue;
         }
-        let addresses = |service: &Service| {
+        let servers = |service: &Service| {
             let dests = service.destinations.iter();
-            dests.map(|dest| dest.address).collect::<Vec<_>>()
+            let server = |dest: &Destination| (dest.address, dest.forwarding);
+            dests.map(server).collect::<Vec<_>>()
         };
         let alike = before.key == after.key
             && before.added == after.added
-            && addresses(before) == addresses(after);
+            && servers(before) == servers(after);
         if !alike {
             return None;
         }

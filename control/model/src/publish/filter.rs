@@ -11,11 +11,12 @@ use ferrovs_core::{
         config,
         endpoint::{Endpoint, tag},
         filter::{ENTRIES, Geometry, PROBES, virtual_key},
+        slab::Table,
     },
     tables::{Line, Tables},
 };
 
-use super::{Plane, numbers::Retired};
+use super::{Plane, grow, numbers::Retired};
 use crate::Refusal;
 
 /// Binary logarithm of the lines a half begins with: 1 KiB, always in the cache.
@@ -239,6 +240,7 @@ fn rebuild<P: Plane>(
         for _ in 0..seeds {
             let geometry = Geometry::new(half.first, log2, plane.tables().random()).with(flags);
             if let Some(lines) = lay_out(geometry, wanted) {
+                grow(plane, Table::Filter, half.first..half.first + (1 << log2))?;
                 return Ok(Change::Rebuild { geometry, lines });
             }
         }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Figures, Plane, endpoint::Key, rotation::Rotation};
 use crate::{
-    Persistence, ServiceKey, Wanted,
+    Forwarding, Persistence, ServiceKey, Wanted,
     amendment::{amend, amended},
     service::is_false,
 };
@@ -75,6 +75,12 @@ pub struct DestRecord {
     pub endpoint: SocketAddr,
     /// Whether it is wanted now; a removed one is kept while it has flows.
     pub present: bool,
+    /// How its packets reach it.
+    #[serde(default = "masq", skip_serializing_if = "is_masq")]
+    pub(super) forwarding: Forwarding,
+    /// Whether its flows' answers pass here, or did: then they are recognised until it is forgotten.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub(super) answers: bool,
     /// Its thresholds, as [`ferrovs_core::abi::dest::Limits`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) limits: u64,
@@ -95,6 +101,23 @@ pub struct DestRecord {
 /// Keeps what says nothing out of the stored ledger.
 const fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+/// What servers had before there were other methods.
+const fn masq() -> Forwarding {
+    Forwarding::Masq
+}
+
+fn is_masq(forwarding: &Forwarding) -> bool {
+    *forwarding == Forwarding::Masq
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 /// See [`crate::Amendment`].
@@ -151,7 +174,8 @@ impl Ledger {
         &self.dests
     }
 
-    /// Takes over persistence of the services that are `concerned`, weights and thresholds of their servers.
+    /// Takes over persistence of the services that are `concerned`, methods, weights and thresholds of their
+    /// servers.
     pub(super) fn take_settings(
         &mut self,
         wanted: &Wanted,
@@ -174,6 +198,8 @@ impl Ledger {
             if let Some(dest) = settings.get(&(record.service, record.address)) {
                 record.limits = Limits::new(dest.upper_threshold, dest.lower_threshold).0;
                 record.rests = dest.weight == 0;
+                record.forwarding = dest.forwarding;
+                record.answers |= is_masq(&dest.forwarding);
             }
         }
     }

@@ -14,6 +14,7 @@ use ferrovs_core::{
         ipv6::EndpointKey,
         schedule::{LINES, Schedule},
         service,
+        slab::Table,
     },
     tables::{Line, Tables},
 };
@@ -21,7 +22,7 @@ use ferrovs_core::{
 use super::{
     Plane,
     endpoint::Key,
-    filter,
+    filter, grow,
     ledger::{Ledger, ServiceRecord},
     numbers::Retired,
     spans::{Piece, Space},
@@ -88,7 +89,8 @@ pub(super) fn new_lists<P: Plane>(
             continue;
         }
         let lines = content.schedule.lines();
-        let line = space.take(lines).ok_or(Refusal::TableFull)?;
+        let line = space.take(lines).ok_or(Refusal::SchedulesFull)?;
+        grow(plane, Table::Schedules, line..line + lines)?;
         freed.pieces.extend(Piece::of(record.rotation.schedule()));
         let schedule = content.schedule.at(line);
         let start = next.cursor(&content.order, &content.entries, schedule.scheduler());

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ferrovs_core::{
     abi::{
-        self, config,
+        self, config, dest,
         filter::{Entry, Geometry},
         ipv6::EndpointKey,
+        slab::Table,
     },
     flow::place::digest,
     tables::Tables,
@@ -15,7 +16,7 @@ use ferrovs_core::{
 use super::{
     Figures, Plane, TRASH_SECONDS,
     endpoint::{Endpoints, Key},
-    filter,
+    filter, grow,
     ledger::{DestRecord, Ledger, ServiceRecord},
     lists::{NewList, new_lists},
     numbers::{FreeNumbers, Retired},
@@ -61,7 +62,7 @@ pub(super) fn plan<P: Plane>(
     let patience = config::ticks(TRASH_SECONDS);
     match draft(old, retired, plane, wanted, patience) {
         // Waiting costs milliseconds and forgetting costs figures: only when something is short.
-        Err(Refusal::TableFull) => {
+        Err(Refusal::TableFull | Refusal::SchedulesFull) => {
             retired.release(plane);
             // Nobody can pick the removed ones any more: those without flows may go at once, and when
             // whoever has just met the end of such a flow is done, their numbers are free.
@@ -216,7 +217,9 @@ fn add_services<P: Plane>(
             }
             continue;
         }
-        let number = free.next().ok_or(Refusal::TableFull)? as u16;
+        let number = free.next().ok_or(Refusal::TableFull)?;
+        grow(plane, Table::Services, number..number + 1)?;
+        let number = number as u16;
         places.insert(service.key, ledger.services.len());
         ledger.services.push(ServiceRecord {
             number,
@@ -262,6 +265,7 @@ fn add_dests<'a, P: Plane>(
                 continue;
             }
             let dest_number = free.next().ok_or(Refusal::TableFull)?;
+            make_room(plane, dest_number)?;
             places.insert((number, dest.address), ledger.dests.len());
             // Whoever had the number before counted on the same line.
             let counted = plane.figures(dest_number);
@@ -273,6 +277,8 @@ fn add_dests<'a, P: Plane>(
                 present: true,
                 limits: 0,
                 rests: false,
+                forwarding: dest.forwarding,
+                answers: false,
                 idle_since: None,
                 born: counted,
                 zero: counted,
@@ -280,6 +286,14 @@ fn add_dests<'a, P: Plane>(
         }
     }
     Ok(())
+}
+
+/// Has the tables ready for a destination of this number.
+fn make_room<P: Plane>(plane: &P, number: u32) -> Result<(), Refusal> {
+    let lines = dest::settings(number);
+    grow(plane, Table::Dests, lines..lines + dest::PAIR)?;
+    let line = dest::traffic(number);
+    grow(plane, Table::DestTraffic, line..line + 1)
 }
 
 /// What the filter has to hold. Removed services and destinations stay in it: their flows' packets
@@ -372,7 +386,8 @@ fn claims(ledger: &mut Ledger) -> BTreeMap<Key, Claim> {
         .map(|record| (record.number, record.key))
         .collect();
     let mut claims: BTreeMap<Key, Claim> = BTreeMap::new();
-    for (age, dest) in ledger.dests.iter().enumerate() {
+    let dests = ledger.dests.iter().enumerate();
+    for (age, dest) in dests.filter(|(_, dest)| dest.answers) {
         let of = keys[&dest.service];
         let claim = Claim {
             age,

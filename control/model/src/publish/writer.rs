@@ -6,7 +6,7 @@ use ferrovs_core::{
     abi::{
         WORDS,
         config::{self, ticks},
-        dest,
+        dest::{self, Method},
         endpoint::{Endpoint, IPV6},
         ipv6::Address,
         service, state,
@@ -23,7 +23,7 @@ use super::{
     numbers::Retired,
     rotation,
 };
-use crate::{Netmask, ServiceKey, Sysctl, Sysctls, Timeouts};
+use crate::{Forwarding, Netmask, ServiceKey, Sysctl, Sysctls, Timeouts};
 
 /// Writes everything that differs, so that it also mends what an unfinished commit left.
 ///
@@ -39,7 +39,7 @@ pub(super) fn write<P: Plane>(
     retired: &mut Retired,
     known: &mut Option<Endpoints>,
 ) {
-    write_dests(plane, &plan.ledger, true);
+    let early = write_dests(plane, &plan.ledger, true, false);
     write_services(plane, &plan.ledger, true);
     write_lists(plane, plan, false);
     if filter::write(plane, &plan.filter) {
@@ -49,9 +49,12 @@ pub(super) fn write<P: Plane>(
         let before = known.take().unwrap_or_else(|| plane.endpoints());
         *known = endpoint::write(plane, &before, wanted).then(|| wanted.clone());
     }
+    if early {
+        write_dests(plane, &plan.ledger, true, true);
+    }
     write_lists(plane, plan, true);
     write_services(plane, &plan.ledger, false);
-    write_dests(plane, &plan.ledger, false);
+    write_dests(plane, &plan.ledger, false, true);
     write_timeouts(plane, plan.timeouts);
     write_sysctls(plane, &plan.sysctls);
     retired.services.extend(&plan.freed.services);
@@ -59,13 +62,15 @@ pub(super) fn write<P: Plane>(
     retired.pieces.extend(&plan.freed.pieces);
 }
 
-/// The lines of the present destinations, or of the removed ones.
-fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
+/// The lines of the present destinations, or of the removed ones. Whether it was too early for one: what was not
+/// masqueraded is so only when the filter is `ready` for its answers.
+fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool, ready: bool) -> bool {
     let services = ledger.services.iter();
     let of_any_port = services.filter(|service| service.key.is_for_other_ports());
     let of_any_port: HashMap<u16, bool> = of_any_port
         .map(|service| (service.number, prefers_own_port(service)))
         .collect();
+    let mut early = false;
     for record in ledger.dests.iter().filter(|r| r.present == present) {
         let Some(line) = plane.tables().dest(record.number) else {
             continue;
@@ -84,10 +89,18 @@ fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
             Some(true) if record.endpoint.port() == 0 => dest::ANY_PORT,
             _ => 0,
         };
-        let mode = u64::from(record.service) | forwards | rests | family | any_port;
-        let returns = present && line.load(dest::MODE) & dest::FORWARDS == 0;
+        let before = line.load(dest::MODE);
+        let returns = present && before & dest::FORWARDS == 0;
         let is_other =
             (line.load(dest::ENDPOINT), line.load(dest::ADDRESS_REST)) != (endpoint, rest);
+        let mut method = method(record.forwarding);
+        let begins = method == Method::Masq && Method::of(before) != Method::Masq;
+        if begins && !ready && !returns && !is_other {
+            early = true;
+            method = Method::of(before);
+        }
+        let kind = family | any_port | method.bits();
+        let mode = u64::from(record.service) | forwards | rests | kind;
         if returns || is_other {
             // The way there is not known yet: the number was somebody else's, or the server's before it
             // was forgotten, and then the next hop's number may be another neighbour's by now.
@@ -98,6 +111,15 @@ fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
         }
         store_if_other(line, dest::MODE, mode);
         write_limits(plane, record);
+    }
+    early
+}
+
+/// How the programs reach a server.
+const fn method(forwarding: Forwarding) -> Method {
+    match forwarding {
+        Forwarding::Masq => Method::Masq,
+        Forwarding::Route | Forwarding::Tunnel(_) => Method::Route,
     }
 }
 

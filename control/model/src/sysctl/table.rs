@@ -66,7 +66,6 @@ pub struct Meaningless {
 pub const NOT_YET: &[(Sysctl, Option<u32>)] = &[
     (Sysctl::LblcExpiration, None),
     (Sysctl::LblcrExpiration, None),
-    (Sysctl::NatIcmpSend, Some(0)),
     (Sysctl::SloppySctp, None),
 ];
 

@@ -374,7 +374,10 @@ fn so_many_services_and_servers_and_no_more() {
     for port in 1..=MAX_SERVICES as u16 {
         wanted.apply(&add(port)).unwrap();
     }
-    assert_eq!(wanted.apply(&add(5000)), Err(Refusal::TableFull));
+    assert_eq!(
+        wanted.apply(&add(MAX_SERVICES as u16 + 1)),
+        Err(Refusal::TableFull)
+    );
     let join = |number: usize| {
         let host = 10 << 24 | number as u32;
         Change::AddDestination {

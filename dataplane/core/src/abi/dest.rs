@@ -6,21 +6,17 @@
 //! which many CPUs open flows do not take a line from each other. Of a line of traffic, which no other
 //! CPU touches, they share halves again.
 
-use super::MAX_DESTS;
+use super::bits;
 
 /// Lines of a pair: settings of both, then the live counts of each.
 pub const PAIR: u32 = 3;
-/// Lines of all destinations.
-pub const LINES: u32 = MAX_DESTS / 2 * PAIR;
-/// Lines of traffic of all destinations on one CPU.
-pub const TRAFFIC_LINES: u32 = MAX_DESTS / 2;
 
 /// Word of the settings: endpoint, tag 0; with [`IPV6`] the first word of the address.
 pub const ENDPOINT: usize = 0;
 /// Word of the settings: bits 0..16 service number, bit 32 [`FORWARDS`], bit 33 [`RESTS`], bit 34 [`IPV6`], and
-/// with that 16..32 the port, wire order; bit 40 [`ANY_PORT`].
+/// with that 16..32 the port, wire order; bits 36..40 the [`Method`]; bit 40 [`ANY_PORT`].
 pub const MODE: usize = 1;
-/// Word of the settings: number of the next hop towards it.
+/// Word of the settings: bits 0..32 number of the next hop towards it, bit 32 [`LOCAL`].
 pub const NEXT_HOP: usize = 2;
 /// Word of the settings, with [`IPV6`]: the second word of the address.
 pub const ADDRESS_REST: usize = 3;
@@ -34,6 +30,38 @@ pub const RESTS: u64 = 1 << 33;
 pub const IPV6: u64 = 1 << 34;
 /// Bit of [`MODE`]: flows go to the port that the client asked for, unless that is the service's own.
 pub const ANY_PORT: u64 = 1 << 40;
+
+/// Bit of [`NEXT_HOP`]: the server's address is the director's own.
+pub const LOCAL: u64 = 1 << 32;
+
+/// How a server's packets reach it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+#[repr(u8)]
+pub enum Method {
+    /// Masquerading (LVS-NAT): rewritten, both ways.
+    Masq = 0,
+    /// Direct routing (LVS-DR): as they are, to the server's link address. Its answers do not pass here.
+    Route = 1,
+}
+
+/// First bit of the method in [`MODE`].
+const METHOD: u32 = 36;
+
+impl Method {
+    /// Its bits in [`MODE`].
+    pub const fn bits(self) -> u64 {
+        (self as u64) << METHOD
+    }
+
+    /// The method in a word [`MODE`].
+    pub const fn of(mode: u64) -> Self {
+        match bits(mode, METHOD, 4) {
+            0 => Self::Masq,
+            _ => Self::Route,
+        }
+    }
+}
 
 /// The port of a server with an IPv6 address in its word [`MODE`], wire order.
 pub const fn port(mode: u64) -> u16 {

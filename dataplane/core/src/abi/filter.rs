@@ -13,6 +13,8 @@ use super::endpoint::Endpoint;
 pub const ENTRIES: usize = 4;
 /// Lines that may hold a key.
 pub const PROBES: u32 = 2;
+/// Lines of a half, at most.
+pub const HALF: u32 = 65_536;
 /// Tag bit of a key: the endpoint is a real server's, not a virtual one.
 const REAL: u16 = 1 << 15;
 
@@ -108,7 +110,7 @@ impl Geometry {
         self.0 & flag != 0
     }
 
-    /// A half of `1 << log2` lines from `first`, at most 65,536.
+    /// A half of `1 << log2` lines from `first`, at most [`HALF`].
     pub const fn new(first: u32, log2: u32, seed: u32) -> Self {
         Self(first as u64 | (log2 as u64 & 0x1f) << 32 | (seed as u64 & 0x00ff_ffff) << 40)
     }

@@ -28,7 +28,8 @@ pub const CONTROL: usize = 0;
 pub const CLIENT: usize = 1;
 /// Word: virtual endpoint as the client addressed it, tag = service number.
 pub const VIRTUAL: usize = 2;
-/// Word: real server endpoint, tag 0.
+/// Word: real server endpoint, tag 0. No endpoint: the server's answers do not pass here
+/// ([`super::dest::Method`]), so that no packet of the server's is ever taken for one.
 pub const DEST: usize = 3;
 /// Word: the endpoint that the server sees as its peer, tag = IP protocol. Equal to [`CLIENT`] unless
 /// another source port had to be taken.

@@ -31,6 +31,17 @@ impl Address {
         [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
     }
 
+    /// Its four words of four bytes, whose memory bytes are the wire's.
+    pub const fn words(self) -> [u32; 4] {
+        let Self([first, second]) = self;
+        [
+            first as u32,
+            (first >> 32) as u32,
+            second as u32,
+            (second >> 32) as u32,
+        ]
+    }
+
     /// The exclusive or of its four words of four bytes, whose memory bytes are the wire's: what IPVS hashes
     /// of it (`addr_fold`).
     pub const fn fold(self) -> u32 {

@@ -9,6 +9,7 @@
 //! [`LAYOUT`] changes whenever any of this changes in a way that an older program or daemon would
 //! misread.
 
+pub mod answer;
 pub mod bucket;
 pub mod config;
 pub mod dest;
@@ -22,6 +23,7 @@ pub mod pointer;
 pub mod reason;
 pub mod schedule;
 pub mod service;
+pub mod slab;
 pub mod state;
 
 /// Version of the table layout, word [`config::LAYOUT`] of the configuration.
@@ -35,13 +37,13 @@ pub const WORDS: usize = 8;
 pub const LINE_BYTES: usize = WORDS * 8;
 
 /// Services a table set can hold. Number 0 means "none".
-pub const MAX_SERVICES: u32 = 4096;
+pub const MAX_SERVICES: u32 = 16_384;
 
 /// Real servers a table set can hold, over all services. Number 0 means "none".
-pub const MAX_DESTS: u32 = 16_384;
+pub const MAX_DESTS: u32 = 131_072;
 
 /// Next hops a table set can hold. Number 0 means "not known yet".
-pub const MAX_NEXT_HOPS: u32 = 16_384;
+pub const MAX_NEXT_HOPS: u32 = 131_072;
 
 /// Bits `low..low + width` of a word.
 const fn bits(word: u64, low: u32, width: u32) -> u64 {

@@ -15,12 +15,12 @@ pub const OUT: usize = 2;
 /// daemon, 32..64 IPv4 address of the neighbour (wire order), 0 for an IPv6 neighbour.
 pub const LINK: usize = 3;
 
-/// Lines of all next hops.
-pub const LINES: u32 = super::MAX_NEXT_HOPS / 2;
+/// Next hops that share a line.
+pub const PER_LINE: u32 = 2;
 
 /// Number of the line of which next hop `number` has a half.
 pub const fn line(number: u32) -> u32 {
-    number / 2
+    number / PER_LINE
 }
 
 /// Address of the neighbour in a word [`LINK`].

@@ -31,9 +31,10 @@ macro_rules! reasons {
 reasons! {
     /// A fragment, whose ports are not known, of any packet: passed to the stack.
     Fragment = 0, "fragment";
-    /// A TCP segment that opens nothing and belongs to no flow: passed to the stack.
+    /// A TCP segment of a client that opens nothing and belongs to no flow, passed to the stack; or a server's
+    /// packet that belongs to none, dropped and answered (sysctl `nat_icmp_send`).
     NoFlow = 1, "no-flow";
-    /// No real server is usable: dropped.
+    /// No real server is usable: dropped, and its sender told so.
     NoDestination = 2, "no-destination";
     /// The flow's real server was removed: dropped.
     DestinationGone = 3, "destination-gone";
@@ -57,4 +58,8 @@ reasons! {
     PortChanged = 13, "port-changed";
     /// A flow could not live in its home bucket and was given a place elsewhere.
     Displaced = 14, "displaced";
+    /// A sender is not told that its packet was dropped: it was told often enough lately.
+    AnswerLimited = 15, "answer-limited";
+    /// A sender is not told that its packet was dropped: there is too much to tell.
+    AnswerLost = 16, "answer-lost";
 }

@@ -6,7 +6,7 @@
 //!
 //! Bounds: 7 lines for each of three buckets, looked at once, and once more for the eviction.
 
-use super::{is_expired, retire};
+use super::is_expired;
 use crate::abi::bucket::{LINES, WAYS};
 use crate::abi::config::ticks;
 use crate::abi::flow::{CONTROL, Control};
@@ -58,7 +58,7 @@ fn take_vacant<T: Tables>(tables: &T, number: u32, now: u32) -> bool {
     };
     let seen = Control(line.load(CONTROL));
     if seen.is_live() {
-        return is_expired(tables, seen, now) && retire::take(tables, number, seen, now);
+        return is_expired(tables, seen, now) && tables.take(number, seen, now);
     }
     let idle = now.wrapping_sub(seen.last_seen()) as i32;
     if !seen.is_free() && idle <= ABANDONED as i32 {
@@ -85,7 +85,7 @@ fn evict_in<T: Tables>(tables: &T, first: u32, now: u32) -> u32 {
             longest = idle;
         }
     }
-    if victim == 0 || !retire::take(tables, victim, control, now) {
+    if victim == 0 || !tables.take(victim, control, now) {
         return 0;
     }
     count(tables, Reason::Evicted);

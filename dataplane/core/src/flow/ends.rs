@@ -2,7 +2,7 @@
 //! lie in its line ([`crate::abi::flow`]).
 
 use super::place;
-use crate::abi::dest;
+use crate::abi::dest::{self, Method};
 use crate::abi::endpoint::{Endpoint, IPV6, tag};
 use crate::abi::flow::{CLIENT, DEST, LOCAL, Owner, VIRTUAL};
 use crate::abi::ipv6::Address;
@@ -82,6 +82,12 @@ impl Words {
             virtual_: (self.dest >> 48) as u16,
             service: self.client as u16,
         }
+    }
+
+    /// Whether the server answers the client by another way than this.
+    #[inline(always)]
+    pub const fn is_one_way(&self) -> bool {
+        self.dest & UNTAGGED == 0
     }
 
     /// What they are as keys, in a line with this word [`OWNER`](crate::abi::flow::OWNER).
@@ -188,11 +194,14 @@ const fn port_bits(word: u64) -> u64 {
     (word >> 32) & 0xffff
 }
 
-/// The endpoint word, tag 0, of a destination with these settings, for a client that asked for `port` (wire order) of
-/// its service. `config` is line 0.
+/// The endpoint word, tag 0, by which packets of a destination with these settings are known, for a client that asked
+/// for `port` (wire order) of its service; none if its answers do not pass here. `config` is line 0.
 #[inline(always)]
 pub fn server<L: Line>(config: L, settings: Half<L>, service: L, port: u16) -> u64 {
     let mode = settings.load(dest::MODE);
+    if Method::of(mode) != Method::Masq {
+        return 0;
+    }
     let own = if mode & dest::IPV6 == 0 {
         Endpoint::unpack(settings.load(dest::ENDPOINT))
     } else {

@@ -182,7 +182,7 @@ fn under_lock<T: Tables>(tables: &T, wish: &Wish, home: u32, alternatives: u64) 
 }
 
 /// Writes into a claimed line what `wish` says of the flow whose preferred line is `home`.
-#[inline(always)]
+#[inline(never)]
 pub(super) fn draft<T: Tables>(tables: &T, wish: &Wish, number: u32, home: u32) -> bool {
     let (Some(config), Some(line), Some(settings), Some(service)) = (
         tables.config(0),

@@ -32,6 +32,9 @@ pub(super) fn reserve<T: Tables>(tables: &T, number: u32) -> bool {
     let Some(line) = tables.flow(number) else {
         return false;
     };
+    if Words::load(line).is_one_way() {
+        return true;
+    }
     // The flows of the service that had the server first may be older than the sharing, and have no
     // pointer.
     let older = tables.shared_with(number);

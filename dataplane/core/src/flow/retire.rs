@@ -13,7 +13,7 @@ use crate::tables::{Line, Tables};
 /// The line is free afterwards.
 #[inline(always)]
 pub fn retire<T: Tables>(tables: &T, number: u32, seen: Control, now: u32) -> bool {
-    let taken = take(tables, number, seen, now);
+    let taken = tables.take(number, seen, now);
     if taken && let Some(line) = tables.flow(number) {
         let claimed = seen.claimed(now);
         let free = Control::new(Phase::Free, 0, claimed.generation(), now);
@@ -24,8 +24,8 @@ pub fn retire<T: Tables>(tables: &T, number: u32, seen: Control, now: u32) -> bo
 }
 
 /// As [`retire`], but leaves the line claimed by the caller.
-#[inline(never)]
-pub(super) fn take<T: Tables>(tables: &T, number: u32, seen: Control, now: u32) -> bool {
+#[inline(always)]
+pub fn take<T: Tables>(tables: &T, number: u32, seen: Control, now: u32) -> bool {
     let Some(line) = tables.flow(number) else {
         return false;
     };

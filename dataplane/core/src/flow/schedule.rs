@@ -12,7 +12,7 @@ use crate::sched::{self, Peers};
 use crate::tables::{Line, Tables};
 
 /// Finds a server for the flow that `wish` describes and opens it.
-#[inline(never)]
+#[inline(always)]
 pub fn schedule<T: Tables>(tables: &T, wish: &mut Wish) -> Outcome {
     let choice = tables.find_server(*wish);
     // Not before: the scheduler counts it.

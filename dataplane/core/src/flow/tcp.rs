@@ -10,6 +10,8 @@ pub enum Direction {
     ToServer,
     /// From the real server to the client (IPVS: output).
     ToClient,
+    /// From the client to a real server whose answers do not pass here (IPVS: input only).
+    OneWay,
 }
 
 /// A row of the table: the next state for each of the eleven states, four bits each, state 0 lowest.
@@ -43,6 +45,8 @@ const IN_SYN: u64 = row([SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SR]);
 const IN_FIN: u64 = row([CL, CW, SS, TW, TW, TW, CL, CW, LA, LI, TW]);
 const IN_ACK: u64 = row([ES, ES, SS, ES, FW, TW, CL, CW, CL, LI, ES]);
 const IN_RST: u64 = row([CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, SR]);
+const ONE_FIN: u64 = row([CL, FW, SS, TW, FW, TW, CL, CW, LA, LI, TW]);
+const ONE_RST: u64 = row([CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, CL]);
 const OUT_SYN: u64 = row([SS, ES, SS, SR, SS, SS, SS, SS, SS, LI, SR]);
 const OUT_FIN: u64 = row([TW, FW, SS, TW, FW, TW, CL, TW, LA, LI, TW]);
 const OUT_ACK: u64 = row([ES, ES, SS, ES, FW, TW, CL, CW, LA, ES, ES]);
@@ -53,9 +57,11 @@ const OUT_RST: u64 = row([CL, CL, SS, CL, CL, TW, CL, CL, CL, CL, CL]);
 pub const fn next(state: u8, direction: Direction, tcp: Tcp) -> u8 {
     let row = match direction {
         Direction::ToServer if tcp.has(Tcp::RST) => IN_RST,
-        Direction::ToServer if tcp.has(Tcp::SYN) => IN_SYN,
+        Direction::OneWay if tcp.has(Tcp::RST) => ONE_RST,
+        Direction::ToServer | Direction::OneWay if tcp.has(Tcp::SYN) => IN_SYN,
         Direction::ToServer if tcp.has(Tcp::FIN) => IN_FIN,
-        Direction::ToServer if tcp.has(Tcp::ACK) => IN_ACK,
+        Direction::OneWay if tcp.has(Tcp::FIN) => ONE_FIN,
+        Direction::ToServer | Direction::OneWay if tcp.has(Tcp::ACK) => IN_ACK,
         Direction::ToClient if tcp.has(Tcp::RST) => OUT_RST,
         Direction::ToClient if tcp.has(Tcp::SYN) => OUT_SYN,
         Direction::ToClient if tcp.has(Tcp::FIN) => OUT_FIN,
@@ -67,7 +73,7 @@ pub const fn next(state: u8, direction: Direction, tcp: Tcp) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::Direction::{ToClient, ToServer};
+    use super::Direction::{OneWay, ToClient, ToServer};
     use super::*;
     use crate::abi::state;
 
@@ -129,6 +135,19 @@ mod tests {
             run(&[(ToServer, Tcp::SYN), (ToClient, Tcp::RST | Tcp::ACK)]),
             state::CLOSE
         );
+    }
+
+    #[test]
+    fn where_answers_pass_elsewhere_a_fin_waits_for_one() {
+        let fin = Tcp::FIN | Tcp::ACK;
+        let mut steps = vec![(OneWay, Tcp::SYN), (OneWay, Tcp::ACK)];
+        assert_eq!(run(&steps), state::ESTABLISHED);
+        steps.push((OneWay, fin));
+        assert_eq!(run(&steps), state::FIN_WAIT);
+        steps.push((OneWay, Tcp::ACK));
+        assert_eq!(run(&steps), state::FIN_WAIT);
+        steps.push((OneWay, Tcp::RST));
+        assert_eq!(run(&steps), state::CLOSE);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::frame::{ChecksumChange, Frame};
 use crate::hop::Hop;
 use crate::wire::ethernet::{Link, TAG};
 use crate::wire::transport::{TCP_CHECKSUM, UDP_CHECKSUM};
-use crate::wire::{Packet, UDP, ipv4, ipv6};
+use crate::wire::{Headers, UDP, ipv4, ipv6};
 
 /// Who a packet will be from and to.
 #[derive(Clone, Copy)]
@@ -41,38 +41,58 @@ pub fn readdress<F: Frame>(frame: &mut F, link: Link, hop: &Hop) -> Option<()> {
 /// Gives the packet its new source and destination, takes one from its TTL (RFC 1812, 5.3.1) and
 /// mends both checksums by their differences (RFC 1624).
 #[inline(always)]
-pub fn rewrite<F: Frame>(frame: &mut F, packet: &Packet, new: Rewrite) -> Option<()> {
-    let addresses = checksum::difference(packet.source.address, new.source.address)
-        + checksum::difference(packet.destination.address, new.destination.address);
-    let old_ports = ports(packet.source, packet.destination);
-    let new_ports = ports(new.source, new.destination);
+pub fn rewrite<F: Frame>(frame: &mut F, headers: Headers, new: Rewrite) -> Option<()> {
+    let network = headers.network;
+    let addresses =
+        checksum::difference(frame.read_u32(network + ipv4::SOURCE)?, new.source.address)
+            + checksum::difference(
+                frame.read_u32(network + ipv4::DESTINATION)?,
+                new.destination.address,
+            );
+    let old_ports = frame.read_u32(headers.transport)?;
+    let new_ports = ports(new.source.port, new.destination.port);
 
-    let [ttl, protocol, c0, c1] = frame.read_u32(packet.network() + ipv4::TTL)?.to_ne_bytes();
+    let [ttl, protocol, c0, c1] = frame.read_u32(network + ipv4::TTL)?.to_ne_bytes();
     let old_ttl = u16::from_ne_bytes([ttl, protocol]);
     let new_ttl = u16::from_ne_bytes([ttl.wrapping_sub(1), protocol]);
     let sum = checksum::apply(
         u16::from_ne_bytes([c0, c1]),
         addresses + checksum::difference(old_ttl as u32, new_ttl as u32),
     );
-    frame.write_u32(
-        packet.network() + ipv4::TTL,
-        new_ttl as u32 | (sum as u32) << 16,
-    )?;
-    frame.write_u32(packet.network() + ipv4::SOURCE, new.source.address)?;
-    frame.write_u32(
-        packet.network() + ipv4::DESTINATION,
-        new.destination.address,
-    )?;
-    frame.write_u32(packet.transport, new_ports)?;
+    frame.write_u32(network + ipv4::TTL, new_ttl as u32 | (sum as u32) << 16)?;
+    frame.write_u32(network + ipv4::SOURCE, new.source.address)?;
+    frame.write_u32(network + ipv4::DESTINATION, new.destination.address)?;
+    frame.write_u32(headers.transport, new_ports)?;
 
-    let udp = packet.protocol == UDP;
     let change = ChecksumChange {
         addresses,
         ports: checksum::difference(old_ports, new_ports),
-        zero_is_none: udp,
+        zero_is_none: headers.protocol == UDP,
         ipv6: false,
     };
-    frame.change_checksum(checksum_field(packet), change)
+    frame.change_checksum(checksum_field(headers), change)
+}
+
+/// Takes one from the TTL of an IPv4 packet, whose header is at `network`, that is not rewritten otherwise.
+#[inline(always)]
+pub fn age<F: Frame>(frame: &mut F, network: usize) -> Option<()> {
+    let field = network + ipv4::TTL;
+    let [ttl, protocol, c0, c1] = frame.read_u32(field)?.to_ne_bytes();
+    let old = u16::from_ne_bytes([ttl, protocol]);
+    let new = u16::from_ne_bytes([ttl.wrapping_sub(1), protocol]);
+    let sum = checksum::apply(
+        u16::from_ne_bytes([c0, c1]),
+        checksum::difference(old as u32, new as u32),
+    );
+    frame.write_u32(field, new as u32 | (sum as u32) << 16)
+}
+
+/// Takes one from the hop limit of an IPv6 packet.
+#[inline(always)]
+pub fn age_ipv6<F: Frame>(frame: &mut F, network: usize) -> Option<()> {
+    let field = network + ipv6::NEXT_AND_LIMIT;
+    let [next, limit] = frame.read_u16(field)?.to_ne_bytes();
+    frame.write_u16(field, u16::from_ne_bytes([next, limit.wrapping_sub(1)]))
 }
 
 /// What becomes of an IPv6 packet. One of its addresses is the client's, which stays.
@@ -92,43 +112,49 @@ pub struct RewriteIpv6 {
 /// As [`rewrite`]: gives the packet its new address and ports, takes one from its hop limit (RFC 8200,
 /// section 3) and mends the checksum.
 #[inline(always)]
-pub fn rewrite_ipv6<F: Frame>(frame: &mut F, packet: &Packet, new: RewriteIpv6) -> Option<()> {
-    let place = packet.network() + new.place;
-    let Address([old_first, old_second]) = ipv6::address(frame, place)?;
+pub fn rewrite_ipv6<F: Frame>(frame: &mut F, headers: Headers, new: RewriteIpv6) -> Option<()> {
+    let place = headers.network + new.place;
     let Address([first, second]) = new.address;
-    let old_ports = frame.read_u32(packet.transport)?;
-    let new_ports = new.source as u32 | (new.destination as u32) << 16;
+    let addresses = checksum::difference_of_u64(exchange(frame, place, first)?, first)
+        + checksum::difference_of_u64(exchange(frame, place + 8, second)?, second);
 
-    let field = packet.network() + ipv6::NEXT_AND_LIMIT;
-    let [next, limit] = frame.read_u16(field)?.to_ne_bytes();
-    frame.write_u16(field, u16::from_ne_bytes([next, limit.wrapping_sub(1)]))?;
-    frame.write_u64(place, first)?;
-    frame.write_u64(place + 8, second)?;
-    frame.write_u32(packet.transport, new_ports)?;
+    let new_ports = ports(new.source, new.destination);
+    let old_ports = frame.read_u32(headers.transport)?;
+    frame.write_u32(headers.transport, new_ports)?;
+
+    age_ipv6(frame, headers.network)?;
 
     let change = ChecksumChange {
-        addresses: checksum::difference_of_u64(old_first, first)
-            + checksum::difference_of_u64(old_second, second),
+        addresses,
         ports: checksum::difference(old_ports, new_ports),
-        zero_is_none: packet.protocol == UDP,
+        zero_is_none: headers.protocol == UDP,
         ipv6: true,
     };
-    frame.change_checksum(checksum_field(packet), change)
+    frame.change_checksum(checksum_field(headers), change)
+}
+
+/// Writes eight bytes; what they were before.
+#[inline(always)]
+fn exchange<F: Frame>(frame: &mut F, offset: usize, new: u64) -> Option<u64> {
+    let old = frame.read_u64(offset)?;
+    frame.write_u64(offset, new)?;
+    Some(old)
 }
 
 /// Offset of the TCP or UDP checksum.
 #[inline(always)]
-const fn checksum_field(packet: &Packet) -> usize {
-    packet.transport
-        + if packet.protocol == UDP {
+const fn checksum_field(headers: Headers) -> usize {
+    headers.transport
+        + if headers.protocol == UDP {
             UDP_CHECKSUM
         } else {
             TCP_CHECKSUM
         }
 }
 
-/// The first four bytes of a TCP or UDP header, as memory has them on a little-endian machine.
+/// The first four bytes of a TCP or UDP header, as memory has them on a little-endian machine. Ports in
+/// wire order.
 #[inline(always)]
-const fn ports(source: Endpoint, destination: Endpoint) -> u32 {
-    source.port as u32 | (destination.port as u32) << 16
+const fn ports(source: u16, destination: u16) -> u32 {
+    source as u32 | (destination as u32) << 16
 }

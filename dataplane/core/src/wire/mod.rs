@@ -48,6 +48,46 @@ impl Packet {
     pub const fn network(&self) -> usize {
         self.link.length()
     }
+
+    /// Where its headers are.
+    #[inline(always)]
+    pub const fn headers(&self) -> Headers {
+        Headers {
+            network: self.network(),
+            transport: self.transport,
+            protocol: self.protocol,
+        }
+    }
+}
+
+/// Where in a frame the headers of its packet are.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug, PartialEq, Eq))]
+pub struct Headers {
+    /// Offset of the IP header, bytes, below 256.
+    pub network: usize,
+    /// Offset of the TCP or UDP header, bytes, below 256.
+    pub transport: usize,
+    /// [`TCP`] or [`UDP`].
+    pub protocol: u8,
+}
+
+impl Headers {
+    /// In 24 bits, for a call that takes numbers.
+    #[inline(always)]
+    pub const fn pack(self) -> u32 {
+        self.network as u32 | (self.transport as u32) << 8 | (self.protocol as u32) << 16
+    }
+
+    /// What [`Self::pack`] packed.
+    #[inline(always)]
+    pub const fn unpack(word: u32) -> Self {
+        Self {
+            network: (word & 0xff) as usize,
+            transport: (word >> 8 & 0xff) as usize,
+            protocol: (word >> 16) as u8,
+        }
+    }
 }
 
 /// What a frame turned out to be.

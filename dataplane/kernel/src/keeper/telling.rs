@@ -1,11 +1,15 @@
 //! What the keeper says in the log about the network, each thing once.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
+use ferrovs_core::{
+    abi::dest::{self, Method},
+    tables::{Line, Tables},
+};
 use tracing::warn;
 
 use super::Keeper;
-use crate::{Targets, choice::homeless};
+use crate::{Targets, choice::homeless, net::Place};
 
 /// Of many addresses so many are told.
 const TOLD: usize = 10;
@@ -45,17 +49,21 @@ impl Keeper {
     }
 
     pub(super) fn tell_pathless(&mut self, targets: &Targets) {
-        let addresses: BTreeSet<_> = targets.dests.iter().map(|&(_, a)| a).collect();
-        let pathless = addresses
-            .into_iter()
-            .filter(|one| !self.ways.contains_key(one));
-        let pathless: Vec<_> = pathless.collect();
+        let unreached = |(number, address): &(u32, IpAddr)| match self.places.get(address) {
+            Some(Place::Away { .. }) => false,
+            Some(Place::Here) => self.is_masqueraded(*number),
+            Some(Place::Nowhere) | None => true,
+        };
+        let pathless = targets.dests.iter().filter(|dest| unreached(dest));
+        let pathless: BTreeSet<_> = pathless.map(|&(_, address)| address).collect();
+        let pathless: Vec<_> = pathless.into_iter().collect();
         let known: BTreeSet<_> = self.pathless.drain(..).collect();
         let new: Vec<_> = pathless.iter().filter(|one| !known.contains(one)).collect();
         for address in new.iter().take(TOLD) {
-            if self.network.is_local(**address) {
+            if self.places.get(address) == Some(&Place::Here) {
                 warn!(
-                    "the real server {address} is the director itself, which is not supported yet"
+                    "the real server {address} is the director itself, which masquerading (-m) cannot reach yet: \
+                     give it -g"
                 );
             } else {
                 warn!("there is no route to the real server {address}: its packets are dropped");
@@ -65,5 +73,11 @@ impl Keeper {
             warn!("{more} more real servers are so");
         }
         self.pathless = pathless;
+    }
+
+    /// Whether the tables say of a destination that its packets are rewritten.
+    fn is_masqueraded(&self, number: u32) -> bool {
+        let line = (&self.plane.maps).dest(number);
+        line.is_some_and(|line| Method::of(line.load(dest::MODE)) == Method::Masq)
     }
 }

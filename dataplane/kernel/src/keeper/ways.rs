@@ -18,7 +18,7 @@ use netlink_packet_route::{
 
 use crate::{
     Targets,
-    net::{Query, Way},
+    net::{Place, Query},
 };
 
 /// So many answers at most are doubted at once.
@@ -27,32 +27,31 @@ const DOUBTED: usize = 1000;
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Ways {
-    /// `None`: there is no way.
-    answers: BTreeMap<IpAddr, Option<Way>>,
+    answers: BTreeMap<IpAddr, Place>,
     /// Whose answer was doubted last.
     doubted: Option<IpAddr>,
 }
 
 impl Ways {
-    /// The ways to all servers of `targets` that can be reached.
+    /// Where all servers of `targets` are.
     pub(super) fn find(
         &mut self,
         query: &mut Query,
         targets: &Targets,
-    ) -> io::Result<BTreeMap<IpAddr, Way>> {
+    ) -> io::Result<BTreeMap<IpAddr, Place>> {
         let addresses: BTreeSet<_> = targets.dests.iter().map(|&(_, address)| address).collect();
-        let mut ways = Vec::with_capacity(addresses.len());
+        let mut places = Vec::with_capacity(addresses.len());
         for address in addresses {
-            let way = match self.answers.get(&address) {
-                Some(way) => *way,
+            let place = match self.answers.get(&address) {
+                Some(place) => *place,
                 None => *self
                     .answers
                     .entry(address)
-                    .or_insert(query.way_to(address)?),
+                    .or_insert(query.locate(address)?),
             };
-            ways.extend(way.map(|way| (address, way)));
+            places.push((address, place));
         }
-        Ok(ways.into_iter().collect())
+        Ok(places.into_iter().collect())
     }
 
     /// Forgets what nobody needs any more.
@@ -85,9 +84,9 @@ impl Ways {
         let mut changed = false;
         let behind = self.doubted.map_or(Bound::Unbounded, Bound::Excluded);
         let mut next = self.answers.range_mut((behind, Bound::Unbounded));
-        for (&address, way) in next.by_ref().take(DOUBTED) {
-            let now = query.way_to(address)?;
-            changed |= std::mem::replace(way, now) != now;
+        for (&address, place) in next.by_ref().take(DOUBTED) {
+            let now = query.locate(address)?;
+            changed |= std::mem::replace(place, now) != now;
             self.doubted = Some(address);
         }
         if next.next().is_none() {
@@ -147,7 +146,7 @@ mod tests {
     fn known() -> Ways {
         let addresses = ALL.iter().map(|one| one.parse().unwrap());
         Ways {
-            answers: addresses.map(|one| (one, None)).collect(),
+            answers: addresses.map(|one| (one, Place::Nowhere)).collect(),
             doubted: None,
         }
     }

@@ -143,12 +143,6 @@ impl Snapshot {
     pub fn link_named(&self, name: &str) -> Option<&Link> {
         self.links.values().find(|link| link.name == name)
     }
-
-    /// Whether an address is this host's own.
-    #[must_use]
-    pub fn is_local(&self, address: IpAddr) -> bool {
-        self.addresses.iter().any(|own| own.address == address)
-    }
 }
 
 fn link_of(message: &LinkMessage) -> Link {

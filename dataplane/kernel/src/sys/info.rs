@@ -1,7 +1,7 @@
 //! What the kernel knows about a program or a map, and finding one by its number.
 
 use std::{
-    io,
+    fs, io,
     os::fd::{AsRawFd, BorrowedFd, OwnedFd},
 };
 
@@ -152,6 +152,17 @@ pub fn map_info(map: BorrowedFd<'_>) -> io::Result<MapInfo> {
         value_size: raw.value_size,
         max_entries: raw.max_entries,
     })
+}
+
+/// Bytes that an open map takes now, with what is in it.
+///
+/// # Errors
+/// When the kernel does not say.
+pub fn map_memory(map: BorrowedFd<'_>) -> io::Result<u64> {
+    let text = fs::read_to_string(format!("/proc/self/fdinfo/{}", map.as_raw_fd()))?;
+    let bytes = text.lines().find_map(|line| line.strip_prefix("memlock:"));
+    let bytes = bytes.and_then(|bytes| bytes.trim().parse().ok());
+    bytes.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// # Safety

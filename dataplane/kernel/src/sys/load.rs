@@ -28,6 +28,8 @@ pub struct NewMap<'a> {
     pub flags: u32,
     /// BTF that describes keys and values, and the numbers of their types in it.
     pub types: Option<(BorrowedFd<'a>, u32, u32)>,
+    /// Of an array of maps, one like those that it will hold.
+    pub inner: Option<BorrowedFd<'a>>,
 }
 
 /// A program to be loaded; the fields of `union bpf_attr` for BPF_PROG_LOAD.
@@ -129,6 +131,7 @@ pub fn create_map(map: &NewMap<'_>) -> io::Result<OwnedFd> {
         value_size: map.value_size,
         max_entries: map.max_entries,
         flags: map.flags,
+        inner_map: map.inner.map_or(0, |map| map.as_raw_fd() as u32),
         name: name(map.name),
         btf,
         key_type,

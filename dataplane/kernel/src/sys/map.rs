@@ -100,6 +100,15 @@ pub unsafe fn next_key<K: Default>(map: BorrowedFd<'_>, key: Option<&K>) -> io::
     }
 }
 
+/// Puts a map into an array of maps, which then holds it.
+///
+/// # Errors
+/// `EINVAL` if it is not as the array's maps are, `E2BIG` if there is no such place.
+pub fn put_map(array: BorrowedFd<'_>, place: u32, map: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: keys of an array of maps are four bytes, and so are values: descriptors when written.
+    unsafe { update(array, &place, &map.as_raw_fd(), false) }
+}
+
 /// Makes a map live as long as a program, whether its instructions name it or not.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! The table: what arrives, and what is to become of it. One file for each concern.
 
+mod answers;
 mod departures;
 mod hops;
 mod ip;
@@ -37,6 +38,7 @@ pub(crate) fn all() -> Vec<Case> {
 
 fn of_ipv4() -> Vec<Case> {
     [
+        answers::cases(),
         tcp::cases(),
         thresholds::cases(),
         segments::cases(),

@@ -2,17 +2,14 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use ferrovs_core::abi::{
-    reason::Reason,
-    state::{SYN_RECV, UDP},
-};
+use ferrovs_core::abi::state::{SYN_RECV, UDP};
 use ferrovs_model::{Change, Netmask, Persistence, Protocol, ServiceSettings, Sysctl};
 
 use super::departures::sysctl;
 use super::services::{add, delete};
 use super::{FIRST, SECOND, client, from_client, from_server};
 use crate::{
-    case::{Case, Expect, case, dropped, forwarded},
+    case::{Case, Expect, case, forwarded, refused},
     packet::{ACK, SYN, Transport, at},
     world::{DNS, HTTP, RIP_141, RIP_143, VIP, key, masq},
 };
@@ -99,10 +96,7 @@ pub(super) fn cases() -> Vec<Case> {
             .change(single())
             .change(weigh(FIRST, 0))
             .change(weigh(SECOND, 0))
-            .front(
-                from_client(client(1), HTTP, SYN),
-                dropped(Reason::NoDestination),
-            ),
+            .front(from_client(client(1), HTTP, SYN), refused()),
         datagrams(),
     ]
 }

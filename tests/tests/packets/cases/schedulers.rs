@@ -4,12 +4,12 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use ferrovs_core::abi::{reason::Reason, state::CLOSE};
+use ferrovs_core::abi::state::CLOSE;
 use ferrovs_model::{Change, Protocol, SchedulerFlags, ServiceSettings};
 
 use super::{FIRST, SECOND, client, from_client, from_server, http_of};
 use crate::{
-    case::{Case, case, dropped, forwarded},
+    case::{Case, case, forwarded, refused},
     packet::{RST, SYN, at},
     world::{HTTP, RIP_141, VIP, key, masq, service},
 };
@@ -124,16 +124,16 @@ pub(super) fn cases() -> Vec<Case> {
         service: key(Protocol::Tcp, HTTP),
         destination: masq(FIRST, 0),
     };
-    for (name, refused, falls_back) in [
+    for (name, without, falls_back) in [
         ("sh 1/1, who hashes to a server that rests", 1, 2),
         ("mh 1/1, who hashes to a server that rests", 3, 4),
     ] {
         let scheduler = &name[..2];
-        let syn = from_client(neighbour(refused), HTTP, SYN);
+        let syn = from_client(neighbour(without), HTTP, SYN);
         cases.push(
             scheduled(name)
                 .change(rests())
-                .front(syn, dropped(Reason::NoDestination))
+                .front(syn, refused())
                 .change(by(scheduler, SchedulerFlags::FALLBACK))
                 .opened(neighbour(falls_back), HTTP, SECOND),
         );
@@ -150,7 +150,7 @@ fn taken_by(case: Case, taken: &str, from: fn(u16) -> SocketAddrV4) -> Case {
         .fold(case, |case, (number, host)| match host {
             0 => {
                 let syn = from_client(from(number), HTTP, SYN);
-                case.front(syn, dropped(Reason::NoDestination))
+                case.front(syn, refused())
             }
             host => case.opened(from(number), HTTP, server(host)),
         })

@@ -10,7 +10,7 @@ use ferrovs_model::{Change, Protocol};
 
 use super::{ALICE, BOB, FIRST, SECOND, alice, client, first, from_client, from_server, http_of};
 use crate::{
-    case::{Case, Step, case, dropped, forwarded, passed},
+    case::{Case, Step, case, forwarded, passed, refused},
     packet::{ACK, Link, Packet, SYN, Transport, at},
     world::{BACK_MAC, DIP, HTTP, RIP_141, RIP_143, VIP, World, key, mac_of, masq, service},
 };
@@ -62,7 +62,6 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn schedules() -> Vec<Case> {
-    let refused = || dropped(Reason::NoDestination);
     let third = http_of(Ipv4Addr::new(192, 168, 2, 254));
     vec![
         case("a service without servers")

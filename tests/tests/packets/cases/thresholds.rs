@@ -3,13 +3,13 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use ferrovs_core::abi::{reason::Reason, state::CLOSE};
+use ferrovs_core::abi::state::CLOSE;
 use ferrovs_model::{Change, Destination, Protocol, SchedulerFlags};
 
 use super::schedulers::by;
 use super::{FIRST, SECOND, client, from_client, from_server, http_of};
 use crate::{
-    case::{Case, Step, case, dropped, forwarded},
+    case::{Case, Step, case, forwarded, refused},
     packet::{RST, SYN},
     world::{HTTP, key, masq, service},
 };
@@ -38,7 +38,7 @@ impl Case {
 
     fn refused(self, number: u16) -> Self {
         let syn = from_client(client(number), HTTP, SYN);
-        self.front(syn, dropped(Reason::NoDestination))
+        self.front(syn, refused())
     }
 
     fn reset(self, number: u16, server: SocketAddrV4) -> Self {

@@ -4,8 +4,9 @@ use std::{
     cell::RefCell,
     collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
+    ops::Range,
     sync::{
-        Mutex,
+        Mutex, OnceLock,
         atomic::{AtomicU32, AtomicU64, Ordering::SeqCst},
     },
 };
@@ -16,8 +17,9 @@ use ferrovs_core::abi::{
     interface,
     ipv6::{Address, EndpointKey, NeighbourKey},
     pointer::{Pointer, PointerKey},
-    schedule::{self, Schedule},
+    schedule::Schedule,
     service,
+    slab::Table,
 };
 use ferrovs_core::sched::{Peers, pick};
 use ferrovs_core::tables::{Line, Route, RouteIpv6, Tables};
@@ -72,18 +74,58 @@ impl Line for PlainLine {
 /// The tables that a publisher writes.
 pub(super) struct Plain {
     config: Vec<Words>,
-    filter: Vec<Words>,
+    /// Lines of the filter, at most.
+    filter_lines: u32,
+    filter: Slabs,
     endpoints: Mutex<BTreeMap<EndpointKey, u64>>,
-    services: Vec<Words>,
-    schedules: Vec<Words>,
-    dests: Vec<Words>,
-    traffic: Vec<Words>,
+    services: Slabs,
+    schedules: Slabs,
+    dests: Slabs,
+    traffic: Slabs,
     now: AtomicU32,
     random: AtomicU32,
 }
 
 fn lines(count: u32) -> Vec<Words> {
     (0..count).map(|_| Words::default()).collect()
+}
+
+/// A table that grows.
+struct Slabs {
+    table: Table,
+    slabs: Vec<OnceLock<Vec<Words>>>,
+}
+
+impl Slabs {
+    fn new(table: Table) -> Self {
+        let slabs = (0..table.slabs()).map(|_| OnceLock::new()).collect();
+        let slabs = Self { table, slabs };
+        assert!(slabs.grow(0..1));
+        slabs
+    }
+
+    fn line(&'static self, number: u32) -> Option<PlainLine> {
+        let slab = self.slabs.get(self.table.slab_of(number) as usize)?;
+        line(slab.get()?, self.table.place(number))
+    }
+
+    fn grow(&self, wanted: Range<u32>) -> bool {
+        let last = wanted.end.saturating_sub(1);
+        (self.table.slab_of(wanted.start)..=self.table.slab_of(last)).all(|number| {
+            let place = self.slabs.get(number as usize);
+            let new = || lines(self.table.slab());
+            place.map(|place| place.get_or_init(new)).is_some()
+        })
+    }
+
+    /// All words but those of slabs in which there is nothing.
+    fn words(&self) -> impl Iterator<Item = u64> {
+        let slabs = self.slabs.iter().filter_map(OnceLock::get);
+        let words = slabs.map(|slab| slab.iter().flatten().map(|word| word.load(SeqCst)));
+        words
+            .filter(|words| words.clone().any(|word| word != 0))
+            .flatten()
+    }
 }
 
 fn line(table: &'static [Words], number: u32) -> Option<PlainLine> {
@@ -95,12 +137,13 @@ impl Plain {
     pub(super) fn leak(filter_lines: u32) -> &'static Self {
         let plain: &'static Self = Box::leak(Box::new(Self {
             config: lines(config::LINES),
-            filter: lines(filter_lines),
+            filter_lines,
+            filter: Slabs::new(Table::Filter),
             endpoints: Mutex::default(),
-            services: lines(abi::MAX_SERVICES),
-            schedules: lines(schedule::LINES),
-            dests: lines(dest::LINES),
-            traffic: lines(dest::TRAFFIC_LINES),
+            services: Slabs::new(Table::Services),
+            schedules: Slabs::new(Table::Schedules),
+            dests: Slabs::new(Table::Dests),
+            traffic: Slabs::new(Table::DestTraffic),
             now: AtomicU32::new(1000),
             random: AtomicU32::new(1),
         }));
@@ -125,14 +168,14 @@ impl Plain {
     pub(super) fn look_up(&'static self, key: u64) -> Option<u64> {
         let geometry = Geometry(line(&self.config, 0)?.load(config::FILTER));
         (0..PROBES).find_map(|probe| {
-            let line = line(&self.filter, geometry.line(key, probe))?;
+            let line = self.filter.line(geometry.line(key, probe))?;
             let cell = (0..ENTRIES).find(|&cell| line.load(cell) == key)?;
             Some(line.load(ENTRIES + cell))
         })
     }
 
     pub(super) fn schedule_of(&'static self, service: u32) -> Schedule {
-        let line = line(&self.services, service).unwrap();
+        let line = self.services.line(service).unwrap();
         Schedule(line.load(service::SCHEDULE))
     }
 
@@ -152,7 +195,7 @@ impl Plain {
             port,
             virtual_: u32::from_be_bytes([169, 254, 179, 1]),
         };
-        pick(&self, line(&self.services, service).unwrap(), peers)
+        pick(&self, self.services.line(service).unwrap(), peers)
     }
 
     fn endpoint_words(&self) -> Vec<u64> {
@@ -163,19 +206,11 @@ impl Plain {
 
     /// All that a publisher may write.
     pub(super) fn snapshot(&self) -> Vec<u64> {
-        [
-            &self.config,
-            &self.filter,
-            &self.services,
-            &self.schedules,
-            &self.dests,
-        ]
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|word| word.load(SeqCst))
-        .chain(self.endpoint_words())
-        .collect()
+        let grown = [&self.filter, &self.services, &self.schedules, &self.dests];
+        let config = self.config.iter().flatten();
+        let config = config.map(|word| word.load(SeqCst));
+        let words = config.chain(grown.into_iter().flat_map(Slabs::words));
+        words.chain(self.endpoint_words()).collect()
     }
 }
 
@@ -191,23 +226,23 @@ impl Tables for &'static Plain {
     }
 
     fn filter(&self, number: u32) -> Option<PlainLine> {
-        line(&self.filter, number)
+        self.filter.line(number)
     }
 
     fn service(&self, number: u32) -> Option<PlainLine> {
-        line(&self.services, number)
+        self.services.line(number)
     }
 
     fn schedule(&self, number: u32) -> Option<PlainLine> {
-        line(&self.schedules, number)
+        self.schedules.line(number)
     }
 
     fn dests(&self, number: u32) -> Option<PlainLine> {
-        line(&self.dests, number)
+        self.dests.line(number)
     }
 
     fn dest_traffic(&self, number: u32) -> Option<PlainLine> {
-        line(&self.traffic, number)
+        self.traffic.line(number)
     }
 
     fn reasons(&self, _: u32) -> Option<PlainLine> {
@@ -294,8 +329,21 @@ impl Plane for &'static Plain {
         true
     }
 
+    fn grow(&self, table: Table, lines: Range<u32>) -> bool {
+        let slabs = match table {
+            Table::Services => &self.services,
+            Table::Schedules => &self.schedules,
+            Table::Dests => &self.dests,
+            Table::DestTraffic => &self.traffic,
+            Table::Filter => &self.filter,
+            // A publisher writes none.
+            Table::NextHops => return false,
+        };
+        slabs.grow(lines)
+    }
+
     fn filter_lines(&self) -> u32 {
-        self.filter.len() as u32
+        self.filter_lines
     }
 
     fn quiesce(&self) {}
