@@ -13,7 +13,7 @@ use crate::{Destination, Forwarding, Protocol, Service, ServiceKey, Wanted, sche
 pub enum Lack {
     /// Balancing this protocol.
     Protocol(Protocol),
-    /// Services by firewall mark.
+    /// Services by firewall mark for IPv6.
     FirewallMark,
     /// Scheduling by the scheduler with this name.
     Scheduler(String),
@@ -29,7 +29,7 @@ impl fmt::Display for Lack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Protocol(protocol) => write!(f, "{protocol}"),
-            Self::FirewallMark => f.write_str("firewall marks (-f)"),
+            Self::FirewallMark => f.write_str("firewall marks of IPv6 (-f)"),
             Self::Scheduler(name) => write!(f, "the scheduler {name}"),
             Self::Engine(name) => write!(f, "the persistence engine {name} (--pe)"),
             Self::OnePacket => f.write_str("one-packet scheduling (-o)"),
@@ -207,7 +207,7 @@ mod tests {
             (
                 mark,
                 rr,
-                "FWM 7 IPv6 is kept but not forwarded: not there yet: firewall marks (-f)",
+                "FWM 7 IPv6 is kept but not forwarded: not there yet: firewall marks of IPv6 (-f)",
             ),
             (
                 tcp,

@@ -10,7 +10,7 @@ use ferrovs_model::{Change, Netmask, Persistence, Protocol, ServiceSettings};
 
 use super::{ALICE, BOB, FIRST, client, from_client, from_server};
 use crate::{
-    case::{Case, Expect, case, dropped, forwarded, passed},
+    case::{Case, Expect, case, forwarded, passed, refused},
     packet::{ACK, Packet, SYN, Transport, at},
     world::{HTTP, RIP_141, RIP_143, VIP, key, masq},
 };
@@ -132,7 +132,7 @@ fn all_ports() -> Vec<Case> {
         for_all_ports("no server is left for any port")
             .change(weigh(ALL, at(RIP_141, 0), 0))
             .change(weigh(ALL, at(RIP_143, 0), 0))
-            .front(syn(ALICE, 443), dropped(Reason::NoDestination)),
+            .front(syn(ALICE, 443), refused()),
     ]
 }
 
@@ -258,7 +258,7 @@ fn ftp() -> Vec<Case> {
     let empty = persistent("without servers, what may not be FTP's is left to the director")
         .change(weigh(FTP, at(RIP_141, 2121), 0))
         .change(weigh(FTP, at(RIP_143, 2121), 0))
-        .front(syn(ALICE, 21), dropped(Reason::NoDestination))
+        .front(syn(ALICE, 21), refused())
         .front(syn(ALICE, 50_000), passed());
     let plain = case("FTP without persistence has no other ports")
         .change(Change::AddService {
