@@ -142,7 +142,7 @@ fn marked(hook: Hook) {
         "{flows}"
     );
     assert!(
-        flows.lines().any(|line| line.starts_with("IP  00:5")),
+        flows.lines().any(|line| line.starts_with("IP  0")),
         "{flows}"
     );
 
