@@ -148,7 +148,7 @@ fn why_no_service(key: &ServiceKey, refusal: Refusal) -> String {
         Refusal::ServiceExists => "it is there twice",
         Refusal::SchedulerNotFound => {
             "there is no such scheduler or persistence engine: schedulers are rr, wrr, lc, wlc, lblc, lblcr, \
-             dh, sh, sed, nq, fo, ovf, mh, twos and none, the engine is sip"
+             dh, sh, sed, nq, fo, ovf, mh, twos, ewma, mhb and none, the engine is sip"
         }
         _ => {
             "a firewall mark must not be 0, port 0 needs persistence, persistence is 1 to 2678400 seconds with \

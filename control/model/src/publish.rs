@@ -13,6 +13,7 @@
 //! for [`TRASH_SECONDS`] more, as in the trash of IPVS (`ip_vs_dest_trash_expire`); a service does
 //! for as long as it has such servers. Whoever comes back meanwhile finds its flows again.
 
+mod caches;
 mod edit;
 mod endpoint;
 mod figures;
@@ -30,10 +31,11 @@ mod writer;
 use std::{collections::BTreeMap, ops::Range};
 
 use ferrovs_core::{
-    abi::{config, dest, ipv6::EndpointKey, slab::Table},
+    abi::{config, dest, ipv6::EndpointKey, locality::LocalityKey, slab::Table},
     tables::{Line, Tables},
 };
 
+pub use caches::Localities;
 pub use figures::Figures;
 pub use filter::{Half, INITIAL_LOG2};
 pub(crate) use ledger::LedgerAmendment;
@@ -62,6 +64,12 @@ pub trait Plane {
     fn grow(&self, table: Table, lines: Range<u32>) -> bool;
     /// Lines that the filter table may have, both halves together.
     fn filter_lines(&self) -> u32;
+    /// What the schedulers lblc and lblcr remember; nothing, unless packets are scheduled there.
+    fn localities(&self) -> Localities {
+        Localities::new()
+    }
+    /// Forgets a line of that.
+    fn forget_locality(&self, _: LocalityKey) {}
     /// Returns when every program run that was under way at the call has ended.
     fn quiesce(&self);
     /// How many flows count for a destination.
@@ -89,6 +97,10 @@ fn grow<P: Plane>(plane: &P, table: Table, lines: Range<u32>) -> Result<(), Refu
     }
 }
 
+/// How often the caches of lblc and lblcr are looked through for what may be forgotten, ticks
+/// (`CHECK_EXPIRE_INTERVAL`).
+const COLLECT: u32 = config::ticks(60);
+
 /// Keeps tables and wanted state together.
 #[derive(Debug, Default)]
 pub struct Publisher {
@@ -99,6 +111,8 @@ pub struct Publisher {
     settled: Option<Wanted>,
     /// The IPv6 endpoints that the filter certainly has.
     endpoints: Option<endpoint::Endpoints>,
+    /// When the caches were last looked through.
+    collected: Option<u32>,
 }
 
 impl Publisher {
@@ -111,6 +125,7 @@ impl Publisher {
             retired: numbers::Retired::everything(),
             settled: None,
             endpoints: None,
+            collected: None,
         }
     }
 
@@ -145,7 +160,7 @@ impl Publisher {
         self.settled = plan.wanted;
     }
 
-    /// Notes which removed servers have no flows left. Whether one of them has been idle for so long
+    /// Notes which removed servers have no flows left, and forgets what lblc and lblcr need no longer. Whether one of them has been idle for so long
     /// that the next [`Publisher::plan`] will forget it.
     pub fn observe<P: Plane>(&mut self, plane: &P) -> bool {
         let now = plane.tables().now();
@@ -155,6 +170,13 @@ impl Publisher {
         }
         if due {
             self.settled = None;
+        }
+        if self
+            .collected
+            .is_none_or(|last| now.wrapping_sub(last) >= COLLECT)
+        {
+            caches::collect(plane, &self.ledger);
+            self.collected = Some(now);
         }
         due
     }

@@ -11,16 +11,18 @@ pub const SCHEDULERS: &[&str] = &[
     "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh", "twos",
 ];
 
+/// Those that IPVS does not have. They are there under `compat=ipvs` too: who names one wants it.
+const MORE_SCHEDULERS: &[&str] = &["ewma", "mhb"];
+
 /// What a service names that shall not schedule (`ip_vs_add_service`): it takes no new connections.
 pub const NO_SCHEDULER: &str = "none";
 
 /// The persistence engines (`ip_vs_pe_NAME.c`).
 pub const PERSISTENCE_ENGINES: &[&str] = &["sip"];
 
-/// The data plane's scheduler of this name; `None` if it has none.
-pub(crate) fn built(name: &str) -> Option<Scheduler> {
-    Some(match name {
-        NO_SCHEDULER => Scheduler::None,
+/// The data plane's scheduler of this name; without one ([`NO_SCHEDULER`]), nothing is scheduled.
+pub(crate) fn built(name: &str) -> Scheduler {
+    match name {
         "rr" => Scheduler::RoundRobin,
         "lc" => Scheduler::LeastConnections,
         "wlc" => Scheduler::WeightedLeastConnections,
@@ -33,13 +35,17 @@ pub(crate) fn built(name: &str) -> Option<Scheduler> {
         "dh" => Scheduler::DestinationHash,
         "mh" => Scheduler::Maglev,
         "twos" => Scheduler::TwoChoices,
-        _ => return None,
-    })
+        "lblc" => Scheduler::Locality,
+        "lblcr" => Scheduler::ReplicatedLocality,
+        "ewma" => Scheduler::Latency,
+        "mhb" => Scheduler::BoundedMaglev,
+        _ => Scheduler::None,
+    }
 }
 
 /// Whether a service may name this scheduler.
 pub(crate) fn exists(name: &str) -> bool {
-    name == NO_SCHEDULER || SCHEDULERS.contains(&name)
+    name == NO_SCHEDULER || SCHEDULERS.contains(&name) || MORE_SCHEDULERS.contains(&name)
 }
 
 /// Flags of a scheduler. What they mean is the scheduler's business; those that have a meaning have
@@ -126,13 +132,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_ipvs_and_no_others() {
-        for name in SCHEDULERS.iter().chain(&[NO_SCHEDULER]) {
+    fn names_are_those_of_ipvs_and_a_few_more() {
+        let more = MORE_SCHEDULERS.iter().chain(&[NO_SCHEDULER]);
+        for name in SCHEDULERS.iter().chain(more) {
             assert!(exists(name), "{name}");
         }
         for name in ["", "RR", "rr ", "nosuch"] {
             assert!(!exists(name), "{name:?}");
         }
+    }
+
+    #[test]
+    fn the_data_plane_has_them_all() {
+        for name in SCHEDULERS.iter().chain(MORE_SCHEDULERS) {
+            assert_ne!(built(name), Scheduler::None, "{name}");
+        }
+        assert_eq!(built(NO_SCHEDULER), Scheduler::None);
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl ServiceKey {
     pub fn protocols(&self) -> &'static [Protocol] {
         match self {
             Self::Address { protocol, .. } => protocol.as_slice(),
-            Self::Mark { .. } => &[Protocol::Tcp, Protocol::Udp],
+            Self::Mark { .. } => &[Protocol::Tcp, Protocol::Udp, Protocol::Sctp],
         }
     }
 

@@ -6,17 +6,13 @@
 
 use std::{fmt, net::SocketAddr};
 
-use crate::{Destination, Forwarding, Protocol, Service, ServiceKey, Wanted, scheduler};
+use crate::{Destination, Forwarding, Service, ServiceKey, Wanted};
 
 /// Something that the data plane does not do yet.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Lack {
-    /// Balancing this protocol.
-    Protocol(Protocol),
     /// Services by firewall mark for IPv6.
     FirewallMark,
-    /// Scheduling by the scheduler with this name.
-    Scheduler(String),
     /// Keeping together what this persistence engine says.
     Engine(String),
     /// Scheduling every packet for itself.
@@ -28,9 +24,7 @@ pub enum Lack {
 impl fmt::Display for Lack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Protocol(protocol) => write!(f, "{protocol}"),
             Self::FirewallMark => f.write_str("firewall marks of IPv6 (-f)"),
-            Self::Scheduler(name) => write!(f, "the scheduler {name}"),
             Self::Engine(name) => write!(f, "the persistence engine {name} (--pe)"),
             Self::OnePacket => f.write_str("one-packet scheduling (-o)"),
             Self::Tunnel => f.write_str("tunnelling (-i)"),
@@ -41,19 +35,10 @@ impl fmt::Display for Lack {
 /// The list, for a service.
 fn lacks_of_service(service: &Service) -> Vec<Lack> {
     let mut lacks = Vec::new();
-    match service.key {
-        ServiceKey::Mark { ipv6: true, .. } => lacks.push(Lack::FirewallMark),
-        ServiceKey::Mark { ipv6: false, .. } => {}
-        ServiceKey::Address { protocol, .. } => {
-            if protocol == Protocol::Sctp {
-                lacks.push(Lack::Protocol(protocol));
-            }
-        }
+    if let ServiceKey::Mark { ipv6: true, .. } = service.key {
+        lacks.push(Lack::FirewallMark);
     }
     let settings = &service.settings;
-    if scheduler::built(&settings.scheduler).is_none() {
-        lacks.push(Lack::Scheduler(settings.scheduler.clone()));
-    }
     // An engine only has a say in persistence.
     if let (Some(_), Some(engine)) = (settings.persistence, &settings.persistence_engine) {
         lacks.push(Lack::Engine(engine.clone()));
@@ -147,7 +132,7 @@ impl Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Change, Encapsulation, Netmask, Persistence, ServiceSettings};
+    use crate::{Change, Encapsulation, Netmask, Persistence, Protocol, ServiceSettings};
 
     fn wanted(key: ServiceKey, settings: ServiceSettings, servers: &[Destination]) -> Wanted {
         let mut wanted = Wanted::default();
@@ -200,19 +185,9 @@ mod tests {
         };
         for (key, settings, named) in [
             (
-                vip(Protocol::Sctp, "10.0.0.1:99"),
-                rr.clone(),
-                "SCTP 10.0.0.1:99 is kept but not forwarded: not there yet: SCTP",
-            ),
-            (
                 mark,
                 rr,
                 "FWM 7 IPv6 is kept but not forwarded: not there yet: firewall marks of IPv6 (-f)",
-            ),
-            (
-                tcp,
-                ServiceSettings::new("lblc"),
-                "TCP 10.0.0.1:80 is kept but not forwarded: not there yet: the scheduler lblc",
             ),
             (
                 tcp,
@@ -232,12 +207,19 @@ mod tests {
     }
 
     #[test]
-    fn ipv6_lacks_nothing() {
-        let key = vip(Protocol::Udp, "[2001:db8::1]:53");
-        let server = Destination::masq("[2001:db8::2]:53".parse().unwrap());
-        let wanted = wanted(key, ServiceSettings::new("rr"), &[server]);
-        assert_eq!(sentences(&wanted), [""; 0]);
-        assert_eq!(wanted.forwarded(), wanted);
+    fn no_protocol_lacks_anything_in_either_family() {
+        for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp] {
+            for (address, server) in [
+                ("10.0.0.1:53", "10.0.1.2:53"),
+                ("[2001:db8::1]:53", "[2001:db8::2]:53"),
+            ] {
+                let server = Destination::masq(server.parse().unwrap());
+                let key = vip(protocol, address);
+                let wanted = wanted(key, ServiceSettings::new("rr"), &[server]);
+                assert_eq!(sentences(&wanted), [""; 0]);
+                assert_eq!(wanted.forwarded(), wanted);
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,6 @@
 //! untouched, and there it comes by here once more.
 
 use crate::abi::answer::Request;
-use crate::abi::config::{self, Sysctls};
 use crate::abi::dest;
 use crate::abi::flow::Owner;
 use crate::abi::pointer::PointerKey;
@@ -15,11 +14,12 @@ use crate::abi::reason::Reason;
 use crate::abi::{filter, interface, state};
 use crate::answer::Question;
 use crate::family::{Family, Ipv4, Ipv6};
+use crate::flow::machine::NOT;
 use crate::flow::open::Wish;
 use crate::flow::schedule::schedule;
-use crate::flow::tcp::{self, Direction};
+use crate::flow::tcp::Direction;
 use crate::flow::touch::touch;
-use crate::flow::{Flow, find, is_expired, place, retire};
+use crate::flow::{self, Flow, find, is_expired, place, retire};
 use crate::frame::Frame;
 use crate::hop::{self, Hop};
 use crate::method;
@@ -27,7 +27,7 @@ use crate::nat;
 use crate::side::Side;
 use crate::tables::{Line, Tables, count};
 use crate::verdict::{Arrival, Hook, Verdict};
-use crate::wire::{Link, Packet, Parsed, TCP, Tcp, Version, ethernet};
+use crate::wire::{Link, Packet, Parsed, Tcp, Version, ethernet};
 
 /// Decides about one packet, rewrites it if it is to be forwarded, and says what becomes of it.
 #[inline(always)]
@@ -108,7 +108,7 @@ fn direct_of<A: Family, F: Frame, T: Tables>(frame: &mut F, tables: &T, met: &Me
 #[inline(never)]
 fn stray<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, met: &Met) -> Verdict {
     let interface = met.arrival.interface;
-    if !sysctls(tables).nat_icmp_send()
+    if !flow::sysctls(tables).nat_icmp_send()
         || !A::is_routed(frame, tables, met.link.length(), interface)
     {
         return Verdict::Pass;
@@ -207,7 +207,7 @@ fn decide<A: Family, F: Frame, T: Tables>(
         Parsed::Foreign => return Err(Leave::Foreign),
     };
     let config = tables.config(0).ok_or(Leave::Foreign)?;
-    let mark = met.arrival.mark;
+    let mark = frame.mark();
     let (side, client) = A::tell(frame, tables, config, &mut packet, mark).ok_or(Leave::Foreign)?;
     let case = Case::<A, T> {
         tables,
@@ -317,14 +317,11 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
     /// may.
     #[inline(always)]
     fn miss(&self, service: u16, wish: &mut Wish) -> Leave {
-        let state = match self.packet.protocol {
-            TCP if self.packet.tcp.opens() => state::SYN_RECV,
-            TCP if !self.packet.tcp.has(Tcp::RST) && self.sysctls().sloppy_tcp() => {
-                tcp::next(state::NONE, Direction::ToServer, self.packet.tcp)
-            }
-            TCP => return Leave::Pass(Reason::NoFlow),
-            _ => state::UDP,
-        };
+        let packet = &self.packet;
+        let state = self.tables.begin(packet.protocol, packet.tcp.flags);
+        if state == NOT {
+            return Leave::Pass(Reason::NoFlow);
+        }
         *wish = Wish {
             client: self.packet.source.pack(self.tag()),
             virtual_: self.packet.destination.pack(service),
@@ -365,14 +362,14 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
         flow.control.last_seen() == self.now || !is_expired(self.tables, flow.control, self.now)
     }
 
-    /// Whether a client's first segment is scheduled afresh although it has a flow (`ip_vs_in_hook`): if that
+    /// Whether a client's first segment or INIT is scheduled afresh although it has a flow (`ip_vs_in_hook`): if that
     /// is at its end and no template would have it go to the same server, or if its server takes no new ones.
     #[inline(always)]
     fn begins_anew(&self, flow: &Flow) -> bool {
-        let sysctls = self.sysctls();
+        let sysctls = flow::sysctls(self.tables);
         let mode = sysctls.conn_reuse_mode();
         let over = match flow.control.state() {
-            state::TIME_WAIT | state::CLOSE => mode != 0,
+            state::TIME_WAIT | state::CLOSE | state::SCTP_CLOSED => mode != 0,
             // The client has finished; whether the server has, cannot be seen from here.
             state::FIN_WAIT => mode & 2 != 0 && flow.words.is_one_way(),
             _ => false,
@@ -387,11 +384,6 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
                 .is_some_and(|line| line.load(dest::MODE) & dest::RESTS != 0)
     }
 
-    #[inline(always)]
-    fn sysctls(&self) -> Sysctls {
-        sysctls(self.tables)
-    }
-
     /// The way to the flow's server. A packet whose server is gone may open another flow.
     #[inline(always)]
     fn hop_to_server(&self, flow: &Flow, service: u16, wish: &mut Wish) -> Result<Hop, Leave> {
@@ -403,7 +395,9 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
                 }
                 self.hop(way as u32, 0)
             }
-            _ if self.sysctls().expire_nodest_conn() => Err(self.replace(flow, service, wish)),
+            _ if flow::sysctls(self.tables).expire_nodest_conn() => {
+                Err(self.replace(flow, service, wish))
+            }
             _ => Err(Leave::Drop(Reason::DestinationGone)),
         }
     }
@@ -460,12 +454,6 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
         }
         Ok(())
     }
-}
-
-#[inline(always)]
-fn sysctls<T: Tables>(tables: &T) -> Sysctls {
-    let line = tables.config(config::SYSCTLS);
-    Sysctls(line.map_or(0, |line| line.load(config::MODES)))
 }
 
 /// The line of an interface that is watched.

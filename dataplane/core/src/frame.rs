@@ -5,10 +5,11 @@
 //! memory bytes are the wire's.
 
 use crate::answer::{Question, answer};
-use crate::nat::{Rewrite, RewriteIpv6, rewrite, rewrite_ipv6};
+use crate::nat::{Rewrite, RewriteIpv6, crc32c, rewrite, rewrite_ipv6};
 use crate::tables::Tables;
 use crate::wire::Headers;
 use crate::wire::ipv6::{Upper, skip};
+use crate::wire::sctp;
 
 /// A change to a layer-4 checksum, as RFC 1624 differences: one's complement sums of (new - old), not
 /// folded further than 32 bits.
@@ -28,6 +29,15 @@ pub struct ChecksumChange {
 
 /// The bytes of one packet.
 pub trait Frame {
+    /// Whether nobody works on its checksums after us. An skb may leave that to the device that it goes out by
+    /// (CHECKSUM_PARTIAL); what has left it behind cannot.
+    const COMPLETE: bool;
+
+    /// The mark that the kernel has put on the packet; 0 for none. XDP sees none.
+    fn mark(&self) -> u32 {
+        0
+    }
+
     /// Two bytes.
     fn read_u16(&self, offset: usize) -> Option<u16>;
     /// Four bytes.
@@ -40,6 +50,8 @@ pub trait Frame {
     fn write_u32(&mut self, offset: usize, value: u32) -> Option<()>;
     /// Writes eight bytes.
     fn write_u64(&mut self, offset: usize, value: u64) -> Option<()>;
+    /// Four bytes that may lie beyond the headers, anywhere in the packet.
+    fn read_far(&self, offset: usize) -> Option<u32>;
     /// The same frame, for offsets that the packet itself says. The kernel's verifier wants each access
     /// proved by a comparison of the very pointer that is used; where it cannot know the offset, the
     /// compiler must not take one comparison for another.
@@ -55,6 +67,13 @@ pub trait Frame {
     {
         skip(self, offset, next)
     }
+    /// Reads an SCTP packet: [`crate::wire::sctp::read`].
+    fn read_sctp(&self, offset: usize, payload: u16) -> u64
+    where
+        Self: Sized,
+    {
+        sctp::read(self, offset, payload)
+    }
     /// Rewrites an IPv4 packet: [`crate::nat::rewrite`].
     fn rewrite(&mut self, headers: Headers, new: Rewrite) -> Option<()>
     where
@@ -68,6 +87,11 @@ pub trait Frame {
         Self: Sized,
     {
         rewrite_ipv6(self, headers, new)
+    }
+
+    /// The product of two polynomials: [`crate::nat::crc32c::times`].
+    fn times(one: u32, other: u32) -> u32 {
+        crc32c::times(one, other)
     }
 
     /// Copies the bytes from `offset` on to `to`, as many as it has, at least one.

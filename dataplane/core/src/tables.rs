@@ -3,20 +3,30 @@
 //! Contract for implementers: `load` acquires and `store` releases, read-modify-write operations are
 //! sequentially consistent; a line stays valid while it is held; indices out of range give `None`.
 
+use crate::abi::WORDS;
 use crate::abi::flow::Control;
 use crate::abi::ipv6::{Address, EndpointKey, NeighbourKey};
+use crate::abi::locality::LocalityKey;
 use crate::abi::pointer::{Pointer, PointerKey};
 use crate::abi::reason::Reason;
-use crate::abi::{dest, next_hop};
+use crate::abi::schedule::Schedule;
+use crate::abi::{config, dest, next_hop};
 use crate::answer::Question;
 use crate::flow::find::tagged;
+use crate::flow::handshake::note;
+use crate::flow::machine::{Row, after, begin};
 use crate::flow::open::{Outcome, Wish, open};
-use crate::flow::persist::persist;
+use crate::flow::persist::{kept, persist};
 use crate::flow::reserve::{point, shared_with};
 use crate::flow::retire::take;
-use crate::flow::schedule::{Choice, choose, find_server};
+use crate::flow::schedule::{Consent, choose, consent};
+use crate::flow::tcp::Direction;
 use crate::frame::Frame;
 use crate::mark::marked;
+use crate::sched::ewma::{self, Race};
+use crate::sched::lblcr::{self, Quest, Tour};
+use crate::sched::local::{self, Relief};
+use crate::sched::mhb::{self, Census, Walk};
 use crate::sched::scan::{Search, step};
 use crate::sched::search::below;
 use crate::wildcard::{heir, successor, wildcard, wildcard_ipv6};
@@ -165,6 +175,15 @@ pub trait Tables {
     /// Forgets a key.
     fn pointer_remove(&self, key: &PointerKey);
 
+    /// The line stored under a key of the schedulers' caches. By default a home has none, for it picks no servers.
+    fn locality(&self, _: &LocalityKey) -> Option<Self::Line> {
+        None
+    }
+    /// Stores a line under a key that has none; false if it has one or there is no room.
+    fn locality_insert(&self, _: &LocalityKey, _: [u64; WORDS]) -> bool {
+        false
+    }
+
     /// The route to an IPv4 address (wire order), for a packet that came in by `interface`.
     fn route(&self, destination: u32, interface: u32) -> Option<Route>;
 
@@ -244,6 +263,95 @@ pub trait Tables {
         successor(self, client, virtual_)
     }
 
+    /// The number of the server that the [steps](crate::sched::lblcr::step) through a set find.
+    fn tour(&self, quest: Quest) -> u32
+    where
+        Self: Sized,
+    {
+        let mut tour = Tour::new(quest);
+        for at in 0..tour.steps() {
+            if lblcr::step(self, &mut tour, at) {
+                break;
+            }
+        }
+        tour.found()
+    }
+
+    /// What the [steps](crate::sched::local::step) through all servers find.
+    fn relief(&self, mut relief: Relief) -> Relief
+    where
+        Self: Sized,
+    {
+        for at in 0..relief.steps() {
+            if local::step(self, &mut relief, at) {
+                break;
+            }
+        }
+        relief
+    }
+
+    /// The server of an address that a scheduler remembers: [`crate::sched::local::pick`].
+    fn local(&self, schedule: Schedule, service: u32, address: u32) -> u32
+    where
+        Self: Sized,
+    {
+        local::pick(self, schedule, service, address)
+    }
+
+    /// The number of the server that wins a [race](crate::sched::ewma::step).
+    fn race(&self, schedule: Schedule) -> u32
+    where
+        Self: Sized,
+    {
+        let mut race = Race::new(schedule, self.nanoseconds());
+        for at in 0..race.steps() {
+            if ewma::step(self, &mut race, at) {
+                break;
+            }
+        }
+        race.winner()
+    }
+
+    /// What the [steps](crate::sched::mhb::count) of a census find.
+    fn census(&self, mut census: Census) -> u64
+    where
+        Self: Sized,
+    {
+        for at in 0..census.steps() {
+            mhb::count(self, &mut census, at);
+        }
+        census.flows
+    }
+
+    /// What the [steps](crate::sched::mhb::step) of a walk from bucket to bucket find.
+    fn probe(&self, mut walk: Walk) -> Walk
+    where
+        Self: Sized,
+    {
+        for at in 0..walk.steps() {
+            if mhb::step(self, &mut walk, at) {
+                break;
+            }
+        }
+        walk
+    }
+
+    /// The server of a key, unless it has too much to do: [`crate::sched::mhb::pick`].
+    fn bounded(&self, schedule: Schedule, key: u32) -> u32
+    where
+        Self: Sized,
+    {
+        mhb::pick(self, schedule, key)
+    }
+
+    /// Notes a server's SYN+ACK: [`crate::flow::handshake::note`].
+    fn note_handshake(&self, number: u32, generation: u32, expected: u32)
+    where
+        Self: Sized,
+    {
+        note(self, number, generation, expected);
+    }
+
     /// Halves a row of words: [`crate::sched::search::below`].
     fn below(&self, first: u32, count: u32, value: u64, shift: u32) -> u32
     where
@@ -292,12 +400,20 @@ pub trait Tables {
         point(self, older, key, pointer)
     }
 
-    /// Finds a server for a flow: [`crate::flow::schedule::find_server`].
-    fn find_server(&self, mut wish: Wish) -> Choice
+    /// Who a client is kept with: [`crate::flow::persist::kept`].
+    fn kept(&self, wish: Wish) -> u32
     where
         Self: Sized,
     {
-        find_server(self, &mut wish)
+        kept(self, &wish)
+    }
+
+    /// What a service says to a new flow: [`crate::flow::schedule::consent`].
+    fn consent(&self, mut wish: Wish) -> Consent
+    where
+        Self: Sized,
+    {
+        consent(self, &mut wish)
     }
 
     /// Ends a flow and claims its line: [`crate::flow::retire::take`].
@@ -316,6 +432,26 @@ pub trait Tables {
         open(self, &wish)
     }
 
+    /// The state in which a flow begins: [`crate::flow::machine::begin`].
+    fn begin(&self, protocol: u8, flags: u16) -> u8
+    where
+        Self: Sized,
+    {
+        begin(self, protocol, flags)
+    }
+
+    /// What follows a state: [`crate::flow::machine::after`].
+    fn after(&self, direction: Direction, protocol: u8, flags: u16) -> Row
+    where
+        Self: Sized,
+    {
+        after(direction, protocol, flags)
+    }
+
+    /// Monotonic time in nanoseconds, as fine as this home has it.
+    fn nanoseconds(&self) -> u64 {
+        config::nanoseconds(self.now())
+    }
     /// Monotonic time in ticks of [`crate::abi::config::TICK_SHIFT`].
     fn now(&self) -> u32;
     /// A random number.

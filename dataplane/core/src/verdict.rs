@@ -18,8 +18,6 @@ pub struct Arrival {
     pub interface: u32,
     /// The hook that asks.
     pub hook: Hook,
-    /// The mark that the kernel has put on the packet; 0 for none. XDP sees none.
-    pub mark: u32,
 }
 
 /// What becomes of a packet.

@@ -15,10 +15,11 @@ use ferrovs_core::abi::endpoint::{Endpoint, tag};
 use ferrovs_core::abi::ipv6::Address;
 use ferrovs_core::answer::{Question, answer};
 use ferrovs_core::frame::{ChecksumChange, Frame};
-use ferrovs_core::nat::{Rewrite, RewriteIpv6, checksum, rewrite, rewrite_ipv6};
+use ferrovs_core::nat::{Rewrite, RewriteIpv6, checksum, crc32c, rewrite, rewrite_ipv6};
 use ferrovs_core::tables::Tables;
 use ferrovs_core::wire::Headers;
 use ferrovs_core::wire::ipv6::{self, Upper, skip};
+use ferrovs_core::wire::sctp;
 
 use crate::maps::Maps;
 
@@ -28,6 +29,9 @@ const REACH: usize = 18 + ipv6::HEADER + ipv6::EXTENSIONS + 20;
 const REACH_IPV4: usize = 18 + 60 + 20;
 /// `ETH_P_IPV6` as `skb->protocol` has it.
 const PROTOCOL_IPV6: u32 = (0x86dd_u16).to_be() as u32;
+/// `GSO_BY_FRAGS`: several packets of SCTP in one, each of which lies in a buffer of its own behind a header for
+/// all. To pull bytes out of those would cut the first packet.
+const BY_FRAGMENTS: u32 = 0xffff;
 /// `BPF_F_IPV6` (Linux 6.16): of an IPv6 packet whose checksum the kernel knows (CHECKSUM_COMPLETE), a
 /// changed address and the checksum that makes up for it leave the sum as it was.
 const CHECKSUM_IPV6: u64 = 1 << 7;
@@ -130,7 +134,18 @@ impl<const VARYING: bool> XdpFrame<VARYING> {
 }
 
 impl<const VARYING: bool> Frame for XdpFrame<VARYING> {
+    const COMPLETE: bool = true;
+
     accessors!();
+
+    #[inline(always)]
+    fn read_far(&self, offset: usize) -> Option<u32> {
+        let mut word = 0_u32;
+        let to: *mut u32 = &mut word;
+        // SAFETY: the kernel writes four bytes to where there is room for them.
+        let failed = unsafe { bpf_xdp_load_bytes(self.0, offset as u32, to.cast(), 4) };
+        if failed == 0 { Some(word) } else { None }
+    }
 
     #[inline(always)]
     fn varying(&mut self) -> impl Frame {
@@ -140,6 +155,16 @@ impl<const VARYING: bool> Frame for XdpFrame<VARYING> {
     #[inline(always)]
     fn skip_extensions(&self, offset: usize, next: u8) -> Upper {
         Upper::unpack(ferrovs_skip_xdp(self.0, offset as u64, u64::from(next)))
+    }
+
+    #[inline(always)]
+    fn read_sctp(&self, offset: usize, payload: u16) -> u64 {
+        ferrovs_sctp_xdp(self.0, offset as u64, u64::from(payload))
+    }
+
+    #[inline(always)]
+    fn times(one: u32, other: u32) -> u32 {
+        ferrovs_times(one, other)
     }
 
     #[inline(always)]
@@ -187,7 +212,8 @@ pub fn pull_headers(ctx: &TcContext) {
         _ => REACH_IPV4,
     };
     let linear = ctx.data_end() - ctx.data();
-    if linear >= reach {
+    // SAFETY: as above.
+    if linear >= reach || unsafe { (*ctx.skb.skb).gso_size } == BY_FRAGMENTS {
         return;
     }
     let reach = reach as u32;
@@ -223,7 +249,24 @@ impl<const VARYING: bool> SkbFrame<VARYING> {
 }
 
 impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
+    const COMPLETE: bool = false;
+
     accessors!();
+
+    #[inline(always)]
+    fn mark(&self) -> u32 {
+        // SAFETY: the context is valid for the whole program.
+        unsafe { (*self.0).mark }
+    }
+
+    #[inline(always)]
+    fn read_far(&self, offset: usize) -> Option<u32> {
+        let mut word = 0_u32;
+        let to: *mut u32 = &mut word;
+        // SAFETY: the kernel writes four bytes to where there is room for them.
+        let failed = unsafe { bpf_skb_load_bytes(self.0.cast(), offset as u32, to.cast(), 4) };
+        if failed == 0 { Some(word) } else { None }
+    }
 
     #[inline(always)]
     fn varying(&mut self) -> impl Frame {
@@ -233,6 +276,16 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
     #[inline(always)]
     fn skip_extensions(&self, offset: usize, next: u8) -> Upper {
         Upper::unpack(ferrovs_skip_tc(self.0, offset as u64, u64::from(next)))
+    }
+
+    #[inline(always)]
+    fn read_sctp(&self, offset: usize, payload: u16) -> u64 {
+        ferrovs_sctp_tc(self.0, offset as u64, u64::from(payload))
+    }
+
+    #[inline(always)]
+    fn times(one: u32, other: u32) -> u32 {
+        ferrovs_times(one, other)
     }
 
     #[inline(always)]
@@ -357,12 +410,19 @@ fn question(network: u64, interface: u64, request: u64) -> Question {
 }
 
 macro_rules! functions {
-    ($context:ty, $frame:ident, $skip:ident, $rewrite:ident, $rewrite_ipv6:ident, $answer:ident) => {
+    ($context:ty, $frame:ident, $skip:ident, $sctp:ident, $rewrite:ident, $rewrite_ipv6:ident, $answer:ident) => {
         /// [`skip`].
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $skip(context: *mut $context, offset: u64, next: u64) -> u64 {
             skip(&$frame::<true>(context), offset as usize, next as u8).pack()
+        }
+
+        /// [`sctp::read`].
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $sctp(context: *mut $context, offset: u64, payload: u64) -> u64 {
+            sctp::read(&$frame::<true>(context), offset as usize, payload as u16)
         }
 
         /// [`rewrite`]: not zero if it is done.
@@ -411,6 +471,7 @@ functions!(
     xdp_md,
     XdpFrame,
     ferrovs_skip_xdp,
+    ferrovs_sctp_xdp,
     ferrovs_rewrite_xdp,
     ferrovs_rewrite_ipv6_xdp,
     ferrovs_answer_xdp
@@ -419,7 +480,15 @@ functions!(
     __sk_buff,
     SkbFrame,
     ferrovs_skip_tc,
+    ferrovs_sctp_tc,
     ferrovs_rewrite_tc,
     ferrovs_rewrite_ipv6_tc,
     ferrovs_answer_tc
 );
+
+/// [`crc32c::times`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_times(one: u32, other: u32) -> u32 {
+    crc32c::times(one, other)
+}

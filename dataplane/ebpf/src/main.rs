@@ -44,7 +44,6 @@ pub fn ferrovs_xdp(ctx: XdpContext) -> u32 {
     let arrival = Arrival {
         interface,
         hook: Hook::Xdp,
-        mark: 0,
     };
     let maps = Maps::new(ctx.as_ptr());
     // `bpf_redirect` only notes where to; the kernel sends the frame when it reads the returned action.
@@ -69,12 +68,10 @@ pub fn ferrovs_tc(ctx: TcContext) -> i32 {
         return TC_ACT_UNSPEC;
     }
     let interface = skb.ifindex;
-    let mark = skb.mark;
     frame::pull_headers(&ctx);
     let arrival = Arrival {
         interface,
         hook: Hook::Tc,
-        mark,
     };
     let maps = Maps::new(ctx.as_ptr());
     match direct(&mut SkbFrame::<false>::new(&ctx), &maps, arrival) {

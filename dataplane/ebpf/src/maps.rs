@@ -11,25 +11,34 @@ use aya_ebpf::bindings::{BPF_ANY, BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST
 use aya_ebpf::btf_maps::{Array, ArrayOfMaps, HashMap, LruHashMap, RingBuf};
 use aya_ebpf::helpers::{
     bpf_fib_lookup as fib_lookup, bpf_get_prandom_u32, bpf_get_smp_processor_id,
-    bpf_ktime_get_coarse_ns, bpf_loop,
+    bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bpf_loop,
 };
 use aya_ebpf::macros::btf_map;
 use ferrovs_core::abi::flow::Control;
 use ferrovs_core::abi::ipv6::{Address, EndpointKey, HIDDEN, NeighbourKey};
+use ferrovs_core::abi::locality::LocalityKey;
 use ferrovs_core::abi::pointer::{Pointer, PointerKey};
+use ferrovs_core::abi::schedule::Schedule;
 use ferrovs_core::abi::slab::Table;
 use ferrovs_core::abi::{
-    MAX_DESTS, MAX_NEXT_HOPS, MAX_SERVICES, WORDS, answer, config, interface, reason,
+    MAX_DESTS, MAX_NEXT_HOPS, MAX_SERVICES, WORDS, answer, config, interface, locality, reason,
 };
 use ferrovs_core::answer::Question;
 use ferrovs_core::flow::find::tagged;
+use ferrovs_core::flow::handshake::note;
+use ferrovs_core::flow::machine::{Row, after, begin};
 use ferrovs_core::flow::open::{Outcome, Wish, open};
-use ferrovs_core::flow::persist::persist;
+use ferrovs_core::flow::persist::{kept, persist};
 use ferrovs_core::flow::reserve::{point, shared_with};
 use ferrovs_core::flow::retire::take;
-use ferrovs_core::flow::schedule::{Choice, choose, find_server};
+use ferrovs_core::flow::schedule::{Consent, choose, consent};
+use ferrovs_core::flow::tcp::Direction;
 use ferrovs_core::frame::Frame;
 use ferrovs_core::mark::marked;
+use ferrovs_core::sched::ewma::{self, Race};
+use ferrovs_core::sched::lblcr::{self, Quest, Tour};
+use ferrovs_core::sched::local::{self, Relief};
+use ferrovs_core::sched::mhb::{self, Census, Walk};
 use ferrovs_core::sched::scan::{Search, step};
 use ferrovs_core::sched::search::below;
 use ferrovs_core::tables::{Route, RouteIpv6, Tables};
@@ -90,6 +99,10 @@ static ANSWERED: LruHashMap<[u64; 2], u64, { answer::SOURCES as usize }> = LruHa
 /// What the daemon is asked to answer.
 #[btf_map]
 static ANSWERS: RingBuf<[u64; answer::WORDS], { answer::RING }> = RingBuf::new();
+/// What the schedulers lblc and lblcr remember. Only the daemon takes lines away, long after anybody read them; should
+/// one be given to another key just then, a server may be remembered for the wrong address of its own service.
+#[btf_map]
+static LOCALITIES: Sparse<[u64; 2], [u64; WORDS], { locality::LINES as usize }> = Sparse::new();
 /// The daemon's own: what the administrator wants, in chunks. No program reads it, but a map lives as
 /// long as a program names it.
 #[btf_map]
@@ -254,6 +267,18 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn locality(&self, key: &LocalityKey) -> Option<MapLine> {
+        LOCALITIES.get_ptr_mut(key.0).map(MapLine::new)
+    }
+
+    #[inline(always)]
+    fn locality_insert(&self, key: &LocalityKey, words: [u64; WORDS]) -> bool {
+        LOCALITIES
+            .insert(key.0, words, u64::from(BPF_NOEXIST))
+            .is_ok()
+    }
+
+    #[inline(always)]
     fn route(&self, destination: u32, interface: u32) -> Option<Route> {
         // SAFETY: a plain C struct of integers, for which zero is a value.
         let mut params: bpf_fib_lookup = unsafe { zeroed() };
@@ -374,6 +399,62 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn tour(&self, quest: Quest) -> u32 {
+        let LocalityKey([key, _]) = quest.key;
+        ferrovs_tour(key, quest.size, quest.task, quest.subject)
+    }
+
+    #[inline(always)]
+    fn relief(&self, mut relief: Relief) -> Relief {
+        let steps = relief.steps();
+        let context: *mut Relief = &mut relief;
+        let callback = relieve as extern "C" fn(u32, *mut Relief) -> i64;
+        // SAFETY: as in `best`.
+        unsafe { bpf_loop(steps, callback as *mut c_void, context.cast(), 0) };
+        relief
+    }
+
+    #[inline(always)]
+    fn race(&self, schedule: Schedule) -> u32 {
+        ferrovs_race(schedule.0)
+    }
+
+    #[inline(always)]
+    fn census(&self, mut census: Census) -> u64 {
+        let steps = census.steps();
+        let context: *mut Census = &mut census;
+        let callback = count_on as extern "C" fn(u32, *mut Census) -> i64;
+        // SAFETY: as in `best`.
+        unsafe { bpf_loop(steps, callback as *mut c_void, context.cast(), 0) };
+        census.flows
+    }
+
+    #[inline(always)]
+    fn probe(&self, mut walk: Walk) -> Walk {
+        let steps = walk.steps();
+        let context: *mut Walk = &mut walk;
+        let callback = walk_on as extern "C" fn(u32, *mut Walk) -> i64;
+        // SAFETY: as in `best`.
+        unsafe { bpf_loop(steps, callback as *mut c_void, context.cast(), 0) };
+        walk
+    }
+
+    #[inline(always)]
+    fn bounded(&self, schedule: Schedule, key: u32) -> u32 {
+        ferrovs_bounded(schedule.0, key)
+    }
+
+    #[inline(always)]
+    fn note_handshake(&self, number: u32, generation: u32, expected: u32) {
+        ferrovs_handshake(number, generation, expected);
+    }
+
+    #[inline(always)]
+    fn local(&self, schedule: Schedule, service: u32, address: u32) -> u32 {
+        ferrovs_local(schedule.0, service, address)
+    }
+
+    #[inline(always)]
     fn below(&self, first: u32, count: u32, value: u64, shift: u32) -> u32 {
         ferrovs_below(first, count, value, shift)
     }
@@ -418,16 +499,15 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn find_server(&self, wish: Wish) -> Choice {
+    fn kept(&self, wish: Wish) -> u32 {
         let Address([first, second]) = wish.address;
-        let rest = pack_rest(&wish);
-        Choice::unpack(ferrovs_find_server(
-            wish.client,
-            wish.virtual_,
-            rest,
-            first,
-            second,
-        ))
+        ferrovs_kept(wish.client, wish.virtual_, first, second)
+    }
+
+    #[inline(always)]
+    fn consent(&self, wish: Wish) -> Consent {
+        let Address([first, second]) = wish.address;
+        Consent::unpack(ferrovs_consent(wish.client, wish.virtual_, first, second))
     }
 
     #[inline(always)]
@@ -444,9 +524,29 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn begin(&self, protocol: u8, flags: u16) -> u8 {
+        ferrovs_begin(u32::from(protocol), u32::from(flags)) as u8
+    }
+
+    #[inline(always)]
+    fn after(&self, direction: Direction, protocol: u8, flags: u16) -> Row {
+        Row(ferrovs_after(
+            direction as u32,
+            u32::from(protocol),
+            u32::from(flags),
+        ))
+    }
+
+    #[inline(always)]
     fn now(&self) -> u32 {
         // SAFETY: plain helper call.
         (unsafe { bpf_ktime_get_coarse_ns() } >> config::TICK_SHIFT) as u32
+    }
+
+    #[inline(always)]
+    fn nanoseconds(&self) -> u64 {
+        // SAFETY: plain helper call.
+        unsafe { bpf_ktime_get_ns() }
     }
 
     #[inline(always)]
@@ -464,6 +564,47 @@ extern "C" fn look_at(at: u32, search: *mut Search) -> i64 {
     i64::from(step(&Maps::new(core::ptr::null_mut()), search, at))
 }
 
+/// [`lblcr::step`], in the same way.
+#[inline(never)]
+extern "C" fn tour_on(at: u32, tour: *mut Tour) -> i64 {
+    // SAFETY: what `tour` handed to `bpf_loop`.
+    let tour = unsafe { &mut *tour };
+    i64::from(lblcr::step(&Maps::new(core::ptr::null_mut()), tour, at))
+}
+
+/// [`local::step`], in the same way.
+#[inline(never)]
+extern "C" fn relieve(at: u32, relief: *mut Relief) -> i64 {
+    // SAFETY: what `relief` handed to `bpf_loop`.
+    let relief = unsafe { &mut *relief };
+    i64::from(local::step(&Maps::new(core::ptr::null_mut()), relief, at))
+}
+
+/// [`ewma::step`], in the same way.
+#[inline(never)]
+extern "C" fn run(at: u32, race: *mut Race) -> i64 {
+    // SAFETY: what `ferrovs_race` handed to `bpf_loop`.
+    let race = unsafe { &mut *race };
+    i64::from(ewma::step(&Maps::new(core::ptr::null_mut()), race, at))
+}
+
+/// [`mhb::count`], in the same way.
+#[inline(never)]
+extern "C" fn count_on(at: u32, census: *mut Census) -> i64 {
+    // SAFETY: what `census` handed to `bpf_loop`.
+    let census = unsafe { &mut *census };
+    mhb::count(&Maps::new(core::ptr::null_mut()), census, at);
+    0
+}
+
+/// [`mhb::step`], in the same way.
+#[inline(never)]
+extern "C" fn walk_on(at: u32, walk: *mut Walk) -> i64 {
+    // SAFETY: what `probe` handed to `bpf_loop`.
+    let walk = unsafe { &mut *walk };
+    i64::from(mhb::step(&Maps::new(core::ptr::null_mut()), walk, at))
+}
+
 // Global functions, which the verifier judges once, by themselves, whatever the caller's state. They
 // may take and return plain numbers only. None needs the packet's context: none asks for a route.
 
@@ -479,18 +620,20 @@ extern "C" fn ferrovs_open(client: u64, virtual_: u64, rest: u64, first: u64, se
     open(&Maps::new(core::ptr::null_mut()), &wish).pack()
 }
 
-/// [`find_server`], as [`ferrovs_open`]; the result is a [`Choice`], packed.
+/// [`kept`], as [`ferrovs_open`]. Nothing else of the wish matters.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn ferrovs_find_server(
-    client: u64,
-    virtual_: u64,
-    rest: u64,
-    first: u64,
-    second: u64,
-) -> u64 {
-    let mut wish = unpack(client, virtual_, rest, Address([first, second]));
-    find_server(&Maps::new(core::ptr::null_mut()), &mut wish).pack()
+extern "C" fn ferrovs_kept(client: u64, virtual_: u64, first: u64, second: u64) -> u32 {
+    let wish = unpack(client, virtual_, 0, Address([first, second]));
+    kept(&Maps::new(core::ptr::null_mut()), &wish)
+}
+
+/// [`consent`], as [`ferrovs_kept`]; the result is a [`Consent`], packed.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_consent(client: u64, virtual_: u64, first: u64, second: u64) -> u64 {
+    let mut wish = unpack(client, virtual_, 0, Address([first, second]));
+    consent(&Maps::new(core::ptr::null_mut()), &mut wish).pack()
 }
 
 /// [`persist`], as [`ferrovs_open`].
@@ -610,6 +753,61 @@ extern "C" fn ferrovs_shared_with(number: u32) -> u32 {
     u32::from(shared_with(&Maps::new(core::ptr::null_mut()), number))
 }
 
+/// [`local::pick`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_local(schedule: u64, service: u32, address: u32) -> u32 {
+    let maps = Maps::new(core::ptr::null_mut());
+    local::pick(&maps, Schedule(schedule), service, address)
+}
+
+/// [`mhb::pick`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_bounded(schedule: u64, key: u32) -> u32 {
+    let maps = Maps::new(core::ptr::null_mut());
+    mhb::pick(&maps, Schedule(schedule), key)
+}
+
+/// A [`Race`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_race(schedule: u64) -> u32 {
+    let now = Maps::new(core::ptr::null_mut()).nanoseconds();
+    let mut race = Race::new(Schedule(schedule), now);
+    let context: *mut Race = &mut race;
+    let callback = run as extern "C" fn(u32, *mut Race) -> i64;
+    // SAFETY: as in `best`.
+    unsafe { bpf_loop(race.steps(), callback as *mut c_void, context.cast(), 0) };
+    race.winner()
+}
+
+/// [`note`]. The result means nothing, but a function that the verifier judges by itself must have one.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_handshake(number: u32, generation: u32, expected: u32) -> u32 {
+    let maps = Maps::new(core::ptr::null_mut());
+    note(&maps, number, generation, expected);
+    0
+}
+
+/// A [`Tour`] through a set.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_tour(key: u64, size: u32, task: u32, subject: u32) -> u32 {
+    let mut tour = Tour::new(Quest {
+        key: LocalityKey([key, 0]),
+        size,
+        task,
+        subject,
+    });
+    let context: *mut Tour = &mut tour;
+    let callback = tour_on as extern "C" fn(u32, *mut Tour) -> i64;
+    // SAFETY: as in `best`.
+    unsafe { bpf_loop(tour.steps(), callback as *mut c_void, context.cast(), 0) };
+    tour.found()
+}
+
 /// [`point`]: not zero if the reply was reserved.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -621,4 +819,20 @@ extern "C" fn ferrovs_point(older: u64, server: u64, local: u64, pointer: u64) -
         PointerKey([server, local]),
         Pointer(pointer),
     ))
+}
+
+/// [`after`], of a [`Direction`] as a number; a [`Row`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_after(direction: u32, protocol: u32, flags: u32) -> u64 {
+    let direction = Direction::from_number(direction);
+    after(direction, protocol as u8, flags as u16).0
+}
+
+/// [`begin`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_begin(protocol: u32, flags: u32) -> u32 {
+    let maps = Maps::new(core::ptr::null_mut());
+    u32::from(begin(&maps, protocol as u8, flags as u16))
 }

@@ -11,9 +11,10 @@ use std::{
 
 use ferrovs_core::{
     abi::{
-        LAYOUT, config, dest,
+        LAYOUT, WORDS, config, dest,
         filter::Geometry,
         ipv6::{Address, EndpointKey, HIDDEN, NeighbourKey},
+        locality::LocalityKey,
         pointer::{Pointer, PointerKey},
         reason,
         slab::Table,
@@ -52,6 +53,7 @@ pub struct Maps {
     endpoints: OwnedFd,
     pointers: OwnedFd,
     answers: OwnedFd,
+    localities: OwnedFd,
     pub(crate) wanted: OwnedFd,
 }
 
@@ -88,6 +90,7 @@ impl Maps {
             endpoints: take("ENDPOINTS6")?,
             pointers: take("POINTERS")?,
             answers: take("ANSWERS")?,
+            localities: take("LOCALITIES")?,
             wanted: take("WANTED")?,
         })
     }
@@ -272,6 +275,26 @@ impl Maps {
         let all = unsafe { entries(self.endpoints.as_fd()) }?;
         let all = all.into_iter();
         Ok(all.map(|(key, value)| (EndpointKey(key), value)).collect())
+    }
+
+    /// What the schedulers lblc and lblcr remember.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn localities(&self) -> io::Result<BTreeMap<LocalityKey, [u64; WORDS]>> {
+        // SAFETY: keys of this map are two words, values a line.
+        let all = unsafe { entries(self.localities.as_fd()) }?;
+        let all = all.into_iter();
+        Ok(all.map(|(key, words)| (LocalityKey(key), words)).collect())
+    }
+
+    /// Forgets a line of that.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn forget_locality(&self, key: LocalityKey) -> io::Result<()> {
+        // SAFETY: keys of this map are two words.
+        unsafe { sys::delete(self.localities.as_fd(), &key.0) }.map(drop)
     }
 
     /// Has the filter say this about an IPv6 endpoint, or forget it.

@@ -9,12 +9,13 @@ use std::{
 
 use ferrovs_core::{
     abi::{
-        LAYOUT,
+        LAYOUT, WORDS,
         answer::Request,
         bucket, config,
         filter::Geometry,
         interface,
         ipv6::{Address, EndpointKey, NeighbourKey},
+        locality::LocalityKey,
         pointer::{Pointer, PointerKey},
         reason::{self, Reason},
         slab::Table,
@@ -47,6 +48,8 @@ pub struct Answer {
     /// What is quoted of the packet.
     pub packet: Vec<u8>,
 }
+/// Lines there may be of what lblc and lblcr remember: fewer than [`ferrovs_core::abi::locality::LINES`].
+const LOCALITIES: u32 = 1024;
 
 /// The tables of one data plane; those whose sizes are fixed have the sizes that the eBPF programs'
 /// have.
@@ -71,8 +74,12 @@ pub struct Memory {
     pointers: RefCell<BTreeMap<[u64; 2], Pointer>>,
     answered: RefCell<BTreeMap<Address, u64>>,
     answers: RefCell<Vec<Answer>>,
+    /// Which of the next ones are whose.
+    locality_keys: RefCell<BTreeMap<LocalityKey, usize>>,
+    localities: Vec<Words>,
     routes: RefCell<Routes>,
-    now: Cell<u32>,
+    /// Nanoseconds.
+    now: Cell<u64>,
     random: Random,
 }
 
@@ -100,8 +107,10 @@ impl Memory {
             pointers: RefCell::default(),
             answered: RefCell::default(),
             answers: RefCell::default(),
+            locality_keys: RefCell::default(),
+            localities: lines(LOCALITIES),
             routes: RefCell::default(),
-            now: Cell::new(now),
+            now: Cell::new(config::nanoseconds(now)),
             random: Random::new(seed),
         };
         if let Some(head) = memory.head() {
@@ -137,13 +146,18 @@ impl Memory {
 
     /// Lets time go by.
     pub fn advance(&self, ticks: u32) {
-        self.now.set(self.now.get().wrapping_add(ticks));
+        self.advance_nanoseconds(config::nanoseconds(ticks));
+    }
+
+    /// Lets as little time go by as somebody may want to measure.
+    pub fn advance_nanoseconds(&self, nanoseconds: u64) {
+        self.now.set(self.now.get() + nanoseconds);
     }
 
     /// Tells the core that next hops are looked after.
     pub fn beat(&self) {
         if let Some(head) = self.head() {
-            head.store(config::HEARTBEAT, u64::from(self.now.get()));
+            head.store(config::HEARTBEAT, u64::from(Tables::now(&self)));
         }
     }
 
@@ -179,6 +193,19 @@ impl Memory {
             Some(value) => endpoints.insert(key, value),
             None => endpoints.remove(&key),
         };
+    }
+
+    /// What the schedulers lblc and lblcr remember.
+    #[must_use]
+    pub fn localities(&self) -> BTreeMap<LocalityKey, [u64; WORDS]> {
+        let keys = self.locality_keys.borrow();
+        let words = |at: usize| self.localities[at].each_ref().map(Cell::get);
+        keys.iter().map(|(&key, &at)| (key, words(at))).collect()
+    }
+
+    /// Forgets a line of that.
+    pub fn forget_locality(&self, key: LocalityKey) {
+        self.locality_keys.borrow_mut().remove(&key);
     }
 
     /// Sets the routes.
@@ -308,6 +335,25 @@ impl<'a> Tables for &'a Memory {
         self.pointers.borrow_mut().remove(&key.0);
     }
 
+    fn locality(&self, key: &LocalityKey) -> Option<CellLine<'a>> {
+        let &at = self.locality_keys.borrow().get(key)?;
+        self.localities.get(at).map(CellLine::new)
+    }
+
+    fn locality_insert(&self, key: &LocalityKey, words: [u64; WORDS]) -> bool {
+        let mut keys = self.locality_keys.borrow_mut();
+        let mut places = 0..self.localities.len();
+        let free = places.find(|at| !keys.values().any(|taken| taken == at));
+        let Some(at) = free.filter(|_| !keys.contains_key(key)) else {
+            return false;
+        };
+        for (cell, word) in self.localities[at].iter().zip(words) {
+            cell.set(word);
+        }
+        keys.insert(*key, at);
+        true
+    }
+
     fn route(&self, destination: u32, _: u32) -> Option<Route> {
         let address = Ipv4Addr::from(destination.to_ne_bytes());
         let (interface, neighbour) = self.routes.borrow().to(address.into())?;
@@ -355,6 +401,10 @@ impl<'a> Tables for &'a Memory {
     }
 
     fn now(&self) -> u32 {
+        (self.now.get() >> config::TICK_SHIFT) as u32
+    }
+
+    fn nanoseconds(&self) -> u64 {
         self.now.get()
     }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::{
     Forwarding, Ipvs, Packet, Protocol, SECOND, State,
+    sctp::{self, Association},
     tcp::{self, Direction},
 };
 
@@ -112,7 +113,9 @@ impl Ipvs {
             virtual_: ends.virtual_,
             server: SocketAddr::new(bound.server.address.ip(), server_port),
             state: match ends.protocol {
-                Protocol::Udp if !is_template => State::Udp,
+                _ if is_template => State::None,
+                Protocol::Udp => State::Udp,
+                Protocol::Sctp => State::Sctp(Association::None),
                 _ => State::None,
             },
             is_template,
@@ -152,10 +155,10 @@ impl Ipvs {
         self.conns.iter_mut().find(|other| other.number == number)
     }
 
-    /// What a packet does to its connection (`set_tcp_state`, `udp_state_transition`).
+    /// What a packet does to its connection (`set_tcp_state`, `set_sctp_state`, `udp_state_transition`).
     pub(super) fn set_state(&mut self, conn: &mut Conn, packet: &Packet, from_server: bool) {
         let mut is_answered = from_server;
-        if conn.protocol == Protocol::Tcp {
+        if conn.protocol != Protocol::Udp {
             let direction = if from_server {
                 conn.no_output = false;
                 Direction::Output
@@ -165,8 +168,15 @@ impl Ipvs {
                 Direction::Input
             };
             let old = conn.state;
-            conn.state = tcp::next(old, direction, packet);
-            is_answered = conn.state != old && conn.state == State::Established;
+            conn.state = match old {
+                State::Sctp(old) => State::Sctp(sctp::next(old, direction, packet.flags)),
+                old => tcp::next(old, direction, packet),
+            };
+            let is_established = matches!(
+                conn.state,
+                State::Established | State::Sctp(Association::Established)
+            );
+            is_answered = conn.state != old && is_established;
             if conn.state != old {
                 self.count_state(conn);
             }

@@ -9,7 +9,7 @@
 //! asks the kernel for ([`Ipvs::add_service`] and so on). Time is virtual, in milliseconds, and stands still
 //! until [`Ipvs::advance`].
 //!
-//! Left out: ICMP, SCTP, fragments, helpers for FTP and SIP, synchronisation, the defence against
+//! Left out: ICMP, fragments, more than one chunk in a packet of SCTP, helpers for FTP and SIP, synchronisation, the defence against
 //! floods, conntrack, `cache_bypass`, and servers on the director itself.
 
 mod conn;
@@ -20,6 +20,7 @@ mod packet;
 mod request;
 mod sched;
 mod schedule;
+pub mod sctp;
 mod service;
 mod tcp;
 mod template;
@@ -50,6 +51,8 @@ pub struct Sysctls {
     pub conn_reuse_mode: u32,
     /// Whether any segment of TCP may open a connection but one with RST (`sloppy_tcp`).
     pub sloppy_tcp: bool,
+    /// Whether any packet of SCTP may open an association but one with ABORT (`sloppy_sctp`).
+    pub sloppy_sctp: bool,
 }
 
 impl Default for Sysctls {
@@ -59,6 +62,7 @@ impl Default for Sysctls {
             expire_quiescent_template: false,
             conn_reuse_mode: 1,
             sloppy_tcp: false,
+            sloppy_sctp: false,
         }
     }
 }

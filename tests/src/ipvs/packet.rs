@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use super::sctp::chunk;
+
 /// TCP's flag: no more data from the sender.
 pub const FIN: u8 = 1;
 /// TCP's flag: opens a connection.
@@ -20,18 +22,20 @@ pub enum Protocol {
     Tcp,
     /// UDP.
     Udp,
+    /// SCTP.
+    Sctp,
 }
 
 /// A packet that arrives at the director, a whole one.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet {
-    /// TCP or UDP.
+    /// TCP, UDP or SCTP.
     pub protocol: Protocol,
     /// Where it is from.
     pub source: SocketAddr,
     /// Where it is to go. A client's packet is for an address of the director.
     pub destination: SocketAddr,
-    /// TCP's flags; nothing for UDP.
+    /// TCP's flags; of SCTP, the type of its first [`chunk`]; nothing for UDP.
     pub flags: u8,
     /// Bytes, IP header included.
     pub length: u64,
@@ -40,10 +44,22 @@ pub struct Packet {
 }
 
 impl Packet {
-    /// Whether all these flags are set.
+    /// Whether it is a segment of TCP and all these flags are set.
     #[must_use]
     pub const fn has(&self, flags: u8) -> bool {
-        self.flags & flags == flags
+        matches!(self.protocol, Protocol::Tcp) && self.flags & flags == flags
+    }
+
+    /// Whether it is a packet of SCTP that begins with a chunk of this type.
+    #[must_use]
+    pub const fn says(&self, chunk: u8) -> bool {
+        matches!(self.protocol, Protocol::Sctp) && self.flags == chunk
+    }
+
+    /// Whether it opens a connection (`is_new_conn`).
+    #[must_use]
+    pub const fn opens(&self) -> bool {
+        self.has(SYN) || self.says(chunk::INIT)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The way of a packet (`ip_vs_in_hook` and `ip_vs_out_hook` in `ip_vs_core.c`).
 
-use super::{Conn, Forwarding, Ipvs, Packet, Protocol, SYN, State, Verdict, schedule::Made};
+use super::{Conn, Forwarding, Ipvs, Packet, State, Verdict, schedule::Made, sctp::Association};
 
 impl Ipvs {
     /// What becomes of a packet, and all that it does to tables and counters.
@@ -60,7 +60,7 @@ impl Ipvs {
         let Some(at) = self.find_in(packet) else {
             return Ok(None);
         };
-        if packet.protocol == Protocol::Tcp && packet.has(SYN) && self.is_made_anew(at) {
+        if packet.opens() && self.is_made_anew(at) {
             if self.conns[at].controls == 0 {
                 self.expire_now(at);
             }
@@ -76,7 +76,7 @@ impl Ipvs {
         Err(Verdict::Drop)
     }
 
-    /// Whether a SYN opens a connection anew (`is_new_conn_expected`).
+    /// Whether a SYN or INIT opens a connection anew (`is_new_conn_expected`).
     fn is_made_anew(&self, at: usize) -> bool {
         let conn = &self.conns[at];
         let mode = self.sysctls.conn_reuse_mode;
@@ -88,7 +88,7 @@ impl Ipvs {
             return false;
         }
         match conn.state {
-            State::TimeWait | State::Close => true,
+            State::TimeWait | State::Close | State::Sctp(Association::Closed) => true,
             State::FinWait => mode & 2 != 0 && conn.no_output,
             _ => false,
         }

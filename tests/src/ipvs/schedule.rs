@@ -1,7 +1,7 @@
 //! Making a connection: the service's scheduler picks a server (`ip_vs_schedule` in `ip_vs_core.c`).
 
 use super::{
-    Conn, Ipvs, Packet, Protocol, RST, SYN, Verdict, conn::Ends, sched::Sight, service::FTP,
+    Conn, Ipvs, Packet, Protocol, RST, Verdict, conn::Ends, sched::Sight, sctp::chunk, service::FTP,
 };
 
 /// The source port of FTP's data connections, which are not scheduled.
@@ -15,11 +15,17 @@ pub(super) struct Made {
 }
 
 impl Ipvs {
-    /// Makes a connection for a client's packet (`tcp_conn_schedule`, `udp_conn_schedule`), or says what
+    /// Makes a connection for a client's packet (`tcp_conn_schedule`, `udp_conn_schedule`,
+    /// `sctp_conn_schedule`), or says what
     /// becomes of the packet without one.
     pub(super) fn schedule(&mut self, packet: &Packet) -> Result<Made, Verdict> {
-        let may_open = packet.has(SYN) || self.sysctls.sloppy_tcp;
-        if packet.protocol == Protocol::Tcp && (packet.has(RST) || !may_open) {
+        let is_sloppy = match packet.protocol {
+            Protocol::Tcp => self.sysctls.sloppy_tcp,
+            Protocol::Sctp => self.sysctls.sloppy_sctp,
+            _ => true,
+        };
+        let ends = packet.has(RST) || packet.says(chunk::ABORT);
+        if ends || !(packet.opens() || is_sloppy) {
             return Err(Verdict::Pass);
         }
         let service = self.service_of(packet).ok_or(Verdict::Pass)?;

@@ -1,10 +1,11 @@
-//! States of connections, and how long each may be idle (`ip_vs_proto_tcp.c`, `ip_vs_proto_udp.c`).
+//! States of connections, and how long each may be idle (`ip_vs_proto_tcp.c`, `ip_vs_proto_udp.c`). Those of
+//! SCTP are in [`super::sctp`].
 
 use std::fmt;
 
-use super::{ACK, FIN, Packet, RST, SECOND, SYN};
+use super::{ACK, FIN, Packet, RST, SECOND, SYN, sctp::Association};
 
-/// A state; of TCP, but for the last one.
+/// A state; of TCP, but for the last ones.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum State {
     /// None yet.
@@ -31,6 +32,8 @@ pub enum State {
     SynAck,
     /// The one state of UDP.
     Udp,
+    /// One of SCTP.
+    Sctp(Association),
 }
 
 use State::{
@@ -39,10 +42,13 @@ use State::{
 };
 
 impl State {
-    /// Whether connections in it count as active (`tcp_state_active_table`).
+    /// Whether connections in it count as active (`tcp_state_active_table`, `set_sctp_state`).
     #[must_use]
     pub const fn is_active(self) -> bool {
-        matches!(self, ES | SS | SR | SA)
+        matches!(
+            self,
+            ES | SS | SR | SA | Self::Sctp(Association::Established)
+        )
     }
 }
 
@@ -61,6 +67,7 @@ impl fmt::Display for State {
             LI => "LISTEN",
             SA => "SYNACK",
             Self::Udp => "UDP",
+            Self::Sctp(association) => return association.fmt(f),
         })
     }
 }
@@ -139,6 +146,7 @@ impl Timeouts {
             CL => 10 * SECOND,
             LA => 30 * SECOND,
             State::Udp => self.udp,
+            State::Sctp(association) => association.timeout(),
         }
     }
 }

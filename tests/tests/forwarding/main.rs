@@ -13,6 +13,7 @@ mod demonstration;
 mod direct;
 mod faults;
 mod ipv6;
+mod latency;
 mod load;
 mod marks;
 mod neighbours;

@@ -8,9 +8,9 @@
 //! - timeouts that are set while there are connections: see `docs/differences.md`;
 //! - two services in which one client socket meets one server socket: see there.
 
-use ferrovs_tests::ipvs::{Conn, Ipvs, Packet, Persistence, Protocol, SYN, State};
+use ferrovs_tests::ipvs::{Conn, Ipvs, Packet, Persistence, State, sctp::Association};
 
-use crate::{event::Command, plane::Core};
+use crate::{event::Command, plane::Core, universe::Client};
 
 /// A client opens a connection anew whose entry is at its end, and thresholds count. In IPVS the old entry goes only
 /// after the new one has come, and for a moment both are counted.
@@ -18,10 +18,12 @@ pub(crate) fn reopens_under_count(ipvs: &Ipvs, packet: &Packet) -> bool {
     let (Some(conn), Some(service)) = (ipvs.connection(packet), ipvs.service_for(packet)) else {
         return false;
     };
-    let is_at_end = matches!(conn.state, State::TimeWait | State::Close);
-    let opens = packet.protocol == Protocol::Tcp && packet.has(SYN);
+    let is_at_end = matches!(
+        conn.state,
+        State::TimeWait | State::Close | State::Sctp(Association::Closed)
+    );
     let servers = ipvs.servers(&service.key);
-    is_at_end && opens && servers.iter().any(|dest| dest.server.upper > 0)
+    is_at_end && packet.opens() && servers.iter().any(|dest| dest.server.upper > 0)
 }
 
 /// A packet that may open a connection of a service by rr or wrr of which all servers are full. Whom it is the turn of then,
@@ -96,6 +98,13 @@ pub(crate) fn of_command(ipvs: &Ipvs, core: &Core, command: &Command) -> bool {
             let before = service.map(|service| netmask(service.settings.persistence));
             let keeps = ipvs.conns().iter().any(|conn| conn.is_template);
             keeps && before.is_some_and(|before| before != netmask(settings.persistence))
+        }
+        // The same for one that comes back with templates of its former life.
+        Command::AddService(slot, _) => {
+            let mut conns = ipvs.conns().iter();
+            conns.any(|conn| {
+                conn.is_template && conn.virtual_.ip() == slot.target(Client(0, 0)).1.ip()
+            })
         }
         // In IPVS a removed server keeps its counters, and shows them when it comes back.
         Command::Zero(Some(slot)) => ipvs.removed(&slot.key()).next().is_some(),

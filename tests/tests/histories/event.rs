@@ -11,7 +11,7 @@ use crate::{
 /// One step of a history. It makes sense wherever it stands, so that others may be left out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event {
-    /// A client's packet, with TCP's flags and so many bytes of data.
+    /// A client's packet, with TCP's flags, or of SCTP the type of its first chunk, and so many bytes of data.
     Request(Slot, Client, u8, u8),
     /// A packet from the server that the client's connection goes to.
     Reply(Slot, Client, u8, u8),
@@ -129,6 +129,7 @@ pub(crate) const fn set_sysctl(ipvs: &mut Ipvs, name: Sysctl, value: u32) {
         Sysctl::ExpireNodestConn => sysctls.expire_nodest_conn = value != 0,
         Sysctl::ExpireQuiescentTemplate => sysctls.expire_quiescent_template = value != 0,
         Sysctl::SloppyTcp => sysctls.sloppy_tcp = value != 0,
+        Sysctl::SloppySctp => sysctls.sloppy_sctp = value != 0,
         _ => {}
     }
 }

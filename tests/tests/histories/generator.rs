@@ -2,7 +2,9 @@
 
 use ferrovs_model::{Sysctl, Wanted};
 use ferrovs_sim::Random;
-use ferrovs_tests::ipvs::{ACK, FIN, Flags, Persistence, RST, SCHEDULERS, SYN, Settings};
+use ferrovs_tests::ipvs::{
+    ACK, FIN, Flags, Persistence, RST, SCHEDULERS, SYN, Settings, sctp::chunk,
+};
 
 use crate::{
     event::{Command, Event, Weight},
@@ -48,11 +50,31 @@ fn is_forwarded(slot: Slot, settings: Settings, weight: Weight) -> bool {
 }
 
 /// The sysctls that the model knows, and the largest value of each.
-const SYSCTLS: [(Sysctl, u64); 4] = [
+const SYSCTLS: [(Sysctl, u64); 5] = [
     (Sysctl::ConnReuseMode, 3),
     (Sysctl::ExpireNodestConn, 1),
     (Sysctl::ExpireQuiescentTemplate, 1),
     (Sysctl::SloppyTcp, 1),
+    (Sysctl::SloppySctp, 1),
+];
+
+/// Types of chunks, those that open associations and keep them going more than once.
+const CHUNKS: [u8; 15] = [
+    chunk::INIT,
+    chunk::INIT,
+    chunk::INIT_ACK,
+    chunk::INIT_ACK,
+    chunk::COOKIE_ECHO,
+    chunk::COOKIE_ECHO,
+    chunk::COOKIE_ACK,
+    chunk::COOKIE_ACK,
+    chunk::DATA,
+    chunk::SACK,
+    chunk::SHUTDOWN,
+    chunk::SHUTDOWN_ACK,
+    chunk::SHUTDOWN_COMPLETE,
+    chunk::ERROR,
+    chunk::ABORT,
 ];
 
 /// A server of which nothing is special.
@@ -255,7 +277,12 @@ impl Generator {
             RST | ACK,
             SYN | FIN,
         ];
-        Event::Request(slot, client, self.pick(&flags), self.data())
+        let said = if slot.is_sctp() {
+            self.pick(&CHUNKS)
+        } else {
+            self.pick(&flags)
+        };
+        Event::Request(slot, client, said, self.data())
     }
 
     fn reply(&self, slot: Slot, client: Client) -> Event {
@@ -269,13 +296,19 @@ impl Generator {
             RST,
             RST | ACK,
         ];
-        Event::Reply(slot, client, self.pick(&flags), self.data())
+        let said = if slot.is_sctp() {
+            self.pick(&CHUNKS)
+        } else {
+            self.pick(&flags)
+        };
+        Event::Reply(slot, client, said, self.data())
     }
 
     /// Any packets between a client and its server.
     fn visit(&mut self) {
         let (slot, client) = (self.slot(), self.client());
-        self.events.push(Event::Request(slot, client, SYN, 0));
+        let opens = if slot.is_sctp() { chunk::INIT } else { SYN };
+        self.events.push(Event::Request(slot, client, opens, 0));
         for _ in 0..self.below(6) {
             let event = if self.one_in(2) {
                 self.request(slot, client)
@@ -289,6 +322,9 @@ impl Generator {
     /// A connection as it should be, as far as it gets.
     fn converse(&mut self, slot: Slot, client: Client) {
         let data = self.data();
+        if slot.is_sctp() {
+            return self.associate(slot, client, data);
+        }
         let whole = [
             Event::Request(slot, client, SYN, 0),
             Event::Reply(slot, client, SYN | ACK, 0),
@@ -303,6 +339,40 @@ impl Generator {
         self.events.extend(&whole[..parts]);
         if self.one_in(6) {
             self.events.push(Event::Request(slot, client, RST | ACK, 0));
+        }
+    }
+
+    /// The same by SCTP.
+    fn associate(&mut self, slot: Slot, client: Client, data: u8) {
+        let request = |chunk, data| Event::Request(slot, client, chunk, data);
+        let reply = |chunk, data| Event::Reply(slot, client, chunk, data);
+        let mut whole = vec![
+            request(chunk::INIT, 16),
+            reply(chunk::INIT_ACK, 200),
+            request(chunk::COOKIE_ECHO, 184),
+            reply(chunk::COOKIE_ACK, 0),
+            request(chunk::DATA, data),
+            reply(chunk::SACK, 12),
+        ];
+        whole.extend(if self.one_in(2) {
+            [
+                request(chunk::SHUTDOWN, 4),
+                reply(chunk::SHUTDOWN_ACK, 0),
+                request(chunk::SHUTDOWN_COMPLETE, 0),
+            ]
+        } else {
+            [
+                reply(chunk::SHUTDOWN, 4),
+                request(chunk::SHUTDOWN_ACK, 0),
+                reply(chunk::SHUTDOWN_COMPLETE, 0),
+            ]
+        });
+        let parts = self.pick(&[1, 2, 3, 4, 5, 7, 9, 9]);
+        self.events.extend(&whole[..parts]);
+        match self.below(8) {
+            0 => self.events.push(request(chunk::ABORT, 0)),
+            1 => self.events.push(reply(chunk::ABORT, 0)),
+            _ => {}
         }
     }
 

@@ -5,13 +5,16 @@
 //! ([`departures`]). A history follows from its seed; one that fails is made as short as it still fails
 //! ([`shrink`]).
 //!
-//! Not in any history: SCTP, direct routing, tunnels, ICMP, fragments.
+//! What IPVS does not have is looked at by itself, on the same core ([`latency`]).
+//!
+//! Not in any history: direct routing, tunnels, ICMP, fragments.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
 mod departures;
 mod event;
 mod generator;
+mod latency;
 mod met;
 mod pair;
 mod plane;
@@ -110,6 +113,7 @@ fn the_core_does_as_the_model_of_ipvs() {
             "ended",
             "opened anew",
             "on IPv6",
+            "by SCTP",
             "kept with its server",
             "beside a full server",
             "granted",

@@ -16,8 +16,6 @@ use crate::{
     universe::{Client, Host, Slot, keepers, service_key},
 };
 
-/// Bytes of the header of a segment, and of a datagram.
-const HEADER: [u64; 2] = [20, 8];
 /// Bytes of the IP header of either family.
 const IP_HEADER: [u64; 2] = [20, 40];
 
@@ -134,6 +132,9 @@ impl Pair {
             }
             if packet.destination.is_ipv6() {
                 self.met.note("on IPv6");
+            }
+            if packet.protocol == Protocol::Sctp {
+                self.met.note("by SCTP");
             }
             let is_kept = self.ipvs.connection(packet);
             let is_kept = is_kept.is_some_and(Conn::has_template);
@@ -316,13 +317,17 @@ impl Pair {
 
 fn request(slot: Slot, client: Client, flags: u8, data: u8) -> Packet {
     let (protocol, destination) = slot.target(client);
-    let is_udp = protocol == Protocol::Udp;
-    let headers = HEADER[usize::from(is_udp)] + IP_HEADER[usize::from(destination.is_ipv6())];
+    let header = match protocol {
+        Protocol::Udp => 8,
+        Protocol::Sctp => 16,
+        _ => 20,
+    };
+    let headers = header + IP_HEADER[usize::from(destination.is_ipv6())];
     Packet {
         protocol,
         source: slot.client(client),
         destination,
-        flags: if is_udp { 0 } else { flags },
+        flags: if protocol == Protocol::Udp { 0 } else { flags },
         length: headers + u64::from(data),
         mark: slot.mark(),
     }

@@ -8,12 +8,11 @@ use std::{
 
 use ferrovs_core::{
     abi::{
-        bucket,
-        config::{self, TICK_SHIFT},
-        dest,
+        bucket, config, dest,
         endpoint::{Endpoint, tag},
         interface,
         ipv6::{Address, EndpointKey, NeighbourKey},
+        locality::LocalityKey,
         next_hop::{self, NO_VLAN, USABLE, neighbour_key},
         reason::Reason,
         slab::Table,
@@ -31,7 +30,7 @@ use ferrovs_core::{
 };
 use ferrovs_model::{
     Change, Refusal, ServiceKey, ServiceSettings, Templates, Wanted,
-    publish::{Figures, INITIAL_LOG2, Plane, Publisher, Report},
+    publish::{Figures, INITIAL_LOG2, Localities, Plane, Publisher, Report},
 };
 use ferrovs_sim::{Memory, Network, Routes, Size, SliceFrame};
 use ferrovs_tests::ipvs::{self, Packet, Protocol};
@@ -55,8 +54,6 @@ pub(crate) struct Core {
     publisher: Publisher,
     wanted: Wanted,
     templates: Templates,
-    /// Milliseconds since the beginning.
-    now: u64,
 }
 
 /// The memory as the publisher sees it.
@@ -88,6 +85,14 @@ impl<'a> Plane for View<'a> {
 
     fn filter_lines(&self) -> u32 {
         self.0.size().filter_lines
+    }
+
+    fn localities(&self) -> Localities {
+        self.0.localities()
+    }
+
+    fn forget_locality(&self, key: LocalityKey) {
+        self.0.forget_locality(key);
     }
 
     fn quiesce(&self) {}
@@ -146,7 +151,6 @@ impl Core {
             publisher: Publisher::default(),
             wanted: Wanted::default(),
             templates: Templates::default(),
-            now: 0,
         }
     }
 
@@ -205,11 +209,13 @@ impl Core {
     }
 
     /// Lets time go by.
-    pub(crate) fn advance(&mut self, milliseconds: u64) {
-        let ticks = |milliseconds: u64| (milliseconds * 1_000_000) >> TICK_SHIFT;
-        let before = ticks(self.now);
-        self.now += milliseconds;
-        self.memory.advance((ticks(self.now) - before) as u32);
+    pub(crate) fn advance(&self, milliseconds: u64) {
+        self.advance_nanoseconds(milliseconds * 1_000_000);
+    }
+
+    /// Lets as little time go by as may be measured.
+    pub(crate) fn advance_nanoseconds(&self, nanoseconds: u64) {
+        self.memory.advance_nanoseconds(nanoseconds);
         self.memory.beat();
     }
 
@@ -239,9 +245,9 @@ impl Core {
         let arrival = Arrival {
             interface: INTERFACE,
             hook: Hook::Tc,
-            mark: packet.mark,
         };
-        let verdict = direct(&mut SliceFrame::new(&mut bytes), &&self.memory, arrival);
+        let mut frame = SliceFrame::new(&mut bytes).with_mark(packet.mark);
+        let verdict = direct(&mut frame, &&self.memory, arrival);
         let after = reasons.map(|reason| self.counted(reason));
         let (source, destination) = ends(&bytes);
         let is_same = (source == packet.source, destination == packet.destination);
@@ -344,6 +350,7 @@ impl Core {
 fn bytes_of(packet: &Packet) -> Vec<u8> {
     let protocol = match packet.protocol {
         Protocol::Udp => 17,
+        Protocol::Sctp => 132,
         _ => 6,
     };
     let length = packet.length as u16;
@@ -369,11 +376,14 @@ fn bytes_of(packet: &Packet) -> Vec<u8> {
     let segment = length - bytes.len() as u16;
     bytes.extend(packet.source.port().to_be_bytes());
     bytes.extend(packet.destination.port().to_be_bytes());
-    if packet.protocol == Protocol::Udp {
-        bytes.extend(segment.to_be_bytes());
-    } else {
-        bytes.extend([0; 8]);
-        bytes.extend([5 << 4, packet.flags]);
+    match packet.protocol {
+        Protocol::Udp => bytes.extend(segment.to_be_bytes()),
+        // No tag, some checksum, and one chunk.
+        Protocol::Sctp => bytes.extend([0, 0, 0, 0, 1, 2, 3, 4, packet.flags, 0, 0, 4]),
+        _ => {
+            bytes.extend([0; 8]);
+            bytes.extend([5 << 4, packet.flags]);
+        }
     }
     bytes.resize(length.into(), 0);
     bytes

@@ -47,7 +47,8 @@ pub(crate) fn key(key: &ServiceKey) -> Key {
         ServiceKey::Address { protocol, address } => {
             let protocol = match protocol {
                 ferrovs_model::Protocol::Udp => Protocol::Udp,
-                _ => Protocol::Tcp,
+                ferrovs_model::Protocol::Sctp => Protocol::Sctp,
+                ferrovs_model::Protocol::Tcp => Protocol::Tcp,
             };
             Key::Address(protocol, address)
         }
@@ -80,6 +81,7 @@ pub(crate) fn figures(stats: Stats) -> Figures {
 pub(crate) fn listed(conn: &Conn) -> Listed {
     let protocol = match conn.protocol {
         Protocol::Udp => 17,
+        Protocol::Sctp => 132,
         Protocol::Tcp => 6,
         Protocol::Ip => 0,
     };

@@ -18,7 +18,7 @@ pub(crate) struct Host(pub(crate) u8);
 pub(crate) struct Client(pub(crate) u8, pub(crate) u16);
 
 /// Whether it is IPv6, and the service.
-const SLOTS: [(bool, Kind); 15] = [
+const SLOTS: [(bool, Kind); 18] = [
     (false, Kind::Address(Protocol::Tcp, 1, 80)),
     (false, Kind::Address(Protocol::Tcp, 1, 81)),
     (false, Kind::Address(Protocol::Tcp, 2, 80)),
@@ -34,6 +34,9 @@ const SLOTS: [(bool, Kind); 15] = [
     (true, Kind::Address(Protocol::Tcp, 4, FTP)),
     (false, Kind::Mark(7)),
     (false, Kind::Mark(8)),
+    (false, Kind::Address(Protocol::Sctp, 1, 99)),
+    (false, Kind::Address(Protocol::Sctp, 2, 99)),
+    (true, Kind::Address(Protocol::Sctp, 1, 99)),
 ];
 
 /// What a service is for.
@@ -88,6 +91,11 @@ impl Slot {
     /// Whether only datagrams are for it.
     pub(crate) const fn is_udp(self) -> bool {
         matches!(self.kind(), Kind::Address(Protocol::Udp, ..))
+    }
+
+    /// Whether only SCTP's packets are for it.
+    pub(crate) const fn is_sctp(self) -> bool {
+        matches!(self.kind(), Kind::Address(Protocol::Sctp, ..))
     }
 
     /// Whether it is for all ports.
@@ -161,10 +169,14 @@ impl Host {
 
 pub(crate) fn service_key(key: Key) -> ServiceKey {
     match key {
-        Key::Address(Protocol::Udp, address) => {
-            ServiceKey::address(ferrovs_model::Protocol::Udp, address)
+        Key::Address(protocol, address) => {
+            let protocol = match protocol {
+                Protocol::Udp => ferrovs_model::Protocol::Udp,
+                Protocol::Sctp => ferrovs_model::Protocol::Sctp,
+                _ => ferrovs_model::Protocol::Tcp,
+            };
+            ServiceKey::address(protocol, address)
         }
-        Key::Address(_, address) => ServiceKey::address(ferrovs_model::Protocol::Tcp, address),
         Key::Mark { mark, ipv6 } => ServiceKey::Mark { mark, ipv6 },
     }
 }

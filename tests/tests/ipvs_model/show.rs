@@ -47,6 +47,7 @@ pub(crate) fn protocol(protocol: Protocol) -> &'static str {
         Protocol::Ip => "IP",
         Protocol::Tcp => "TCP",
         Protocol::Udp => "UDP",
+        Protocol::Sctp => "SCTP",
     }
 }
 

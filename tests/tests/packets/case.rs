@@ -55,6 +55,8 @@ pub(crate) struct Expect {
     pub fate: Fate,
     /// XDP leaves it to tc.
     pub deferred: bool,
+    /// XDP leaves it to tc as if it were none of ours.
+    pub unfinished: bool,
     /// At tc the kernel is asked for the neighbour, because there is no trusted next hop.
     pub resolved: bool,
     /// It opens a flow with this server, in this state.
@@ -83,6 +85,7 @@ impl Expect {
         Self {
             fate,
             deferred: false,
+            unfinished: false,
             resolved: false,
             opens: None,
             keeps: None,
@@ -98,6 +101,12 @@ impl Expect {
 
     pub(crate) fn deferred(mut self) -> Self {
         self.deferred = true;
+        self
+    }
+
+    /// Its checksum is not there yet: XDP leaves the packet to tc.
+    pub(crate) fn unfinished(mut self) -> Self {
+        self.unfinished = true;
         self
     }
 

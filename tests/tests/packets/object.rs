@@ -29,7 +29,10 @@ use ferrovs_core::{
         filter::Geometry,
         flow::{CONTROL, Control},
         ipv6::{EndpointKey, NeighbourKey},
+        locality::{Birth, SET, Set, USED},
         reason::Reason,
+        schedule::Schedule,
+        service,
         slab::Table,
     },
     tables::{Line, Tables},
@@ -122,6 +125,7 @@ impl Stage {
             pointers: map_by_name(&plane, "POINTERS").unwrap(),
             answered: map_by_name(&plane, "ANSWERED").unwrap(),
             answers: RefCell::new(Answers::open(&plane.maps).unwrap()),
+            localities: map_by_name(&plane, "LOCALITIES").unwrap(),
             before: plane.maps.reasons(),
             plane,
             buckets,
@@ -149,6 +153,7 @@ pub(crate) struct Object {
     pointers: OwnedFd,
     answered: OwnedFd,
     answers: RefCell<Answers>,
+    localities: OwnedFd,
     buckets: u32,
     /// What was counted before the case.
     before: Vec<(Reason, u64)>,
@@ -188,10 +193,38 @@ impl Object {
         }
         empty::<[u64; 2]>(self.pointers.as_fd());
         empty::<[u64; 2]>(self.answered.as_fd());
+        empty::<[u64; 2]>(self.localities.as_fd());
         head.store(config::LAYOUT, layout);
         head.store(config::BUCKET_MASK, u64::from(self.buckets) - 1);
         head.store(config::FILTER, Geometry::new(0, INITIAL_LOG2, 1).0);
         self.before = self.plane.maps.reasons();
+    }
+}
+
+impl Object {
+    /// Makes what lblc and lblcr remember older, and themselves.
+    fn age_caches(&self, ticks: u32) {
+        let maps = self.tables();
+        // As many services as there is room for now.
+        for service in (0..).map_while(|number| maps.service(number)) {
+            let schedule = Schedule(service.load(service::SCHEDULE));
+            if schedule.is_local() {
+                let line = maps.schedule(schedule.line()).unwrap();
+                let birth = Birth(line.load(0));
+                let older = Birth::new(birth.life(), birth.tick().wrapping_sub(ticks));
+                line.store(0, older.0);
+            }
+        }
+        for (key, mut words) in maps.localities().unwrap() {
+            if key.number() != 0 {
+                continue;
+            }
+            let set = Set(words[SET]);
+            words[SET] = Set::new(set.size(), set.changed().wrapping_sub(ticks)).0;
+            words[USED] = u64::from((words[USED] as u32).wrapping_sub(ticks));
+            // SAFETY: keys of this map are two words, values a line.
+            unsafe { sys::update(self.localities.as_fd(), &key.0, &words, false) }.unwrap();
+        }
     }
 }
 
@@ -281,6 +314,7 @@ impl Home for Object {
             // SAFETY: as above.
             unsafe { sys::update(map, &key, &older, false) }.unwrap();
         }
+        self.age_caches(ticks);
     }
 
     fn set_neighbour(&self, key: u64, number: u32) {

@@ -1,4 +1,4 @@
-//! Packets as fields, and the bytes they are. Checksums are summed up from scratch, word by word.
+//! Packets as fields, and the bytes they are. Checksums are summed up from scratch, word by word or bit by bit.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 
@@ -97,6 +97,17 @@ pub(crate) enum Transport {
     },
     /// With a checksum, or with zero in its place.
     Udp { checksum: bool },
+    /// With a first chunk of this type, of which the payload is all that follows its header.
+    Sctp {
+        /// The verification tag.
+        tag: u32,
+        /// The first chunk's type.
+        chunk: u8,
+        /// What its header says about its length, if not the truth.
+        length: Option<u16>,
+        /// Whether there is a checksum, or zero in its place.
+        checksum: bool,
+    },
     /// The payload alone, as this IP protocol.
     Other(u8),
 }
@@ -147,6 +158,18 @@ fn sum(bytes: &[u8], start: u16) -> u16 {
         total = total % 0x1_0000 + total / 0x1_0000;
     }
     total as u16
+}
+
+/// CRC32c (RFC 9260, appendix A), bit by bit.
+fn crc32c(bytes: &[u8]) -> u32 {
+    let mut crc = u32::MAX;
+    for byte in bytes {
+        for bit in 0..8 {
+            let carry = crc & 1 != u32::from(byte >> bit & 1);
+            crc = crc >> 1 ^ if carry { 0x82f6_3b78 } else { 0 };
+        }
+    }
+    !crc
 }
 
 /// `checksum` made wrong by `error` in one's complement arithmetic; 0 leaves it right.
@@ -219,6 +242,7 @@ impl Packet {
         match self.transport {
             Transport::Tcp { .. } => 6,
             Transport::Udp { .. } => 17,
+            Transport::Sctp { .. } => 132,
             Transport::Other(protocol) => protocol,
         }
     }
@@ -373,6 +397,23 @@ impl Packet {
                         other => spoilt(other, self.transport_error),
                     };
                     segment[6..8].copy_from_slice(&checksum.to_be_bytes());
+                }
+            }
+            Transport::Sctp {
+                tag,
+                chunk,
+                length,
+                checksum,
+            } => {
+                segment.extend(tag.to_be_bytes());
+                segment.extend([0; 4]);
+                let true_length = 4 + self.payload.len() as u16;
+                segment.extend([chunk, 0]);
+                segment.extend(length.unwrap_or(true_length).to_be_bytes());
+                segment.extend(&self.payload);
+                if checksum {
+                    let crc = crc32c(&segment) ^ u32::from(self.transport_error);
+                    segment[8..12].copy_from_slice(&crc.to_le_bytes());
                 }
             }
             Transport::Other(_) => segment.extend(&self.payload),

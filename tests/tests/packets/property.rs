@@ -45,6 +45,8 @@ use crate::{
 /// on by itself meanwhile.
 const SECONDS: u32 = 35;
 const SECOND_HTTP: SocketAddrV4 = SocketAddrV4::new(VIP, 81);
+/// By SCTP, to servers of which one has another port.
+const SIGNALS: SocketAddrV4 = SocketAddrV4::new(VIP, 5000);
 
 #[derive(Clone, Debug)]
 enum Event {
@@ -62,8 +64,19 @@ struct Ends(Port, SocketAddrV4, SocketAddrV4);
 fn ends() -> impl Strategy<Value = Ends> {
     let clients = select(vec![CLIENT, REMOTE_CLIENT, UNROUTED_CLIENT, RIP_141]);
     let client = (clients, 40_000_u16..40_012).prop_map(|(address, port)| at(address, port));
-    let service = select(vec![HTTP, SECOND_HTTP, DNS, at(VIP, 9)]);
-    let server = (select(vec![RIP_141, RIP_143]), select(vec![80_u16, 53]));
+    let service = select(vec![
+        HTTP,
+        HTTP,
+        SECOND_HTTP,
+        SECOND_HTTP,
+        DNS,
+        SIGNALS,
+        at(VIP, 9),
+    ]);
+    let server = (
+        select(vec![RIP_141, RIP_143]),
+        select(vec![80_u16, 80, 53, 5000, 6000]),
+    );
     (client, service, server, any::<bool>()).prop_map(|(client, service, server, from_client)| {
         if from_client {
             Ends(Port::Front, client, service)
@@ -92,11 +105,27 @@ fn transport() -> impl Strategy<Value = Transport> {
     // Few numbers, so that some acknowledge others.
     let number = select(vec![1000_u32, 1001, 5000, 5001, u32::MAX]);
     prop_oneof![
-        3 => (flags, number.clone(), number).prop_map(|(flags, sequence, acknowledgement)| {
+        6 => (flags, number.clone(), number).prop_map(|(flags, sequence, acknowledgement)| {
             Transport::Tcp { flags, sequence, acknowledgement }
         }),
-        1 => any::<bool>().prop_map(|checksum| Transport::Udp { checksum }),
+        2 => any::<bool>().prop_map(|checksum| Transport::Udp { checksum }),
+        1 => sctp(),
     ]
+}
+
+/// With tags of which some are others' initiate tags: the payload's first bytes are always the same.
+fn sctp() -> impl Strategy<Value = Transport> {
+    let chunk = select(vec![
+        1_u8, 1, 2, 2, 10, 10, 11, 11, 0, 3, 6, 7, 8, 9, 14, 0x40,
+    ]);
+    let tag = select(vec![0_u32, 0x0025_4a6f, 1000]);
+    let length = select(vec![None, None, Some(4_u16), Some(0), Some(9)]);
+    (chunk, tag, length).prop_map(|(chunk, tag, length)| Transport::Sctp {
+        tag,
+        chunk,
+        length,
+        checksum: true,
+    })
 }
 
 /// A packet as it should be.
@@ -173,6 +202,7 @@ fn history(family: Family) -> impl Strategy<Value = Vec<Event>> {
 fn world(family: Family, buckets: u32, sharing: bool) -> World {
     let tcp = [(at(RIP_141, 80), 1), (at(RIP_143, 80), 1)];
     let udp = [(at(RIP_141, 53), 1), (at(RIP_143, 53), 1)];
+    let sctp = [(at(RIP_141, 6000), 1), (at(RIP_143, 5000), 1)];
     let second = if sharing { &tcp[..] } else { &[] };
     World {
         family,
@@ -181,6 +211,7 @@ fn world(family: Family, buckets: u32, sharing: bool) -> World {
             service(Protocol::Tcp, HTTP, &tcp),
             service(Protocol::Tcp, SECOND_HTTP, second),
             service(Protocol::Udp, DNS, &udp),
+            service(Protocol::Sctp, SIGNALS, &sctp),
         ],
         ..World::default()
     }
@@ -307,7 +338,7 @@ fn xdp_with_tc_behind_it_decides_as_tc_alone() {
         for (buckets, sharing) in [(64, true), (2, false), (2, true)] {
             let world = world(family, buckets, sharing);
             let same = |history: Vec<Event>| xdp_is_as_tc(&world, &history, &met);
-            let result = runner(24).run(&history(family), same);
+            let result = runner(48).run(&history(family), same);
             result.unwrap_or_else(|error| {
                 panic!("{family:?}, {buckets} buckets, sharing {sharing}: {error}")
             });
@@ -416,11 +447,7 @@ fn any_bytes(family: Family, header: &'static [u8]) {
     let result = runner(20_000).run(&(hooks, ports, bytes), |(hook, port, bytes)| {
         let interface = slices.interfaces().index(port);
         let mut left = bytes.clone();
-        let arrival = Arrival {
-            interface,
-            hook,
-            mark: 0,
-        };
+        let arrival = Arrival { interface, hook };
         let verdict = direct(&mut SliceFrame::new(&mut left), &slices.tables(), arrival);
         let rewritten = matches!(verdict, Verdict::Transmit { .. } | Verdict::Resolve { .. });
         if rewritten {

@@ -179,8 +179,8 @@ impl<H: Home> Run<'_, H> {
         let interface = self.home.interfaces().index(port);
         let mut hook = Hook::Tc;
         if self.hooks == Hooks::XdpThenTc {
-            let at_xdp = self.home.inject(Hook::Xdp, interface, input);
-            let leaves = expect.deferred || expect.fate == Fate::Pass;
+            let at_xdp = self.home.inject(Hook::Xdp, interface, &input);
+            let leaves = expect.deferred || expect.unfinished || expect.fate == Fate::Pass;
             if leaves {
                 if let Some(outcome) = at_xdp {
                     let verdict = if expect.deferred {

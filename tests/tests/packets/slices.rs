@@ -66,12 +66,11 @@ impl Home for Slices {
 
     fn inject(&self, hook: Hook, interface: u32, packet: &[u8]) -> Option<Outcome> {
         let mut bytes = packet.to_vec();
-        let arrival = Arrival {
-            interface,
-            hook,
-            mark: 0,
+        let arrival = Arrival { interface, hook };
+        let verdict = match hook {
+            Hook::Xdp => direct(&mut SliceFrame::new(&mut bytes), &self.tables(), arrival),
+            Hook::Tc => direct(&mut SliceFrame::of_skb(&mut bytes), &self.tables(), arrival),
         };
-        let verdict = direct(&mut SliceFrame::new(&mut bytes), &self.tables(), arrival);
         Some(Outcome {
             action: Action::of(verdict),
             verdict: Some(verdict),

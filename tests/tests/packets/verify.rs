@@ -1,5 +1,8 @@
 //! Checks every checksum of a frame from scratch, with a library that knows nothing of ours.
 
+use std::fmt::LowerHex;
+
+use crc::{CRC_32_ISCSI, Crc};
 use etherparse::{IpNumber, Ipv4Slice, Ipv6Slice, TcpSlice, UdpSlice, checksum::Sum16BitWords};
 
 /// Whether the IP packet at `offset` of a frame has right checksums.
@@ -32,6 +35,7 @@ fn of_ipv6(frame: &[u8], offset: usize) -> Result<(), String> {
                 .map_err(|error| text(&error))?;
             equal("UDP", udp.checksum(), right)
         }
+        IpNumber::SCTP => sctp(payload.payload),
         other => Err(format!("a packet of IP protocol {} was rewritten", other.0)),
     }
 }
@@ -62,15 +66,32 @@ fn of_ipv4(frame: &[u8], offset: usize) -> Result<(), String> {
             let right = header.calc_checksum_ipv4_raw(source, destination, udp.payload());
             equal("UDP", udp.checksum(), right.map_err(|error| text(&error))?)
         }
+        IpNumber::SCTP => sctp(payload),
         other => Err(format!("a packet of IP protocol {} was rewritten", other.0)),
     }
 }
 
-fn equal(name: &str, found: u16, right: u16) -> Result<(), String> {
+/// CRC32c over the packet with zero in the place of the checksum, which may be left to the device.
+fn sctp(packet: &[u8]) -> Result<(), String> {
+    let (before, rest) = packet.split_at(8);
+    let (found, behind) = rest.split_first_chunk().ok_or("a header cut short")?;
+    let found = u32::from_le_bytes(*found);
+    let crc = Crc::<u32>::new(&CRC_32_ISCSI);
+    let mut right = crc.digest();
+    for part in [before, &[0; 4], behind] {
+        right.update(part);
+    }
+    if found == 0 {
+        return Ok(());
+    }
+    equal("SCTP", found, right.finalize())
+}
+
+fn equal<T: PartialEq + LowerHex>(name: &str, found: T, right: T) -> Result<(), String> {
     if found == right {
         return Ok(());
     }
     Err(format!(
-        "{name} checksum is {found:#06x}, should be {right:#06x}"
+        "{name} checksum is {found:#x}, should be {right:#x}"
     ))
 }

@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, net::Ipv6Addr, ops::Range};
 
 use ferrovs_core::{
-    abi::{ipv6::EndpointKey, slab::Table},
+    abi::{ipv6::EndpointKey, locality::LocalityKey, slab::Table},
     tables::Tables,
 };
 use ferrovs_kernel::Maps;
-use ferrovs_model::publish::{Figures, Plane};
+use ferrovs_model::publish::{Figures, Localities, Plane};
 use tracing::error;
 
 /// The tables of the running data plane.
@@ -50,6 +50,19 @@ impl<'a> Plane for Live<'a> {
 
     fn filter_lines(&self) -> u32 {
         Table::Filter.most()
+    }
+
+    fn localities(&self) -> Localities {
+        self.0.localities().unwrap_or_else(|error| {
+            error!("cannot read what lblc and lblcr remember: {error}");
+            Localities::new()
+        })
+    }
+
+    fn forget_locality(&self, key: LocalityKey) {
+        if let Err(error) = self.0.forget_locality(key) {
+            error!("cannot forget what lblc or lblcr remembers: {error}");
+        }
     }
 
     fn quiesce(&self) {

@@ -132,6 +132,7 @@ pub(super) fn flags(text: &str, scheduler: &str) -> Result<SchedulerFlags, Failu
             "sh-port" => (SchedulerFlags::PORT, "sh"),
             "mh-fallback" => (SchedulerFlags::FALLBACK, "mh"),
             "mh-port" => (SchedulerFlags::PORT, "mh"),
+            "mhb-port" => (SchedulerFlags::PORT, "mhb"),
             _ => return Err(Failure::usage(format!("invalid scheduler flag `{name}'"))),
         };
         if scheduler != of {

@@ -126,6 +126,7 @@ pub(super) fn flags(settings: &ServiceSettings) -> String {
     let names: &[&str] = match settings.scheduler.as_str() {
         "sh" => &["sh-fallback", "sh-port"],
         "mh" => &["mh-fallback", "mh-port"],
+        "mhb" => &["flag-1", "mhb-port", "flag-3"],
         _ => &["flag-1", "flag-2", "flag-3"],
     };
     let flags = [

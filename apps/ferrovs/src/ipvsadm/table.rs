@@ -286,7 +286,7 @@ pub(super) const OPTIONS: &[OptionRow] = &[
         absent: "",
         help: ("", "the service of -f is for IPv6"),
     },
-    value("scheduler", "s", Opt::Scheduler, options::scheduler, ("NAME", "how a real server is chosen; wlc if not given")),
+    value("scheduler", "s", Opt::Scheduler, options::scheduler, ("NAME", "how a real server is chosen; wlc if not given; beside those of IPVS, ewma and mhb")),
     value("pe", "", Opt::Pe, options::persistence_engine, ("NAME", "persistence engine")),
     OptionRow {
         spelling: short("persistent", "p").taking(Takes::OptionalValue),

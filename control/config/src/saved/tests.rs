@@ -175,8 +175,8 @@ fn what_is_wrong_is_named_with_its_place() {
         (
             format!("{service}scheduler = \"fifo\""),
             "line 2, column 1: TCP 10.0.0.1:80: there is no such scheduler or persistence engine: \
-             schedulers are rr, wrr, lc, wlc, lblc, lblcr, dh, sh, sed, nq, fo, ovf, mh, twos and none, the \
-             engine is sip",
+             schedulers are rr, wrr, lc, wlc, lblc, lblcr, dh, sh, sed, nq, fo, ovf, mh, twos, ewma, \
+             mhb and none, the engine is sip",
         ),
         (
             format!("{service}scheduler = \"rr\"\n{server}forwarding = \"mask\""),

@@ -8,11 +8,10 @@ use std::{
 use ferrovs_core::{abi::dest::Limits, tables::Tables};
 use serde::{Deserialize, Serialize};
 
-use super::{Figures, Plane, endpoint::Key, rotation::Rotation};
+use super::{Figures, Plane, caches, endpoint::Key, rotation::Rotation};
 use crate::{
     Forwarding, Persistence, ServiceKey, Wanted,
     amendment::{amend, amended},
-    service::is_false,
 };
 
 /// Everything the tables hold that the wanted state does not say. It is stored beside it.
@@ -27,6 +26,9 @@ pub struct Ledger {
     /// that time may need its pointer until it ends, so an endpoint stays here until no service
     /// remembers it.
     pub(super) shared: BTreeSet<Key>,
+    /// How many schedulers there have been that remember addresses: each has a number of its own.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(super) lives: u32,
     /// All that went through services that are remembered no longer.
     #[serde(default, skip_serializing_if = "Figures::is_zero")]
     pub(super) departed: Figures,
@@ -84,9 +86,9 @@ pub struct DestRecord {
     /// Its thresholds, as [`ferrovs_core::abi::dest::Limits`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) limits: u64,
-    /// Whether it has weight 0.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub(super) rests: bool,
+    /// Its weight; of a removed one, its last one.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(super) weight: u32,
     /// Tick since which a removed one has been without flows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) idle_since: Option<u32>,
@@ -112,6 +114,11 @@ fn is_masq(forwarding: &Forwarding) -> bool {
     *forwarding == Forwarding::Masq
 }
 
+/// The same.
+const fn is_none(number: &u32) -> bool {
+    *number == 0
+}
+
 const fn yes() -> bool {
     true
 }
@@ -125,6 +132,8 @@ const fn is_yes(value: &bool) -> bool {
 pub(crate) struct LedgerAmendment {
     services: Vec<ServiceRecord>,
     dests: Vec<DestRecord>,
+    #[serde(default, skip_serializing_if = "is_none")]
+    lives: u32,
 }
 
 impl Ledger {
@@ -134,6 +143,7 @@ impl Ledger {
             services,
             dests,
             shared,
+            lives,
             departed,
             zero,
         } = new;
@@ -143,11 +153,13 @@ impl Ledger {
         Some(LedgerAmendment {
             services: amended(&self.services, services, |a, b| a.number == b.number)?,
             dests: amended(&self.dests, dests, |a, b| a.number == b.number)?,
+            lives: *lives,
         })
     }
 
     /// Makes of this what the amendment was made for.
     pub(crate) fn amend(&mut self, amendment: LedgerAmendment) {
+        self.lives = amendment.lives;
         amend(&mut self.services, amendment.services, |a, b| {
             a.number == b.number
         });
@@ -197,7 +209,7 @@ impl Ledger {
         for record in &mut self.dests {
             if let Some(dest) = settings.get(&(record.service, record.address)) {
                 record.limits = Limits::new(dest.upper_threshold, dest.lower_threshold).0;
-                record.rests = dest.weight == 0;
+                record.weight = dest.weight;
                 record.forwarding = dest.forwarding;
                 record.answers |= is_masq(&dest.forwarding);
             }
@@ -207,15 +219,24 @@ impl Ledger {
     /// Notes which removed destinations have no flows now, and gives since when each has had none.
     pub(super) fn note_idle<P: Plane>(&mut self, plane: &P) -> impl Iterator<Item = u32> {
         let now = plane.tables().now();
+        let held = self.held(plane);
         let removed = self.dests.iter_mut().filter(|dest| !dest.present);
         removed.filter_map(move |dest| {
-            if !plane.is_used(dest.number) {
+            if !plane.is_used(dest.number) && !held.contains(&dest.number) {
                 Some(*dest.idle_since.get_or_insert(now))
             } else {
                 dest.idle_since = None;
                 None
             }
         })
+    }
+
+    /// Which destinations schedulers remember, if there are removed ones.
+    pub(super) fn held<P: Plane>(&self, plane: &P) -> BTreeSet<u32> {
+        if self.dests.iter().all(|dest| dest.present) {
+            return BTreeSet::new();
+        }
+        caches::held(plane, self)
     }
 
     /// Everything that went through a destination, whatever was set to zero.

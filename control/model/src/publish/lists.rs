@@ -84,6 +84,11 @@ pub(super) fn new_lists<P: Plane>(
             &content.order,
         );
         record.order.clone_from(&content.order);
+        let next = if content.schedule.is_local() {
+            next.born(&mut ledger.lives, plane.tables().now())
+        } else {
+            next
+        };
         let goes_on = next == now && current == record.rotation.schedule();
         if goes_on && content.is_in(plane.tables(), current) {
             continue;

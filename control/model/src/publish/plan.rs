@@ -148,12 +148,14 @@ fn forget_idle<P: Plane>(
     freed: &mut Retired,
 ) {
     let now = plane.tables().now();
+    let held = ledger.held(plane);
     let due = |dest: &DestRecord| {
         !dest.present
             && dest
                 .idle_since
                 .is_some_and(|since| now.wrapping_sub(since) >= patience)
             && !plane.is_used(dest.number)
+            && !held.contains(&dest.number)
     };
     let mut departed: HashMap<u16, Figures> = HashMap::new();
     ledger.dests.retain(|dest| {
@@ -276,7 +278,7 @@ fn add_dests<'a, P: Plane>(
                 endpoint: dest.endpoint(virtual_port),
                 present: true,
                 limits: 0,
-                rests: false,
+                weight: 0,
                 forwarding: dest.forwarding,
                 answers: false,
                 idle_since: None,

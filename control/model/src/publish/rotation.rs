@@ -7,6 +7,7 @@
 
 use ferrovs_core::abi::{
     WORDS,
+    locality::Birth,
     schedule::{Entry, Schedule},
     service::Scheduler,
 };
@@ -41,12 +42,20 @@ pub(super) struct Position {
     last: Option<u32>,
     /// Of wrr: the least weight that the pass visits; 0: the first pass is next.
     pass: u32,
+    /// Of lblc and lblcr: the [`Birth`]; 0: not born yet.
+    #[serde(default)]
+    birth: u64,
 }
 
 impl Rotation {
     /// The list.
     pub(super) const fn schedule(&self) -> Schedule {
         Schedule(self.schedule)
+    }
+
+    /// Since when the service has its scheduler, if that remembers addresses.
+    pub(super) fn birth(&self) -> Option<Birth> {
+        (self.position.birth != 0).then_some(Birth(self.position.birth))
     }
 
     /// The service is another one with the same key: its scheduler begins anew. The list stays noted until
@@ -93,10 +102,10 @@ impl Position {
             return Self::default();
         };
         let stays = self.bound == Some(history.bound);
-        let (last, pass) = if stays {
-            (self.last, self.pass)
+        let (last, pass, birth) = if stays {
+            (self.last, self.pass, self.birth)
         } else {
-            (None, 0)
+            (None, 0, 0)
         };
         let rounds = history.rounds.iter();
         let rounds = rounds.filter(|(edit, _)| !stays || *edit > self.edits);
@@ -105,12 +114,27 @@ impl Position {
             edits: history.edits,
             last: step_back(last, old, new),
             pass: rounds.fold(pass, |pass, (_, round)| round.after_edit(pass)),
+            birth,
+        }
+    }
+
+    /// The same of a scheduler that remembers addresses: one that has not been born yet is now, at `tick`, as the next of so
+    /// many `lives`.
+    pub(super) fn born(self, lives: &mut u32, tick: u32) -> Self {
+        if self.birth != 0 {
+            return self;
+        }
+        *lives += 1;
+        Self {
+            birth: Birth::new(*lives, tick).0,
+            ..self
         }
     }
 
     /// The first ticket for a list with these servers, of which `entries` are those that get new flows.
     pub(super) fn cursor(self, order: &[u32], entries: &[Entry], scheduler: u8) -> u64 {
         match scheduler {
+            _ if self.birth != 0 => self.birth,
             RR => {
                 let eligible: Vec<u32> = entries.iter().map(|entry| entry.dest()).collect();
                 follower(self.last, order, &eligible)

@@ -6,7 +6,7 @@ use ferrovs_core::{
     abi::{
         WORDS,
         config::{self, ticks},
-        dest::{self, Method},
+        dest::{self, Method, Standing},
         endpoint::{Endpoint, IPV6},
         ipv6::Address,
         service, state,
@@ -76,7 +76,7 @@ fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool, ready: bool)
             continue;
         };
         let forwards = if present { dest::FORWARDS } else { 0 };
-        let rests = if record.rests { dest::RESTS } else { 0 };
+        let rests = if record.weight == 0 { dest::RESTS } else { 0 };
         // The endpoint's word, the address's rest, and what the mode says of it.
         let (endpoint, rest, family) = match Place::of(record.endpoint) {
             Place::V4(endpoint) => (endpoint.pack(0), 0, 0),
@@ -108,9 +108,11 @@ fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool, ready: bool)
             line.store(dest::NEXT_HOP, 0);
             line.store(dest::ENDPOINT, endpoint);
             line.store(dest::ADDRESS_REST, rest);
+            forget_latency(plane, record.number);
         }
         store_if_other(line, dest::MODE, mode);
         write_limits(plane, record);
+        write_standing(plane, record);
     }
     early
 }
@@ -137,6 +139,22 @@ fn write_limits<P: Plane>(plane: &P, record: &DestRecord) {
     if line.load(dest::LIMITS) != record.limits {
         line.store(dest::LIMITS, record.limits);
         judge(line, dest::Limits(record.limits));
+    }
+}
+
+/// How fast whoever had the number before has answered says nothing of the one that has it now, nor of one that comes back.
+fn forget_latency<P: Plane>(plane: &P, number: u32) {
+    if let Some(line) = plane.tables().counts(number) {
+        line.store(dest::LATENCY, 0);
+        line.store(dest::ASKED, 0);
+    }
+}
+
+/// What schedulers that remember a destination know of it.
+fn write_standing<P: Plane>(plane: &P, record: &DestRecord) {
+    if let Some(line) = plane.tables().counts(record.number) {
+        let standing = Standing::new(record.service, record.weight, record.present);
+        store_if_other(line, dest::STANDING, standing.0);
     }
 }
 

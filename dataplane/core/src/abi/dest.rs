@@ -81,6 +81,14 @@ pub const OVERLOADED: usize = 3;
 /// Word of the live counts: templates that lead here.
 pub const TEMPLATES: usize = 4;
 
+/// Word of the live counts: see [`Standing`].
+pub const STANDING: usize = 5;
+
+/// Word of the live counts: see [`super::latency::Latency`].
+pub const LATENCY: usize = 6;
+/// Word of the live counts: see [`super::latency::Asked`].
+pub const ASKED: usize = 7;
+
 /// Word of the traffic: packets client to server.
 pub const IN_PACKETS: usize = 0;
 /// Word of the traffic: bytes client to server, IP header included (as IPVS counts).
@@ -130,6 +138,32 @@ impl Counts {
     /// All other flows.
     pub const fn inactive(self) -> u32 {
         not_negative(self.0 as u32)
+    }
+}
+
+/// What schedulers that remember a destination must know of it, in its service's list or not: bits 0..31 its weight, bit
+/// 31 whether it is in the list, 32..48 the number of its service.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
+pub struct Standing(pub u64);
+
+impl Standing {
+    const LISTED: u64 = 1 << 31;
+
+    /// Of a destination of this service; of a removed one, with the weight that it had.
+    pub const fn new(service: u16, weight: u32, is_listed: bool) -> Self {
+        let listed = if is_listed { Self::LISTED } else { 0 };
+        Self(weight as u64 & (Self::LISTED - 1) | listed | (service as u64) << 32)
+    }
+
+    /// Its weight, or its last one.
+    pub const fn weight(self) -> u32 {
+        (self.0 & (Self::LISTED - 1)) as u32
+    }
+
+    /// Whether it is in the list of this service (`IP_VS_DEST_F_AVAILABLE`).
+    pub const fn is_listed(self, service: u32) -> bool {
+        self.0 & Self::LISTED != 0 && (self.0 >> 32) as u32 == service
     }
 }
 

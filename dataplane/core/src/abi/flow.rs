@@ -85,7 +85,8 @@ impl Control {
         bits(self.0, 0, 2) == Phase::Free as u64
     }
 
-    /// Whether the client has acknowledged the server's own sequence number: never evicted.
+    /// Whether the client has acknowledged the server's own sequence number, or repeated its tag of SCTP: never
+    /// evicted.
     pub const fn is_protected(self) -> bool {
         self.0 & 4 != 0
     }
@@ -211,13 +212,35 @@ impl WayBack {
     }
 }
 
-/// What the server's SYN+ACK said: bits 0..32 the sequence number that acknowledges it (its own plus
-/// one), bit 32 whether one was seen, bits 48..64 the generation.
+/// What the server's SYN+ACK or INIT ACK said: bits 0..32 the sequence number that acknowledges it (its own plus
+/// one), or the tag of SCTP, bit 32 whether one was seen, bits 48..64 the generation. Until one is seen, bit 33 says
+/// whether it is waited for with a clock in the hand, and bits 0..32 since when: nanoseconds shifted right by
+/// [`Self::CLOCK`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
 pub struct Handshake(pub u64);
 
 impl Handshake {
+    /// Nanoseconds of the clock's unit, as a power of two: a microsecond.
+    pub const CLOCK: u32 = 10;
+
+    const TIMED: u64 = 1 << 33;
+
+    /// No SYN+ACK yet, which is waited for since `nanoseconds`.
+    pub const fn timed(nanoseconds: u64, generation: u32) -> Self {
+        let since = (nanoseconds >> Self::CLOCK) as u32;
+        Self(Self::none(generation).0 | Self::TIMED | since as u64)
+    }
+
+    /// How long the SYN+ACK that comes now took, nanoseconds; `None` if it is not the first, or not waited for.
+    pub const fn took(self, nanoseconds: u64) -> Option<u64> {
+        if self.0 & Self::TIMED == 0 || self.expected().is_some() {
+            return None;
+        }
+        let now = (nanoseconds >> Self::CLOCK) as u32;
+        Some((now.wrapping_sub(self.0 as u32) as u64) << Self::CLOCK)
+    }
+
     /// No SYN+ACK yet.
     pub const fn none(generation: u32) -> Self {
         Self((generation as u64) << 48)

@@ -18,6 +18,8 @@ pub mod filter;
 pub mod flow;
 pub mod interface;
 pub mod ipv6;
+pub mod latency;
+pub mod locality;
 pub mod next_hop;
 pub mod pointer;
 pub mod reason;

@@ -31,8 +31,8 @@ macro_rules! reasons {
 reasons! {
     /// A fragment, whose ports are not known, of any packet: passed to the stack.
     Fragment = 0, "fragment";
-    /// A TCP segment of a client that opens nothing and belongs to no flow, passed to the stack; or a server's
-    /// packet that belongs to none, dropped and answered (sysctl `nat_icmp_send`).
+    /// A client's TCP segment or SCTP packet that opens nothing and belongs to no flow, passed to the stack; or a
+    /// server's packet that belongs to none, dropped and answered (sysctl `nat_icmp_send`).
     NoFlow = 1, "no-flow";
     /// No real server is usable: dropped, and its sender told so.
     NoDestination = 2, "no-destination";

@@ -5,13 +5,15 @@
 //!
 //! | words | what |
 //! |---|---|
-//! | 1 | the cursor, a ticket counter that the programs advance |
+//! | 1 | the cursor, a ticket counter that the programs advance; of lblc and lblcr a [`Birth`], of mhb a count of connections (bits 32..64) and the tick for which it holds (0..32) |
 //! | [`Schedule::dests`] | an [`Entry`] for each destination, in the order in which IPVS visits them |
 //! | the rest | what the scheduler wants besides: [`Schedule::rest`] |
 //!
 //! A piece is never edited in place: the daemon writes a new one elsewhere and switches the service over
 //! by one write of its [`Schedule`], which says all there is to know about the piece.
 
+#[cfg(doc)]
+use super::locality::Birth;
 use super::service::Scheduler;
 use super::{WORDS, bits};
 
@@ -41,7 +43,7 @@ pub struct Schedule(pub u64);
 impl Schedule {
     /// Flag of sh and mh: if the chosen destination gets nothing, another one is taken.
     pub const FALLBACK: u64 = 1 << 61;
-    /// Flag of sh and mh: the client's port counts too.
+    /// Flag of sh, mh and mhb: the client's port counts too.
     pub const PORT: u64 = 1 << 62;
     /// Flag: some destination has [limits](super::dest::Limits).
     pub const LIMITED: u64 = 1 << 63;
@@ -111,7 +113,7 @@ impl Schedule {
     }
 
     /// Number of the first word behind the entries: of wrr's levels, of the buckets, or of the sums of
-    /// weights of twos, each that of the destinations up to one.
+    /// weights of twos and ewma, each that of the destinations up to one.
     pub const fn rest(self) -> u32 {
         self.entry(self.dests())
     }
@@ -126,20 +128,35 @@ impl Schedule {
         self.rest() + self.levels() * LEVEL_WORDS + level * self.member_words()
     }
 
-    /// Number of buckets (sh, dh, mh), each the place of a destination's entry or [`NOBODY`].
+    /// Number of buckets (sh, dh, mh, mhb), each the place of a destination's entry or [`NOBODY`].
     pub const fn buckets(self) -> u32 {
         buckets(self.scheduler())
     }
 
-    /// Lines of the piece; a service without destinations has none.
+    /// Whether the scheduler remembers addresses that clients ask for (lblc, lblcr).
+    pub const fn is_local(self) -> bool {
+        const LBLC: u8 = Scheduler::Locality as u8;
+        const LBLCR: u8 = Scheduler::ReplicatedLocality as u8;
+        matches!(self.scheduler(), LBLC | LBLCR)
+    }
+
+    /// Number of the word behind the buckets with the sum of all weights (mhb).
+    pub const fn weights(self) -> u32 {
+        self.rest() + self.buckets().div_ceil(PLACES)
+    }
+
+    /// Lines of the piece; a service without destinations has none, unless its scheduler remembers addresses.
     pub const fn lines(self) -> u32 {
-        if self.dests() == 0 {
+        const TWOS: u8 = Scheduler::TwoChoices as u8;
+        const EWMA: u8 = Scheduler::Latency as u8;
+        const MHB: u8 = Scheduler::BoundedMaglev as u8;
+        if self.dests() == 0 && !self.is_local() {
             return 0;
         }
-        let sums = if self.scheduler() == Scheduler::TwoChoices as u8 {
-            self.dests()
-        } else {
-            0
+        let sums = match self.scheduler() {
+            TWOS | EWMA => self.dests(),
+            MHB => 1,
+            _ => 0,
         };
         let levels = self.levels() * (LEVEL_WORDS + self.member_words());
         let buckets = self.buckets().div_ceil(PLACES);
@@ -157,9 +174,10 @@ const fn buckets(scheduler: u8) -> u32 {
     const SH: u8 = Scheduler::SourceHash as u8;
     const DH: u8 = Scheduler::DestinationHash as u8;
     const MH: u8 = Scheduler::Maglev as u8;
+    const MHB: u8 = Scheduler::BoundedMaglev as u8;
     match scheduler {
         SH | DH => HASH_BUCKETS,
-        MH => MAGLEV_BUCKETS,
+        MH | MHB => MAGLEV_BUCKETS,
         _ => 0,
     }
 }
@@ -180,7 +198,7 @@ impl Entry {
         self.0 as u32
     }
 
-    /// Its weight. 0 is met by sh, dh and mh only: the lists of the others leave such destinations out.
+    /// Its weight. 0 is met by those that hash, and by lblc and lblcr, only: the lists of the others leave such destinations out.
     pub const fn weight(self) -> u32 {
         (self.0 >> 32) as u32
     }

@@ -58,4 +58,12 @@ pub enum Scheduler {
     Maglev = 11,
     /// Power of two choices (`twos`).
     TwoChoices = 12,
+    /// Locality-based least connections (`lblc`).
+    Locality = 13,
+    /// The same with replication (`lblcr`).
+    ReplicatedLocality = 14,
+    /// Least handshake latency (`ewma`).
+    Latency = 15,
+    /// Maglev hashing with bounded load (`mhb`).
+    BoundedMaglev = 16,
 }

@@ -26,11 +26,39 @@ pub const SYNACK: u8 = 10;
 pub const UDP: u8 = 11;
 /// Not a flow but a template ([`crate::flow::persist`]).
 pub const TEMPLATE: u8 = 12;
+/// SCTP: no state yet, and the first of SCTP: the others follow as IPVS numbers them (`IP_VS_SCTP_S_*`).
+pub const SCTP_NONE: u8 = 13;
+/// SCTP: the client has sent its first INIT.
+pub const SCTP_INIT1: u8 = 14;
+/// SCTP: the client has sent another INIT.
+pub const SCTP_INIT: u8 = 15;
+/// SCTP: the server has answered with a cookie.
+pub const SCTP_COOKIE_SENT: u8 = 16;
+/// SCTP: the client has sent the cookie back.
+pub const SCTP_COOKIE_REPLIED: u8 = 17;
+/// SCTP: the server has sent an INIT.
+pub const SCTP_COOKIE_WAIT: u8 = 18;
+/// SCTP: the client has answered with a cookie.
+pub const SCTP_COOKIE: u8 = 19;
+/// SCTP: the server has sent the cookie back.
+pub const SCTP_COOKIE_ECHOED: u8 = 20;
+/// SCTP: both directions open.
+pub const SCTP_ESTABLISHED: u8 = 21;
+/// SCTP: the server has sent a SHUTDOWN.
+pub const SCTP_SHUTDOWN_SENT: u8 = 22;
+/// SCTP: the client has sent a SHUTDOWN.
+pub const SCTP_SHUTDOWN_RECEIVED: u8 = 23;
+/// SCTP: the server has acknowledged a SHUTDOWN.
+pub const SCTP_SHUTDOWN_ACK_SENT: u8 = 24;
+/// SCTP: the server has refused the first INIT.
+pub const SCTP_REJECTED: u8 = 25;
+/// SCTP: ended, or given up.
+pub const SCTP_CLOSED: u8 = 26;
 
 /// States there can be.
 pub const MAX: usize = 32;
 
-/// Default timeout of each state, seconds (`tcp_timeouts`, `udp_timeouts` of IPVS), in
+/// Default timeout of each state, seconds (`tcp_timeouts`, `udp_timeouts`, `sctp_timeouts` of IPVS), in
 /// the order of their numbers; 0: no such state. Templates are ended by the daemon alone, so programs
 /// think that they have eight years.
 pub const DEFAULT_TIMEOUTS: [u32; MAX] = [
@@ -47,20 +75,20 @@ pub const DEFAULT_TIMEOUTS: [u32; MAX] = [
     120,
     300,
     250_000_000,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
+    2,
+    4,
+    61,
+    61,
+    61,
+    61,
+    61,
+    61,
+    900,
+    61,
+    61,
+    61,
+    4,
+    61,
     0,
     0,
     0,
@@ -68,15 +96,18 @@ pub const DEFAULT_TIMEOUTS: [u32; MAX] = [
     0,
 ];
 
-/// Whether a flow in this state counts as active (`tcp_state_active_table`; UDP never does).
+/// Whether a flow in this state counts as active (`tcp_state_active_table`, `set_sctp_state`; UDP never does).
 pub const fn is_active(state: u8) -> bool {
-    matches!(state, ESTABLISHED | SYN_SENT | SYN_RECV | SYNACK)
+    matches!(
+        state,
+        ESTABLISHED | SYN_SENT | SYN_RECV | SYNACK | SCTP_ESTABLISHED
+    )
 }
 
-/// The name IPVS prints (`tcp_state_name_table`, `udp_state_name_table`).
+/// The name IPVS prints (`tcp_state_name_table`, `udp_state_name_table`, `sctp_state_name_table`).
 pub const fn name(state: u8) -> &'static str {
     match state {
-        ESTABLISHED => "ESTABLISHED",
+        ESTABLISHED | SCTP_ESTABLISHED => "ESTABLISHED",
         SYN_SENT => "SYN_SENT",
         SYN_RECV => "SYN_RECV",
         FIN_WAIT => "FIN_WAIT",
@@ -87,6 +118,18 @@ pub const fn name(state: u8) -> &'static str {
         LISTEN => "LISTEN",
         SYNACK => "SYNACK",
         UDP => "UDP",
+        SCTP_INIT1 => "INIT1",
+        SCTP_INIT => "INIT",
+        SCTP_COOKIE_SENT => "C-SENT",
+        SCTP_COOKIE_REPLIED => "C-REPLIED",
+        SCTP_COOKIE_WAIT => "C-WAIT",
+        SCTP_COOKIE => "COOKIE",
+        SCTP_COOKIE_ECHOED => "C-ECHOED",
+        SCTP_SHUTDOWN_SENT => "S-SENT",
+        SCTP_SHUTDOWN_RECEIVED => "S-RECEIVED",
+        SCTP_SHUTDOWN_ACK_SENT => "S-ACK-SENT",
+        SCTP_REJECTED => "REJECTED",
+        SCTP_CLOSED => "CLOSED",
         _ => "NONE",
     }
 }

@@ -21,20 +21,23 @@
 pub mod acquire;
 pub mod ends;
 pub mod find;
+pub mod handshake;
 pub mod load;
+pub mod machine;
 pub mod open;
 pub mod persist;
 pub mod place;
 pub mod reserve;
 pub mod retire;
 pub mod schedule;
+pub mod sctp;
 pub mod settle;
 pub mod sweep;
 pub mod tcp;
 pub mod touch;
 pub mod way_back;
 
-use crate::abi::config;
+use crate::abi::config::{self, Sysctls};
 use crate::abi::flow::{CONTROL, Control, OWNER, Owner, WAY_BACK, WayBack};
 use crate::tables::{Line, Tables};
 use ends::Words;
@@ -78,6 +81,13 @@ pub fn read<L: Line>(line: L, number: u32) -> Option<Flow> {
     } else {
         None
     }
+}
+
+/// What the administrator chose where IPVS has a sysctl.
+#[inline(always)]
+pub fn sysctls<T: Tables>(tables: &T) -> Sysctls {
+    let line = tables.config(config::SYSCTLS);
+    Sysctls(line.map_or(0, |line| line.load(config::MODES)))
 }
 
 /// The timeout of a state, ticks.

@@ -11,10 +11,10 @@
 use super::acquire::acquire;
 use super::ends::{Ends, is_ipv6, server};
 use super::settle::settle;
-use super::{find, is_expired, place, retire};
+use super::{find, handshake, is_expired, place, retire};
 use crate::abi::bucket::{LINES, LOCK};
 use crate::abi::endpoint::{Endpoint, tag};
-use crate::abi::flow::{CONTROL, Control, HANDSHAKE, Handshake, OWNER, Owner, WAY_BACK, WayBack};
+use crate::abi::flow::{CONTROL, Control, HANDSHAKE, OWNER, Owner, WAY_BACK, WayBack};
 use crate::abi::ipv6::Address;
 use crate::abi::reason::Reason;
 use crate::tables::{Line, Tables};
@@ -219,7 +219,7 @@ pub(super) fn draft<T: Tables>(tables: &T, wish: &Wish, number: u32, home: u32) 
     ends.words(wish.address).store(line);
     line.store(OWNER, owner.0);
     line.store(WAY_BACK, WayBack::new(0, wish.interface, generation).0);
-    line.store(HANDSHAKE, Handshake::none(generation).0);
+    line.store(HANDSHAKE, handshake::expect(tables, wish, generation).0);
     true
 }
 

@@ -14,68 +14,91 @@ use crate::tables::{Line, Tables};
 /// Finds a server for the flow that `wish` describes and opens it.
 #[inline(always)]
 pub fn schedule<T: Tables>(tables: &T, wish: &mut Wish) -> Outcome {
-    let choice = tables.find_server(*wish);
+    let refusal = find_server(tables, wish);
     // Not before: the scheduler counts it.
     if wish.old != 0 {
         retire(tables, wish.old, Control(wish.old_control), wish.now);
     }
-    if choice.dest == 0 {
-        return Outcome {
-            line: 0,
-            refusal: choice.refusal,
-        };
+    if wish.dest == 0 {
+        return Outcome::unpack(refusal);
     }
-    wish.virtual_ = Endpoint::unpack(wish.virtual_).pack(choice.service);
-    wish.dest = choice.dest;
-    wish.kept = choice.kept;
     tables.open(*wish)
 }
 
-/// Who is to serve a client.
-#[derive(Clone, Copy)]
-#[cfg_attr(not(target_arch = "bpf"), derive(Debug, PartialEq, Eq))]
-pub struct Choice {
-    /// The service's number.
-    pub service: u16,
-    /// The server's; 0: nobody.
-    pub dest: u32,
-    /// Whether a template has named it.
-    pub kept: bool,
-    /// Why nobody does. Neither server nor reason: the service takes no new flows.
-    pub refusal: Option<Reason>,
+/// Puts into `wish` the server that its client is kept with, or whom the scheduler picks; if there is none, why, packed.
+#[inline(never)]
+fn find_server<T: Tables>(tables: &T, wish: &mut Wish) -> u64 {
+    let consent = tables.consent(*wish);
+    wish.virtual_ = Endpoint::unpack(wish.virtual_).pack(consent.service);
+    wish.dest = consent.dest;
+    wish.kept = consent.has(Consent::PERSISTS);
+    if consent.has(Consent::ASKS) {
+        wish.dest = tables.choose(wish.hashed(), wish.client, wish.virtual_);
+        if wish.dest != 0 && wish.kept {
+            let kept = tables.persist(*wish);
+            wish.dest = kept.line;
+            return kept.pack();
+        }
+    }
+    consent.refusal().pack()
 }
 
-impl Choice {
-    /// In one number, for a call that returns only that: bits 0..31 server, 31 whether it is kept, 32..48 the reason and
-    /// one, 48..64 service.
+/// What a service says to a new flow.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug, PartialEq, Eq))]
+pub struct Consent {
+    /// The service's number: that of a removed one's successor, if there is one.
+    pub service: u16,
+    /// The number of the server that the client is kept with; 0: none.
+    pub dest: u32,
+    flags: u32,
+}
+
+impl Consent {
+    /// The service keeps clients with their servers.
+    pub const PERSISTS: u32 = 1 << 29;
+    /// The scheduler is to be asked.
+    pub const ASKS: u32 = 1 << 30;
+    /// Where there is no server, the packet is dropped; otherwise it is left to the director.
+    pub const DROPS: u32 = 1 << 31;
+    const FLAGS: u32 = Self::PERSISTS | Self::ASKS | Self::DROPS;
+
+    /// Whether it has this flag.
+    #[inline(always)]
+    pub const fn has(self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// What becomes of the packet if it has no server.
+    #[inline(always)]
+    const fn refusal(self) -> Outcome {
+        if self.has(Self::DROPS) {
+            Outcome::refused(Reason::NoDestination)
+        } else {
+            Outcome::NO_SERVICE
+        }
+    }
+
+    /// In one number, for a call that returns only that: bits 0..29 server, 29..32 flags, 32..48 service.
     #[inline(always)]
     pub const fn pack(self) -> u64 {
-        let outcome = Outcome {
-            line: self.dest & !KEPT | if self.kept { KEPT } else { 0 },
-            refusal: self.refusal,
-        };
-        outcome.pack() | (self.service as u64) << 48
+        (self.dest & !Self::FLAGS | self.flags) as u64 | (self.service as u64) << 32
     }
 
     /// What [`Self::pack`] packed.
     #[inline(always)]
     pub const fn unpack(word: u64) -> Self {
-        let Outcome { line, refusal } = Outcome::unpack(word);
         Self {
-            service: (word >> 48) as u16,
-            dest: line & !KEPT,
-            kept: line & KEPT != 0,
-            refusal,
+            service: (word >> 32) as u16,
+            dest: word as u32 & !Self::FLAGS,
+            flags: word as u32 & Self::FLAGS,
         }
     }
 }
 
-const KEPT: u32 = 1 << 31;
-
-/// Finds the server for the flow that `wish` describes: the one that its client is kept with, or whom the scheduler
-/// picks; or why there is none.
+/// Asks the service of `wish` for its consent, and for the server that its client is kept with.
 #[inline(always)]
-pub fn find_server<T: Tables>(tables: &T, wish: &mut Wish) -> Choice {
+pub fn consent<T: Tables>(tables: &T, wish: &mut Wish) -> Consent {
     let mut mode = mode(tables, wish);
     if mode & service::ACCEPTS == 0 {
         // What takes the place of a removed service's flow may be another's.
@@ -83,32 +106,31 @@ pub fn find_server<T: Tables>(tables: &T, wish: &mut Wish) -> Choice {
         wish.virtual_ = Endpoint::unpack(wish.virtual_).pack(successor);
         mode = self::mode(tables, wish);
     }
-    let nobody = Choice {
+    let mut consent = Consent {
         service: tag(wish.virtual_),
         dest: 0,
-        kept: mode & service::PERSISTS != 0,
-        refusal: None,
+        flags: 0,
     };
     if mode & service::ACCEPTS == 0 || is_ftp_data(wish) {
-        return nobody;
+        return consent;
     }
     let own = own_endpoint(tables, wish);
     let is_other =
         mode & service::OTHER_PORTS != 0 && own.port != Endpoint::unpack(wish.virtual_).port;
-    let found = if is_other && !nobody.kept {
-        Outcome::refused(Reason::NoDestination)
-    } else {
-        pick(tables, wish, nobody.kept)
-    };
-    if is_other && own.host_port() == FTP && found.line == 0 {
-        // It might have been FTP's data, and is for the director itself (`ip_vs_leave`).
-        return nobody;
+    if !is_other || own.host_port() != FTP {
+        // Else it might have been FTP's data, and is for the director itself (`ip_vs_leave`).
+        consent.flags = Consent::DROPS;
     }
-    Choice {
-        dest: found.line,
-        refusal: found.refusal,
-        ..nobody
+    if mode & service::PERSISTS != 0 {
+        consent.flags |= Consent::PERSISTS;
+        consent.dest = tables.kept(*wish);
+    } else if is_other {
+        return consent;
     }
+    if consent.dest == 0 {
+        consent.flags |= Consent::ASKS;
+    }
+    consent
 }
 
 /// The mode of the service of `wish`.
@@ -131,31 +153,13 @@ const fn is_ftp_data(wish: &Wish) -> bool {
     Endpoint::unpack(wish.client).host_port() == FTP_DATA
 }
 
-/// The server, by number in place of a line, that the client is kept with, or whom the scheduler picks.
-#[inline(always)]
-fn pick<T: Tables>(tables: &T, wish: &mut Wish, persists: bool) -> Outcome {
-    if persists {
-        let kept = tables.persist(*wish);
-        if kept.line != 0 {
-            return kept;
-        }
-    }
-    wish.dest = tables.choose(wish.hashed(), wish.client, wish.virtual_);
-    if wish.dest == 0 {
-        return Outcome::refused(Reason::NoDestination);
-    }
-    if persists {
-        return tables.persist(*wish);
-    }
-    Outcome::line(wish.dest)
-}
-
 /// The number of the destination that the service's scheduler picks for a flow from `client` to `virtual_`
 /// (words as in [`Wish`]); 0 if none is usable. `address` is what stands for the client's where schedulers
 /// hash it.
 #[inline(always)]
 pub fn choose<T: Tables>(tables: &T, address: u32, client: u64, virtual_: u64) -> u32 {
-    let Some(service) = tables.service(tag(virtual_) as u32) else {
+    let number = tag(virtual_) as u32;
+    let Some(service) = tables.service(number) else {
         return 0;
     };
     let virtual_address = if is_ipv6(client) {
@@ -168,5 +172,5 @@ pub fn choose<T: Tables>(tables: &T, address: u32, client: u64, virtual_: u64) -
         port: Endpoint::unpack(client).host_port(),
         virtual_: u32::from_be(virtual_address),
     };
-    sched::pick(tables, service, peers).unwrap_or(0)
+    sched::pick(tables, number, service, peers).unwrap_or(0)
 }

@@ -1,5 +1,10 @@
 //! The TCP state machine of IPVS (`ip_vs_proto_tcp.c`, `tcp_states`, `tcp_state_idx`).
 
+use super::machine::Row;
+use crate::abi::state::{
+    CLOSE as CL, CLOSE_WAIT as CW, ESTABLISHED as ES, FIN_WAIT as FW, LAST_ACK as LA, LISTEN as LI,
+    NONE as NO, SYN_RECV as SR, SYN_SENT as SS, SYNACK as SA, TIME_WAIT as TW,
+};
 use crate::wire::Tcp;
 
 /// Which way a packet goes.
@@ -14,48 +19,41 @@ pub enum Direction {
     OneWay,
 }
 
-/// A row of the table: the next state for each of the eleven states, four bits each, state 0 lowest.
-const fn row(next: [u64; 11]) -> u64 {
-    let [a, b, c, d, e, f, g, h, i, j, k] = next;
-    a | b << 4
-        | c << 8
-        | d << 12
-        | e << 16
-        | f << 20
-        | g << 24
-        | h << 28
-        | i << 32
-        | j << 36
-        | k << 40
+impl Direction {
+    /// That of this number.
+    #[inline(always)]
+    pub const fn from_number(number: u32) -> Self {
+        match number {
+            0 => Self::ToServer,
+            1 => Self::ToClient,
+            _ => Self::OneWay,
+        }
+    }
 }
 
-// State numbers of [`crate::abi::state`], short enough for a table.
-const ES: u64 = 1;
-const SS: u64 = 2;
-const SR: u64 = 3;
-const FW: u64 = 4;
-const TW: u64 = 5;
-const CL: u64 = 6;
-const CW: u64 = 7;
-const LA: u64 = 8;
-const LI: u64 = 9;
+const fn row(next: [u8; 11]) -> Row {
+    Row::new(NO, next)
+}
 
 // From:                   NO  ES  SS  SR  FW  TW  CL  CW  LA  LI  SA
-const IN_SYN: u64 = row([SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SR]);
-const IN_FIN: u64 = row([CL, CW, SS, TW, TW, TW, CL, CW, LA, LI, TW]);
-const IN_ACK: u64 = row([ES, ES, SS, ES, FW, TW, CL, CW, CL, LI, ES]);
-const IN_RST: u64 = row([CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, SR]);
-const ONE_FIN: u64 = row([CL, FW, SS, TW, FW, TW, CL, CW, LA, LI, TW]);
-const ONE_RST: u64 = row([CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, CL]);
-const OUT_SYN: u64 = row([SS, ES, SS, SR, SS, SS, SS, SS, SS, LI, SR]);
-const OUT_FIN: u64 = row([TW, FW, SS, TW, FW, TW, CL, TW, LA, LI, TW]);
-const OUT_ACK: u64 = row([ES, ES, SS, ES, FW, TW, CL, CW, LA, ES, ES]);
-const OUT_RST: u64 = row([CL, CL, SS, CL, CL, TW, CL, CL, CL, CL, CL]);
+const IN_SYN: Row = row([SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SR]);
+const IN_FIN: Row = row([CL, CW, SS, TW, TW, TW, CL, CW, LA, LI, TW]);
+const IN_ACK: Row = row([ES, ES, SS, ES, FW, TW, CL, CW, CL, LI, ES]);
+const IN_RST: Row = row([CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, SR]);
+const ONE_FIN: Row = row([CL, FW, SS, TW, FW, TW, CL, CW, LA, LI, TW]);
+const ONE_RST: Row = row([CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, CL]);
+const OUT_SYN: Row = row([SS, ES, SS, SR, SS, SS, SS, SS, SS, LI, SR]);
+const OUT_FIN: Row = row([TW, FW, SS, TW, FW, TW, CL, TW, LA, LI, TW]);
+const OUT_ACK: Row = row([ES, ES, SS, ES, FW, TW, CL, CW, LA, ES, ES]);
+const OUT_RST: Row = row([CL, CL, SS, CL, CL, TW, CL, CL, CL, CL, CL]);
 
-/// The state after a segment. A segment without any of RST, SYN, FIN and ACK changes nothing.
+/// A segment without any of RST, SYN, FIN and ACK changes nothing.
+const OTHER: Row = row([NO, ES, SS, SR, FW, TW, CL, CW, LA, LI, SA]);
+
+/// What follows each state by a segment.
 #[inline(always)]
-pub const fn next(state: u8, direction: Direction, tcp: Tcp) -> u8 {
-    let row = match direction {
+pub const fn after(direction: Direction, tcp: Tcp) -> Row {
+    match direction {
         Direction::ToServer if tcp.has(Tcp::RST) => IN_RST,
         Direction::OneWay if tcp.has(Tcp::RST) => ONE_RST,
         Direction::ToServer | Direction::OneWay if tcp.has(Tcp::SYN) => IN_SYN,
@@ -66,9 +64,8 @@ pub const fn next(state: u8, direction: Direction, tcp: Tcp) -> u8 {
         Direction::ToClient if tcp.has(Tcp::SYN) => OUT_SYN,
         Direction::ToClient if tcp.has(Tcp::FIN) => OUT_FIN,
         Direction::ToClient if tcp.has(Tcp::ACK) => OUT_ACK,
-        _ => return state,
-    };
-    ((row >> ((state & 15) * 4)) & 15) as u8
+        _ => OTHER,
+    }
 }
 
 #[cfg(test)]
@@ -77,20 +74,17 @@ mod tests {
     use super::*;
     use crate::abi::state;
 
-    fn run(steps: &[(Direction, u8)]) -> u8 {
+    fn run(steps: &[(Direction, u16)]) -> u8 {
         steps.iter().fold(state::NONE, |now, &(direction, flags)| {
-            next(
-                now,
-                direction,
-                Tcp {
-                    flags,
-                    ..Tcp::default()
-                },
-            )
+            let segment = Tcp {
+                flags,
+                ..Tcp::default()
+            };
+            after(direction, segment).next(now)
         })
     }
 
-    const OPEN: [(Direction, u8); 3] = [
+    const OPEN: [(Direction, u16); 3] = [
         (ToServer, Tcp::SYN),
         (ToClient, Tcp::SYN | Tcp::ACK),
         (ToServer, Tcp::ACK),

@@ -3,18 +3,18 @@
 //! A packet of an open connection writes at most once a tick, so that CPUs do not fight over the line.
 
 use super::Flow;
-use super::tcp::{self, Direction};
+use super::tcp::Direction;
 use crate::abi::dest::{self, Counts};
 use crate::abi::flow::{CONTROL, Control, HANDSHAKE, Handshake};
 use crate::abi::state;
 use crate::tables::{Line, Tables};
-use crate::wire::{Packet, TCP, Tcp};
+use crate::wire::{Packet, Tcp};
 
 /// Tries before giving up against other CPUs that touch the same flow.
 const TRIES: u32 = 4;
 /// How far behind the server's first sequence number an acknowledgement may be and still prove that
 /// the client heard it: more than any server sends before the first acknowledgement. A blind guess
-/// hits it once in 2^16.
+/// hits it once in 2^16. So it does of SCTP, whose tag the client repeats as it is.
 const HEARD: u32 = 1 << 16;
 
 /// Brings the flow up to date; false if it ended in the meantime.
@@ -27,14 +27,12 @@ pub fn touch<T: Tables>(
     direction: Direction,
     now: u32,
 ) -> bool {
+    let row = tables.after(direction, packet.protocol, packet.tcp.flags);
     let mut old = flow.control;
     for _ in 0..TRIES {
-        let mut new = old;
-        if packet.protocol == TCP {
-            new = new.with_state(tcp::next(old.state(), direction, packet.tcp));
-            if !old.is_protected() && proves_handshake(line, packet.tcp, direction) {
-                new = new.with_protection();
-            }
+        let mut new = old.with_state(row.next(old.state()));
+        if !old.is_protected() && proves_handshake(line, packet.tcp, direction) {
+            new = new.with_protection();
         }
         if (now.wrapping_sub(old.last_seen()) as i32) > 0 {
             new = new.with_last_seen(now);
@@ -42,7 +40,7 @@ pub fn touch<T: Tables>(
         if new == old || line.compare_exchange(CONTROL, old.0, new.0) {
             move_count(tables, flow, old.state(), new.state());
             if !new.is_protected() && answers(packet, direction) {
-                note_answer(line, flow, packet.tcp);
+                tables.note_handshake(flow.number, flow.control.generation(), packet.tcp.number);
             }
             return true;
         }
@@ -56,6 +54,7 @@ pub fn touch<T: Tables>(
     true
 }
 
+/// Whether the client says what only he can say who has heard the server. UDP has no flags that could.
 #[inline(always)]
 fn proves_handshake<L: Line>(line: L, segment: Tcp, direction: Direction) -> bool {
     direction == Direction::ToServer
@@ -77,21 +76,8 @@ fn move_count<T: Tables>(tables: &T, flow: &Flow, old: u8, new: u8) {
     }
 }
 
-/// Whether this is the server's answer to the client's first segment.
+/// Whether this is the server's answer to the client's first segment or INIT.
 #[inline(always)]
 fn answers(packet: &Packet, direction: Direction) -> bool {
-    direction == Direction::ToClient
-        && packet.protocol == TCP
-        && packet.tcp.has(Tcp::SYN | Tcp::ACK)
-}
-
-/// Keeps the sequence number of the server's answer, unless the line has another flow by now.
-#[inline(always)]
-fn note_answer<L: Line>(line: L, flow: &Flow, segment: Tcp) {
-    let old = line.load(HANDSHAKE);
-    let generation = flow.control.generation();
-    let new = Handshake::answered(segment.number, generation);
-    if old >> 48 == new.0 >> 48 {
-        line.compare_exchange(HANDSHAKE, old, new.0);
-    }
+    direction == Direction::ToClient && packet.tcp.has(Tcp::SYN | Tcp::ACK)
 }

@@ -4,6 +4,7 @@
 //! half way.
 
 pub mod checksum;
+pub mod crc32c;
 
 use crate::abi::endpoint::Endpoint;
 use crate::abi::ipv6::Address;
@@ -11,7 +12,7 @@ use crate::frame::{ChecksumChange, Frame};
 use crate::hop::Hop;
 use crate::wire::ethernet::{Link, TAG};
 use crate::wire::transport::{TCP_CHECKSUM, UDP_CHECKSUM};
-use crate::wire::{Headers, UDP, ipv4, ipv6};
+use crate::wire::{Headers, SCTP, UDP, ipv4, ipv6};
 
 /// Who a packet will be from and to.
 #[derive(Clone, Copy)]
@@ -64,6 +65,10 @@ pub fn rewrite<F: Frame>(frame: &mut F, headers: Headers, new: Rewrite) -> Optio
     frame.write_u32(network + ipv4::DESTINATION, new.destination.address)?;
     frame.write_u32(headers.transport, new_ports)?;
 
+    if headers.protocol == SCTP {
+        let length = frame.read_u16(network + ipv4::LENGTH)?;
+        return mend_crc(frame, headers, network, length, old_ports ^ new_ports);
+    }
     let change = ChecksumChange {
         addresses,
         ports: checksum::difference(old_ports, new_ports),
@@ -124,6 +129,11 @@ pub fn rewrite_ipv6<F: Frame>(frame: &mut F, headers: Headers, new: RewriteIpv6)
 
     age_ipv6(frame, headers.network)?;
 
+    if headers.protocol == SCTP {
+        let length = frame.read_u16(headers.network + ipv6::LENGTH)?;
+        let payload = headers.network + ipv6::HEADER;
+        return mend_crc(frame, headers, payload, length, old_ports ^ new_ports);
+    }
     let change = ChecksumChange {
         addresses,
         ports: checksum::difference(old_ports, new_ports),
@@ -141,6 +151,24 @@ fn exchange<F: Frame>(frame: &mut F, offset: usize, new: u64) -> Option<u64> {
     Some(old)
 }
 
+/// Mends the checksum of SCTP, which addresses are no part of, if ports have changed: they are its first four
+/// bytes. The packet ends `length` bytes (wire order) behind the offset `start`.
+#[inline(always)]
+fn mend_crc<F: Frame>(
+    frame: &mut F,
+    headers: Headers,
+    start: usize,
+    length: u16,
+    change: u32,
+) -> Option<()> {
+    if change == 0 {
+        return Some(());
+    }
+    let end = start as u32 + u16::from_be(length) as u32;
+    let length = end.wrapping_sub(headers.transport as u32);
+    crc32c::mend(frame, headers.transport, length, change)
+}
+
 /// Offset of the TCP or UDP checksum.
 #[inline(always)]
 const fn checksum_field(headers: Headers) -> usize {
@@ -152,7 +180,7 @@ const fn checksum_field(headers: Headers) -> usize {
         }
 }
 
-/// The first four bytes of a TCP or UDP header, as memory has them on a little-endian machine. Ports in
+/// The first four bytes of a TCP, UDP or SCTP header, as memory has them on a little-endian machine. Ports in
 /// wire order.
 #[inline(always)]
 const fn ports(source: u16, destination: u16) -> u32 {

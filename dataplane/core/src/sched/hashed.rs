@@ -45,7 +45,7 @@ const fn bucket(schedule: Schedule, key: u32, offset: u32) -> u32 {
 
 /// Whose a bucket is.
 #[inline(always)]
-fn holder<T: Tables>(tables: &T, schedule: Schedule, bucket: u32) -> Option<Entry> {
+pub(super) fn holder<T: Tables>(tables: &T, schedule: Schedule, bucket: u32) -> Option<Entry> {
     let places = load(tables, schedule.rest() + bucket / PLACES)?;
     let place = (places >> (bucket % PLACES * u16::BITS)) as u16;
     if place == NOBODY {

@@ -1,10 +1,15 @@
 //! Which real server takes a new flow: one file for each scheduler, as in IPVS.
 
 mod dh;
+pub mod ewma;
 mod fo;
 mod hashed;
+pub mod lblc;
+pub mod lblcr;
 mod lc;
+pub mod local;
 pub mod mh;
+pub mod mhb;
 mod nq;
 mod ovf;
 mod rr;
@@ -34,10 +39,23 @@ pub struct Peers {
     pub virtual_: u32,
 }
 
-/// The number of the destination that the service's scheduler picks, or `None` if none is usable.
+/// The number of the destination that the scheduler of the service with this number and line picks, or `None` if none is
+/// usable.
 #[inline(always)]
-pub fn pick<T: Tables>(tables: &T, service: T::Line, peers: Peers) -> Option<u32> {
-    let search = begin(tables, Schedule(service.load(SCHEDULE)), peers)?;
+pub fn pick<T: Tables>(tables: &T, number: u32, service: T::Line, peers: Peers) -> Option<u32> {
+    const EWMA: u8 = Scheduler::Latency as u8;
+    const MHB: u8 = Scheduler::BoundedMaglev as u8;
+    let schedule = Schedule(service.load(SCHEDULE));
+    if schedule.is_local() {
+        return Some(tables.local(schedule, number, peers.virtual_));
+    }
+    if schedule.scheduler() == EWMA {
+        return Some(tables.race(schedule));
+    }
+    if schedule.scheduler() == MHB {
+        return Some(tables.bounded(schedule, sh::key(schedule, peers)));
+    }
+    let search = begin(tables, schedule, peers)?;
     if search.steps() == 0 {
         return search.found();
     }

@@ -6,7 +6,7 @@
 use super::Peers;
 use crate::abi::schedule::{HASH_BUCKETS, Schedule};
 
-/// What is hashed of a flow (also by mh).
+/// What is hashed of a flow (also by mh and mhb).
 #[inline(always)]
 pub(super) const fn key(schedule: Schedule, peers: Peers) -> u32 {
     if schedule.has(Schedule::PORT) {

@@ -2,6 +2,8 @@
 
 use crate::frame::Frame;
 
+/// Offset of the total length.
+pub const LENGTH: usize = 2;
 /// Offset of time to live and protocol; the header checksum follows.
 pub const TTL: usize = 8;
 /// Offset of the source address; the destination follows.

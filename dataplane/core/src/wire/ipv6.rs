@@ -5,6 +5,8 @@ use crate::frame::Frame;
 
 /// Length of the header, bytes.
 pub const HEADER: usize = 40;
+/// Offset of the length of what follows the header.
+pub const LENGTH: usize = 4;
 /// Offset of next header and hop limit.
 pub const NEXT_AND_LIMIT: usize = 6;
 /// Offset of the source address.

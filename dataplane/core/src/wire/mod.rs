@@ -1,4 +1,4 @@
-//! From bytes to a [`Packet`]: Ethernet, 802.1Q or bare IP; IPv4 or IPv6; TCP and UDP.
+//! From bytes to a [`Packet`]: Ethernet, 802.1Q or bare IP; IPv4 or IPv6; TCP, UDP and SCTP.
 //!
 //! Checks all lengths that later rooms rely on: whoever holds a [`Packet`] may read and write its
 //! headers and knows that every access succeeds. IPv4 header checksums are not verified, as a router
@@ -8,6 +8,7 @@
 pub mod ethernet;
 pub mod ipv4;
 pub mod ipv6;
+pub mod sctp;
 pub mod transport;
 
 use crate::abi::endpoint::Endpoint;
@@ -19,6 +20,8 @@ pub use transport::Tcp;
 pub const TCP: u8 = 6;
 /// IP protocol number of UDP.
 pub const UDP: u8 = 17;
+/// IP protocol number of SCTP.
+pub const SCTP: u8 = 132;
 
 /// The headers of a packet that may concern us.
 #[derive(Clone, Copy)]
@@ -26,19 +29,19 @@ pub const UDP: u8 = 17;
 pub struct Packet {
     /// What stands before the IP header.
     pub link: Link,
-    /// Offset of the TCP or UDP header, bytes.
+    /// Offset of the TCP, UDP or SCTP header, bytes.
     pub transport: usize,
     /// Length with the IP header, bytes: what IPVS counts.
     pub length: u32,
     /// Time to live, or hop limit.
     pub ttl: u8,
-    /// [`TCP`] or [`UDP`].
+    /// [`TCP`], [`UDP`] or [`SCTP`].
     pub protocol: u8,
     /// Where it comes from.
     pub source: Endpoint,
     /// Where it goes.
     pub destination: Endpoint,
-    /// What TCP says; all zero for UDP.
+    /// What TCP or SCTP says; all zero for UDP.
     pub tcp: Tcp,
 }
 
@@ -66,9 +69,9 @@ impl Packet {
 pub struct Headers {
     /// Offset of the IP header, bytes, below 256.
     pub network: usize,
-    /// Offset of the TCP or UDP header, bytes, below 256.
+    /// Offset of the TCP, UDP or SCTP header, bytes, below 256.
     pub transport: usize,
-    /// [`TCP`] or [`UDP`].
+    /// [`TCP`], [`UDP`] or [`SCTP`].
     pub protocol: u8,
 }
 
@@ -92,7 +95,7 @@ impl Headers {
 
 /// What a frame turned out to be.
 pub enum Parsed {
-    /// TCP or UDP with its whole header.
+    /// TCP, UDP or SCTP with its whole header.
     Packet(Packet),
     /// A fragment, first or later, of any packet.
     Fragment,

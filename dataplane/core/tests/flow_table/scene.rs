@@ -51,7 +51,7 @@ pub(crate) fn packet<T: Tables>(
     tables: T,
     flow: &Flow,
     direction: Direction,
-    flags: u8,
+    flags: u16,
     number: u32,
     now: u32,
 ) -> bool {

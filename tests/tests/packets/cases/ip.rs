@@ -62,8 +62,8 @@ fn headers() -> Vec<Case> {
     let short = with_options.with(|packet| packet.total_length = Some(47));
     lengths = lengths.front(short, passed());
     let mut protocols =
-        case("other protocols are the stack's: ICMP, IGMP, GRE, ESP, SCTP, 0 and 255");
-    for protocol in [1, 2, 47, 50, 132, 0, 255] {
+        case("other protocols are the stack's: ICMP, IGMP, GRE, ESP, DCCP, 0 and 255");
+    for protocol in [1, 2, 47, 50, 33, 0, 255] {
         protocols = protocols.front(other(protocol), passed());
     }
     vec![

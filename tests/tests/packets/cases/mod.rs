@@ -6,9 +6,11 @@ mod hops;
 mod ip;
 mod ipv6;
 mod link;
+mod locality;
 mod persistence;
 mod ports;
 mod schedulers;
+mod sctp;
 mod segments;
 mod services;
 mod table;
@@ -43,6 +45,7 @@ fn of_ipv4() -> Vec<Case> {
         thresholds::cases(),
         segments::cases(),
         udp::cases(),
+        sctp::cases(),
         link::cases(),
         ip::cases(),
         hops::cases(),
@@ -51,6 +54,7 @@ fn of_ipv4() -> Vec<Case> {
         persistence::cases(),
         ports::cases(),
         schedulers::cases(),
+        locality::cases(),
     ]
     .concat()
 }

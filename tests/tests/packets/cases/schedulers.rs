@@ -10,7 +10,7 @@ use ferrovs_model::{Change, Protocol, SchedulerFlags, ServiceSettings};
 use super::{FIRST, SECOND, client, from_client, from_server, http_of};
 use crate::{
     case::{Case, case, forwarded, refused},
-    packet::{RST, SYN, at},
+    packet::{ACK, RST, SYN, at},
     world::{HTTP, RIP_141, VIP, key, masq, service},
 };
 
@@ -37,6 +37,18 @@ const HELD: &[Row] = &[
     ("fo 1/1", "143 143 143"),
     ("fo 5/2/1", "141 141 141"),
     ("ovf 1/1", "143 143 141 141 0 0"),
+    ("mhb 1/1", "141 141 143 141 141 143 141 143 141 141"),
+    ("mhb 1/0", "141 141 141"),
+    ("mhb 0/0", "0"),
+    ("lblc 1/1", "143 143 141 141 141 141 141 141"),
+    ("lblc 3/1", "143 143 141 141 141 141 141 141"),
+    ("lblc 1/0", "141 141 141"),
+    ("lblcr 1/1", "143 143 141 141 141 143 141 143"),
+    (
+        "lblcr 3/1",
+        "143 143 141 141 141 141 141 141 141 143 141 141 141 143",
+    ),
+    ("lblcr 1/0", "141 141 141"),
     ("ovf 3/1", "141 141 141 141 143 143 0"),
 ];
 
@@ -60,7 +72,7 @@ fn server(host: u16) -> SocketAddrV4 {
 }
 
 /// HTTP by the scheduler and with the weights that begin the case's name.
-fn scheduled(name: &'static str) -> Case {
+pub(super) fn scheduled(name: &'static str) -> Case {
     let (scheduler, weights) = name.split_once(' ').unwrap();
     let weights = weights.split([' ', ',']).next().unwrap().split('/');
     let weights = weights.map(|weight| weight.parse().unwrap());
@@ -108,6 +120,18 @@ pub(super) fn cases() -> Vec<Case> {
         scheduled("twos 1/0, who rests is never drawn")
             .opened(client(1), HTTP, SECOND)
             .opened(client(2), HTTP, SECOND),
+    );
+    cases.push(
+        scheduled("ewma 1/0, who has not answered yet gets no more clients")
+            .opened(client(1), HTTP, SECOND)
+            .opened(client(2), HTTP, SECOND)
+            .change(Change::EditDestination {
+                service: key(Protocol::Tcp, HTTP),
+                destination: masq(FIRST, 1),
+            })
+            .opened(client(3), HTTP, FIRST)
+            .back(from_server(FIRST, client(3), SYN | ACK), forwarded())
+            .opened(client(4), HTTP, FIRST),
     );
     cases.push(
         scheduled("rr 1/1, another scheduler begins at the head of the list")

@@ -39,16 +39,22 @@ impl Content {
         }
     }
 
-    /// Of a service whose scheduler the data plane has; `number` knows all its servers.
+    /// Of a service; `number` knows all its servers.
     pub(super) fn of(service: &Service, number: impl Fn(SocketAddr) -> u32) -> Self {
         let name = &service.settings.scheduler;
-        let scheduler = scheduler::built(name).unwrap_or(Scheduler::None);
+        let scheduler = scheduler::built(name);
         let all = service.destinations.iter();
         let all = all.map(|dest| (dest, number(dest.address)));
-        // Servers that rest keep the clients that hash to them.
+        // Servers that rest keep the clients that hash to them. With lblc and lblcr, addresses are remembered also
+        // while all of them rest.
         let keeps_resting = matches!(
             scheduler,
-            Scheduler::SourceHash | Scheduler::DestinationHash | Scheduler::Maglev
+            Scheduler::SourceHash
+                | Scheduler::DestinationHash
+                | Scheduler::Maglev
+                | Scheduler::BoundedMaglev
+                | Scheduler::Locality
+                | Scheduler::ReplicatedLocality
         );
         let listed = all.clone();
         let listed = listed.filter(|(dest, _)| dest.weight > 0 || keeps_resting);
@@ -66,14 +72,18 @@ impl Content {
             }
             Scheduler::SourceHash => in_words(&buckets::fill(weights.map(|w| w.max(1)))),
             Scheduler::DestinationHash => in_words(&buckets::fill(weights.map(|_| 1))),
-            Scheduler::Maglev => {
+            Scheduler::Maglev | Scheduler::BoundedMaglev => {
                 // A server of all ports is hashed as such (`dest->port`), wherever its flows go.
                 let last = |(dest, _): (&Destination, _)| {
                     (dest.address, service.history.last_weight(dest))
                 };
-                in_words(&maglev::fill(&listed.map(last).collect::<Vec<_>>()))
+                let mut words = in_words(&maglev::fill(&listed.map(last).collect::<Vec<_>>()));
+                if scheduler == Scheduler::BoundedMaglev {
+                    words.push(weights.map(u64::from).sum());
+                }
+                words
             }
-            Scheduler::TwoChoices => weights
+            Scheduler::TwoChoices | Scheduler::Latency => weights
                 .scan(0, |sum, weight| {
                     *sum += u64::from(weight);
                     Some(*sum)
@@ -110,7 +120,10 @@ impl Content {
 
 /// A flag means nothing to the other schedulers, though they may be given one.
 fn flags(scheduler: Scheduler, flags: SchedulerFlags) -> u64 {
-    if !matches!(scheduler, Scheduler::SourceHash | Scheduler::Maglev) {
+    if !matches!(
+        scheduler,
+        Scheduler::SourceHash | Scheduler::Maglev | Scheduler::BoundedMaglev
+    ) {
         return 0;
     }
     let bit = |flag, bit| if flags.has(flag) { bit } else { 0 };

@@ -195,7 +195,7 @@ impl Plain {
             port,
             virtual_: u32::from_be_bytes([169, 254, 179, 1]),
         };
-        pick(&self, self.services.line(service).unwrap(), peers)
+        pick(&self, service, self.services.line(service).unwrap(), peers)
     }
 
     fn endpoint_words(&self) -> Vec<u64> {
