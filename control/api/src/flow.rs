@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize, Serializer};
 /// One flow. It borrows its state's name, so that reading a line does not allocate.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct FlowView<'a> {
-    /// The protocol.
-    pub protocol: Protocol,
+    /// The protocol; none for the template of a service by mark, which is for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Protocol>,
     /// Seconds until it is forgotten if no packet comes.
     pub expires: u32,
     /// The state as IPVS prints it: `NONE`, `ESTABLISHED`, `SYN_SENT`, `SYN_RECV`, `FIN_WAIT`,
@@ -28,6 +29,14 @@ pub struct FlowView<'a> {
     /// The real server's endpoint (RIP) that answers.
     #[serde(serialize_with = "serialize")]
     pub destination: SocketAddr,
+}
+
+impl FlowView<'_> {
+    /// The protocol's name in listings, `IP` for all.
+    #[must_use]
+    pub fn protocol_name(&self) -> &'static str {
+        self.protocol.map_or("IP", Protocol::name)
+    }
 }
 
 /// As serde does it, but faster.
@@ -61,7 +70,7 @@ mod tests {
     #[test]
     fn a_flow_is_one_line_and_its_state_is_borrowed() {
         let flow = FlowView {
-            protocol: Protocol::Tcp,
+            protocol: Some(Protocol::Tcp),
             expires: 899,
             state: Cow::Borrowed("ESTABLISHED"),
             client: "169.254.179.60:40000".parse().unwrap(),

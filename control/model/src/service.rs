@@ -2,6 +2,7 @@
 
 use std::{cmp::Ordering, fmt, net::SocketAddr};
 
+use ferrovs_core::abi::endpoint::FTP;
 use serde::{Deserialize, Serialize};
 
 use crate::{Destination, ServiceSettings, history::History};
@@ -28,6 +29,15 @@ impl Protocol {
             Self::Tcp => 6,
             Self::Udp => 17,
             Self::Sctp => 132,
+        }
+    }
+
+    /// It alone, as a list.
+    const fn as_slice(self) -> &'static [Self] {
+        match self {
+            Self::Tcp => &[Self::Tcp],
+            Self::Udp => &[Self::Udp],
+            Self::Sctp => &[Self::Sctp],
         }
     }
 
@@ -86,6 +96,36 @@ impl ServiceKey {
         match *self {
             Self::Address { protocol, address } => Some((protocol, address)),
             Self::Mark { .. } => None,
+        }
+    }
+
+    /// The protocols of its packets: of a mark, all that the data plane balances.
+    #[must_use]
+    pub fn protocols(&self) -> &'static [Protocol] {
+        match self {
+            Self::Address { protocol, .. } => protocol.as_slice(),
+            Self::Mark { .. } => &[Protocol::Tcp, Protocol::Udp, Protocol::Sctp],
+        }
+    }
+
+    /// Its port; 0 for a service for all ports, and for one by mark (`svc->port`).
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        match self {
+            Self::Address { address, .. } => address.port(),
+            Self::Mark { .. } => 0,
+        }
+    }
+
+    /// Whether packets to other ports than its own may be for it: it is for all ports, or FTP's, whose data connections
+    /// go to other ports (`ip_vs_service_find`).
+    #[must_use]
+    pub const fn is_for_other_ports(&self) -> bool {
+        match *self {
+            Self::Address { protocol, address } => {
+                address.port() == 0 || matches!(protocol, Protocol::Tcp) && address.port() == FTP
+            }
+            Self::Mark { .. } => true,
         }
     }
 

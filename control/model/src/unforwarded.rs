@@ -11,10 +11,8 @@ use crate::{Service, ServiceKey, Wanted};
 /// Something that the data plane does not do yet.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Lack {
-    /// Services by firewall mark.
+    /// Services by firewall mark for IPv6.
     FirewallMark,
-    /// Services for all ports.
-    AllPorts,
     /// Keeping together what this persistence engine says.
     Engine(String),
 }
@@ -22,8 +20,7 @@ pub enum Lack {
 impl fmt::Display for Lack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::FirewallMark => f.write_str("firewall marks (-f)"),
-            Self::AllPorts => f.write_str("port 0"),
+            Self::FirewallMark => f.write_str("firewall marks of IPv6 (-f)"),
             Self::Engine(name) => write!(f, "the persistence engine {name} (--pe)"),
         }
     }
@@ -32,13 +29,8 @@ impl fmt::Display for Lack {
 /// The list, for a service.
 fn lacks_of_service(service: &Service) -> Vec<Lack> {
     let mut lacks = Vec::new();
-    match service.key {
-        ServiceKey::Mark { .. } => lacks.push(Lack::FirewallMark),
-        ServiceKey::Address { address, .. } => {
-            if address.port() == 0 {
-                lacks.push(Lack::AllPorts);
-            }
-        }
+    if let ServiceKey::Mark { ipv6: true, .. } = service.key {
+        lacks.push(Lack::FirewallMark);
     }
     let settings = &service.settings;
     // An engine only has a say in persistence.
@@ -135,7 +127,7 @@ mod tests {
         };
         let sip = ServiceSettings {
             persistence_engine: Some("sip".to_owned()),
-            ..persistent.clone()
+            ..persistent
         };
         let mark = ServiceKey::Mark {
             mark: 7,
@@ -145,17 +137,12 @@ mod tests {
             (
                 mark,
                 rr,
-                "FWM 7 IPv6 is kept but not forwarded: not there yet: firewall marks (-f)",
+                "FWM 7 IPv6 is kept but not forwarded: not there yet: firewall marks of IPv6 (-f)",
             ),
             (
                 tcp,
                 sip,
                 "TCP 10.0.0.1:80 is kept but not forwarded: not there yet: the persistence engine sip (--pe)",
-            ),
-            (
-                vip(Protocol::Tcp, "10.0.0.1:0"),
-                persistent,
-                "TCP 10.0.0.1:0 is kept but not forwarded: not there yet: port 0",
             ),
         ] {
             let wanted = wanted(key, settings, &[]);

@@ -220,7 +220,8 @@ fn decide<A: Family, F: Frame, T: Tables>(
         Parsed::Foreign => return Err(Leave::Foreign),
     };
     let config = tables.config(0).ok_or(Leave::Foreign)?;
-    let (side, client) = A::tell(frame, tables, config, &mut packet).ok_or(Leave::Foreign)?;
+    let mark = frame.mark();
+    let (side, client) = A::tell(frame, tables, config, &mut packet, mark).ok_or(Leave::Foreign)?;
     let case = Case::<A, T> {
         tables,
         config,
@@ -230,7 +231,8 @@ fn decide<A: Family, F: Frame, T: Tables>(
         now: tables.now(),
     };
     let (flow, hop, direction) = match side {
-        Side::Client(service) => {
+        Side::Client(entry) => {
+            let service = case.service(entry);
             let flow = case.client_flow(service, opened, wish)?;
             let hop = case.hop_to_server(&flow, service, wish)?;
             let direction = if flow.words.is_one_way() {
@@ -273,6 +275,17 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
     #[inline(always)]
     fn tag(&self) -> u16 {
         self.packet.protocol as u16 | A::TAG
+    }
+
+    /// The number of the service that a client's packet is for.
+    #[inline(always)]
+    fn service(&self, entry: filter::Entry) -> u16 {
+        if !entry.has(filter::Entry::REMOVED) {
+            return entry.service();
+        }
+        let client = self.packet.source.pack(self.tag());
+        let virtual_ = self.packet.destination.pack(entry.service());
+        self.tables.heir(client, virtual_)
     }
 
     /// The flow of a client's packet: the one that has just been `opened`, or the one there is. If there is
@@ -346,11 +359,15 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
         let key = PointerKey([server, peer]);
         find::by_server::<A, T>(self.tables, self.config, entry, key, self.client)
             .filter(|flow| self.is_current(flow))
-            .ok_or(if self.packet.tcp.has(Tcp::RST) {
-                Leave::Foreign
-            } else {
-                Leave::Stray
-            })
+            // Of a server that is asked at any port it is not known which of them are a service's
+            // (`ip_vs_has_real_service` knows of none).
+            .ok_or(
+                if self.packet.tcp.has(Tcp::RST) || entry.has(filter::Entry::REAL) {
+                    Leave::Foreign
+                } else {
+                    Leave::Stray
+                },
+            )
     }
 
     /// Whether the flow is within its timeout. One that was used this very tick surely is.

@@ -25,13 +25,14 @@ pub trait Family {
     /// Reads the headers behind `link`.
     fn parse<F: Frame>(frame: &F, link: Link) -> Parsed;
 
-    /// Tells the side of a packet, or `None` if it is none of ours, and the client's address. `config`
-    /// is line 0.
+    /// Tells the side of a packet that carries this mark, or `None` if it is none of ours, and the client's
+    /// address. `config` is line 0.
     fn tell<F: Frame, T: Tables>(
         frame: &F,
         tables: &T,
         config: T::Line,
         packet: &mut Packet,
+        mark: u32,
     ) -> Option<(Side, Self::Client)>;
 
     /// Whether a flow with these words is the one that `key` names, as [`crate::flow::find`] has it.
@@ -92,8 +93,9 @@ impl Family for Ipv4 {
         tables: &T,
         config: T::Line,
         packet: &mut Packet,
+        mark: u32,
     ) -> Option<(Side, ())> {
-        Some((side::tell(tables, config, packet)?, ()))
+        Some((side::tell(tables, config, packet, mark)?, ()))
     }
 
     #[inline(always)]
@@ -179,6 +181,7 @@ impl Family for Ipv6 {
         tables: &T,
         config: T::Line,
         packet: &mut Packet,
+        _: u32,
     ) -> Option<(Side, Address)> {
         side::tell_ipv6(frame, tables, config, packet)
     }

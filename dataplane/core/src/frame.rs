@@ -34,6 +34,11 @@ pub trait Frame {
     /// (CHECKSUM_PARTIAL); what has left it behind cannot.
     const COMPLETE: bool;
 
+    /// The mark that the kernel has put on the packet; 0 for none. XDP sees none.
+    fn mark(&self) -> u32 {
+        0
+    }
+
     /// Two bytes.
     fn read_u16(&self, offset: usize) -> Option<u16>;
     /// Four bytes.

@@ -1,7 +1,7 @@
 //! Which side a packet comes from, and which service it may belong to.
 //!
 //! The only thing that traffic which is none of ours meets: two look-ups in a small, always-hot table, or
-//! of IPv6 in a hash map.
+//! of IPv6 in a hash map. Only while there are endpoints for all ports is more [looked for](crate::wildcard).
 
 use crate::abi::endpoint::{Endpoint, IPV6};
 use crate::abi::filter::{ENTRIES, Entry, Geometry, PROBES, real_key, virtual_key};
@@ -17,22 +17,52 @@ use crate::wire::{Packet, ipv6};
 #[derive(Clone, Copy)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
 pub enum Side {
-    /// From a client to a virtual service, whose number this is.
-    Client(u16),
+    /// From a client to a virtual endpoint.
+    Client(Entry),
     /// From a real server's service socket.
     Server(Entry),
 }
 
-/// Tells the side of `packet`, which is an IPv4 one, or `None` if it is none of ours. `config` is line 0.
+/// Tells the side of `packet`, which is an IPv4 one and carries this mark, or `None` if it is none of ours. `config`
+/// is line 0.
 #[inline(always)]
-pub fn tell<T: Tables>(tables: &T, config: T::Line, packet: &Packet) -> Option<Side> {
+pub fn tell<T: Tables>(tables: &T, config: T::Line, packet: &Packet, mark: u32) -> Option<Side> {
     let geometry = Geometry(config.load(config::FILTER));
+    if geometry.has(Geometry::MARKS) {
+        let protocol = packet.protocol as u16;
+        let (source, destination) = (&packet.source, &packet.destination);
+        let found = tables.marked(source.pack(protocol), destination.pack(protocol), mark);
+        if found != 0 {
+            return Some(Side::Client(Entry(found)));
+        }
+    }
     let key = virtual_key(packet.destination, packet.protocol);
     if let Some(entry) = look_up(tables, geometry, key) {
-        return Some(Side::Client(entry.service()));
+        return Some(Side::Client(entry));
     }
     let key = real_key(packet.source, packet.protocol);
-    look_up(tables, geometry, key).map(Side::Server)
+    if let Some(entry) = look_up(tables, geometry, key) {
+        return Some(Side::Server(entry));
+    }
+    if !geometry.has(Geometry::WILDCARDS) {
+        return None;
+    }
+    let protocol = packet.protocol as u16;
+    let (source, destination) = (&packet.source, &packet.destination);
+    Side::of_wildcard(tables.wildcard(source.pack(protocol), destination.pack(protocol)))
+}
+
+impl Side {
+    /// What [`crate::wildcard`] found.
+    #[inline(always)]
+    fn of_wildcard(found: u64) -> Option<Self> {
+        let entry = Entry(found);
+        match found {
+            0 => None,
+            _ if entry.has(Entry::REAL) => Some(Self::Server(entry)),
+            _ => Some(Self::Client(entry)),
+        }
+    }
 }
 
 /// Tells the side of `packet`, which is an IPv6 one, gives its endpoints what stands for their
@@ -50,36 +80,59 @@ pub fn tell_ipv6<F: Frame, T: Tables>(
     if let Some(value) = tables.endpoint(&key) {
         packet.source.address = digest(config, source);
         // The service's number says which virtual address it is.
-        return Some((Side::Client(Entry(value).service()), source));
+        return Some((Side::Client(Entry(value)), source));
     }
     let key = EndpointKey::real(source, packet.source.port, packet.protocol);
-    let entry = Entry(tables.endpoint(&key)?);
-    packet.source.address = entry.digest();
-    packet.destination.address = digest(config, destination);
-    Some((Side::Server(entry), destination))
+    let side = match tables.endpoint(&key) {
+        Some(value) => Side::Server(Entry(value)),
+        None if Geometry(config.load(config::FILTER)).has(Geometry::WILDCARDS) => {
+            let rest = packet.destination.port as u64 | (packet.protocol as u64) << 16;
+            Side::of_wildcard(tables.wildcard_ipv6(source, destination, rest))?
+        }
+        None => return None,
+    };
+    match side {
+        Side::Client(_) => {
+            packet.source.address = digest(config, source);
+            Some((side, source))
+        }
+        Side::Server(entry) => {
+            packet.source.address = entry.digest();
+            packet.destination.address = digest(config, destination);
+            Some((side, destination))
+        }
+    }
 }
 
-/// What the filter knows about the endpoint of a real server with these settings and this protocol (with
-/// its family, as tags name it).
+/// What the filter knows about the real server's endpoint `server`, whose settings these are, with this protocol (with
+/// its family, as tags name it): what it says of its replies.
 #[inline(always)]
 pub fn real<T: Tables>(
     tables: &T,
     config: T::Line,
     settings: Half<T::Line>,
+    server: Endpoint,
     protocol: u16,
 ) -> Option<Entry> {
-    if protocol & IPV6 == 0 {
-        let real = Endpoint::unpack(settings.load(dest::ENDPOINT));
-        let key = real_key(real, protocol as u8);
-        return look_up(tables, Geometry(config.load(config::FILTER)), key);
+    let at_all_ports = settings.load(dest::MODE) & dest::ANY_PORT != 0;
+    for port in [server.port, 0] {
+        let found = if protocol & IPV6 == 0 {
+            let key = real_key(Endpoint { port, ..server }, protocol as u8);
+            look_up(tables, Geometry(config.load(config::FILTER)), key)
+        } else {
+            let key = EndpointKey::real(server_address(settings), port, protocol as u8);
+            tables.endpoint(&key).map(Entry)
+        };
+        if found.is_some() || !at_all_ports {
+            return found;
+        }
     }
-    let port = dest::port(settings.load(dest::MODE));
-    let key = EndpointKey::real(server_address(settings), port, protocol as u8);
-    Some(Entry(tables.endpoint(&key)?))
+    None
 }
 
+/// The value of a key.
 #[inline(always)]
-fn look_up<T: Tables>(tables: &T, geometry: Geometry, key: u64) -> Option<Entry> {
+pub(crate) fn look_up<T: Tables>(tables: &T, geometry: Geometry, key: u64) -> Option<Entry> {
     for probe in 0..PROBES {
         let line = tables.filter(geometry.line(key, probe))?;
         for entry in 0..ENTRIES {

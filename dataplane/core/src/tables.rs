@@ -17,18 +17,20 @@ use crate::flow::handshake::note;
 use crate::flow::machine::{Row, after, begin};
 use crate::flow::one_packet::pair;
 use crate::flow::open::{Outcome, Wish, open};
-use crate::flow::persist::persist;
-use crate::flow::reserve::point;
+use crate::flow::persist::{kept, persist};
+use crate::flow::reserve::{point, shared_with};
 use crate::flow::retire::take;
-use crate::flow::schedule::choose;
+use crate::flow::schedule::{Consent, choose, consent};
 use crate::flow::tcp::Direction;
 use crate::frame::Frame;
+use crate::mark::marked;
 use crate::sched::ewma::{self, Race};
 use crate::sched::lblcr::{self, Quest, Tour};
 use crate::sched::local::{self, Relief};
 use crate::sched::mhb::{self, Census, Walk};
 use crate::sched::scan::{Search, step};
 use crate::sched::search::below;
+use crate::wildcard::{heir, successor, wildcard, wildcard_ipv6};
 
 /// Eight words of shared memory, each read and written whole. Word numbers are taken modulo 8.
 pub trait Line: Copy {
@@ -228,6 +230,46 @@ pub trait Tables {
         search.found()
     }
 
+    /// Whose is an IPv4 packet with a mark: [`crate::mark::marked`].
+    fn marked(&self, source: u64, destination: u64, mark: u32) -> u64
+    where
+        Self: Sized,
+    {
+        marked(self, source, destination, mark)
+    }
+
+    /// Looks an IPv4 packet's endpoints up for all ports: [`crate::wildcard::wildcard`].
+    fn wildcard(&self, source: u64, destination: u64) -> u64
+    where
+        Self: Sized,
+    {
+        wildcard(self, source, destination)
+    }
+
+    /// The same of an IPv6 packet: [`crate::wildcard::wildcard_ipv6`].
+    fn wildcard_ipv6(&self, source: Address, destination: Address, rest: u64) -> u64
+    where
+        Self: Sized,
+    {
+        wildcard_ipv6(self, source, destination, rest)
+    }
+
+    /// The service of a packet to the endpoint of a removed one: [`crate::wildcard::heir`].
+    fn heir(&self, client: u64, virtual_: u64) -> u16
+    where
+        Self: Sized,
+    {
+        heir(self, client, virtual_)
+    }
+
+    /// The one that has taken its place: [`crate::wildcard::successor`].
+    fn successor(&self, client: u64, virtual_: u64) -> u16
+    where
+        Self: Sized,
+    {
+        successor(self, client, virtual_)
+    }
+
     /// The number of the server that the [steps](crate::sched::lblcr::step) through a set find.
     fn tour(&self, quest: Quest) -> u32
     where
@@ -365,12 +407,36 @@ pub trait Tables {
         pair(self, client, virtual_, dest)
     }
 
+    /// Which service had a draft's server first: [`crate::flow::reserve::shared_with`].
+    fn shared_with(&self, number: u32) -> u16
+    where
+        Self: Sized,
+    {
+        shared_with(self, number)
+    }
+
     /// Reserves a reply: [`crate::flow::reserve::point`].
     fn point(&self, older: u16, key: PointerKey, pointer: Pointer) -> bool
     where
         Self: Sized,
     {
         point(self, older, key, pointer)
+    }
+
+    /// Who a client is kept with: [`crate::flow::persist::kept`].
+    fn kept(&self, wish: Wish) -> u32
+    where
+        Self: Sized,
+    {
+        kept(self, &wish)
+    }
+
+    /// What a service says to a new flow: [`crate::flow::schedule::consent`].
+    fn consent(&self, mut wish: Wish) -> Consent
+    where
+        Self: Sized,
+    {
+        consent(self, &mut wish)
     }
 
     /// Ends a flow and claims its line: [`crate::flow::retire::take`].

@@ -300,6 +300,12 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
     accessors!();
 
     #[inline(always)]
+    fn mark(&self) -> u32 {
+        // SAFETY: the context is valid for the whole program.
+        unsafe { (*self.0).mark }
+    }
+
+    #[inline(always)]
     fn read_far(&self, offset: usize) -> Option<u32> {
         let mut word = 0_u32;
         let to: *mut u32 = &mut word;

@@ -27,12 +27,13 @@ use ferrovs_core::flow::handshake::note;
 use ferrovs_core::flow::machine::{Row, after, begin};
 use ferrovs_core::flow::one_packet::pair;
 use ferrovs_core::flow::open::{Outcome, Wish, open};
-use ferrovs_core::flow::persist::persist;
-use ferrovs_core::flow::reserve::point;
+use ferrovs_core::flow::persist::{kept, persist};
+use ferrovs_core::flow::reserve::{point, shared_with};
 use ferrovs_core::flow::retire::take;
-use ferrovs_core::flow::schedule::choose;
+use ferrovs_core::flow::schedule::{Consent, choose, consent};
 use ferrovs_core::flow::tcp::Direction;
 use ferrovs_core::frame::Frame;
+use ferrovs_core::mark::marked;
 use ferrovs_core::sched::ewma::{self, Race};
 use ferrovs_core::sched::lblcr::{self, Quest, Tour};
 use ferrovs_core::sched::local::{self, Relief};
@@ -40,6 +41,7 @@ use ferrovs_core::sched::mhb::{self, Census, Walk};
 use ferrovs_core::sched::scan::{Search, step};
 use ferrovs_core::sched::search::below;
 use ferrovs_core::tables::{Route, RouteIpv6, Tables};
+use ferrovs_core::wildcard::{heir, successor, wildcard, wildcard_ipv6};
 
 use crate::line::{MapLine, compare_exchange};
 
@@ -372,6 +374,32 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn marked(&self, source: u64, destination: u64, mark: u32) -> u64 {
+        ferrovs_marked(source, destination, mark)
+    }
+
+    #[inline(always)]
+    fn wildcard(&self, source: u64, destination: u64) -> u64 {
+        ferrovs_wildcard(source, destination)
+    }
+
+    #[inline(always)]
+    fn wildcard_ipv6(&self, source: Address, destination: Address, rest: u64) -> u64 {
+        let (Address([a, b]), Address([c, d])) = (source, destination);
+        ferrovs_wildcard_ipv6(a, b, c, d, rest)
+    }
+
+    #[inline(always)]
+    fn heir(&self, client: u64, virtual_: u64) -> u16 {
+        ferrovs_heir(client, virtual_) as u16
+    }
+
+    #[inline(always)]
+    fn successor(&self, client: u64, virtual_: u64) -> u16 {
+        ferrovs_successor(client, virtual_) as u16
+    }
+
+    #[inline(always)]
     fn tour(&self, quest: Quest) -> u32 {
         let LocalityKey([key, _]) = quest.key;
         ferrovs_tour(key, quest.size, quest.task, quest.subject)
@@ -453,6 +481,11 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn shared_with(&self, number: u32) -> u16 {
+        ferrovs_shared_with(number) as u16
+    }
+
+    #[inline(always)]
     fn point(&self, older: u16, key: PointerKey, pointer: Pointer) -> bool {
         let PointerKey([server, local]) = key;
         ferrovs_point(u64::from(older), server, local, pointer.0) != 0
@@ -474,6 +507,18 @@ impl Tables for Maps {
             first,
             second,
         ))
+    }
+
+    #[inline(always)]
+    fn kept(&self, wish: Wish) -> u32 {
+        let Address([first, second]) = wish.address;
+        ferrovs_kept(wish.client, wish.virtual_, first, second)
+    }
+
+    #[inline(always)]
+    fn consent(&self, wish: Wish) -> Consent {
+        let Address([first, second]) = wish.address;
+        Consent::unpack(ferrovs_consent(wish.client, wish.virtual_, first, second))
     }
 
     #[inline(always)]
@@ -586,6 +631,22 @@ extern "C" fn ferrovs_open(client: u64, virtual_: u64, rest: u64, first: u64, se
     open(&Maps::new(core::ptr::null_mut()), &wish).pack()
 }
 
+/// [`kept`], as [`ferrovs_open`]. Nothing else of the wish matters.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_kept(client: u64, virtual_: u64, first: u64, second: u64) -> u32 {
+    let wish = unpack(client, virtual_, 0, Address([first, second]));
+    kept(&Maps::new(core::ptr::null_mut()), &wish)
+}
+
+/// [`consent`], as [`ferrovs_kept`]; the result is a [`Consent`], packed.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_consent(client: u64, virtual_: u64, first: u64, second: u64) -> u64 {
+    let mut wish = unpack(client, virtual_, 0, Address([first, second]));
+    consent(&Maps::new(core::ptr::null_mut()), &mut wish).pack()
+}
+
 /// [`persist`], as [`ferrovs_open`].
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -634,6 +695,48 @@ extern "C" fn ferrovs_tagged(bucket: u32, tag: u32, first: u64, second: u64) -> 
     tagged(&maps, bucket, tag, first, second)
 }
 
+/// [`marked`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_marked(source: u64, destination: u64, mark: u32) -> u64 {
+    let maps = Maps::new(core::ptr::null_mut());
+    marked(&maps, source, destination, mark)
+}
+
+/// [`wildcard`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_wildcard(source: u64, destination: u64) -> u64 {
+    let maps = Maps::new(core::ptr::null_mut());
+    wildcard(&maps, source, destination)
+}
+
+/// [`wildcard_ipv6`], of a packet from the address `a`, `b` to the address `c`, `d`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_wildcard_ipv6(a: u64, b: u64, c: u64, d: u64, rest: u64) -> u64 {
+    let maps = Maps::new(core::ptr::null_mut());
+    wildcard_ipv6(&maps, Address([a, b]), Address([c, d]), rest)
+}
+
+/// [`heir`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_heir(client: u64, virtual_: u64) -> u64 {
+    u64::from(heir(&Maps::new(core::ptr::null_mut()), client, virtual_))
+}
+
+/// [`successor`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_successor(client: u64, virtual_: u64) -> u64 {
+    u64::from(successor(
+        &Maps::new(core::ptr::null_mut()),
+        client,
+        virtual_,
+    ))
+}
+
 /// [`take`]: not zero if the line is the caller's now.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -664,6 +767,13 @@ extern "C" fn ferrovs_below(first: u32, count: u32, value: u64, shift: u32) -> u
 extern "C" fn ferrovs_choose(address: u32, client: u64, virtual_: u64) -> u32 {
     let maps = Maps::new(core::ptr::null_mut());
     choose(&maps, address, client, virtual_)
+}
+
+/// [`shared_with`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ferrovs_shared_with(number: u32) -> u32 {
+    u32::from(shared_with(&Maps::new(core::ptr::null_mut()), number))
 }
 
 /// [`local::pick`].

@@ -5,7 +5,10 @@ use std::{
     net::IpAddr,
 };
 
-use crate::net::{Link, Snapshot, Way};
+use crate::{
+    mark_way::{Mark, RECEIVER},
+    net::{Link, Snapshot, Way},
+};
 
 /// What the administrator said about hooks.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -35,6 +38,8 @@ pub struct Targets {
     pub virtuals: BTreeSet<IpAddr>,
     /// Destinations, likewise: number and address.
     pub dests: Vec<(u32, IpAddr)>,
+    /// Marks of services, likewise.
+    pub marks: BTreeSet<Mark>,
     /// Interfaces named by the administrator.
     pub named: Vec<String>,
     /// What the administrator said about hooks.
@@ -71,6 +76,15 @@ pub(crate) fn choose(
         if let Some(link) = network.link_named(name) {
             note(&mut reasons, link.index, "named".to_owned());
         }
+    }
+    if !targets.marks.is_empty()
+        && let Some(link) = network.link_named(RECEIVER)
+    {
+        note(
+            &mut reasons,
+            link.index,
+            "receives what is marked".to_owned(),
+        );
     }
     let virtuals = network.addresses.iter();
     let virtuals = virtuals.filter(|own| targets.virtuals.contains(&own.address));
@@ -158,6 +172,8 @@ fn note(reasons: &mut BTreeMap<u32, Vec<String>>, interface: u32, reason: String
 
 fn kind(choice: HookChoice, link: &Link, native: &impl Fn(&Link) -> bool) -> Kind {
     let xdp = match choice {
+        // XDP sees no mark.
+        _ if link.name == RECEIVER => false,
         HookChoice::Tc => false,
         HookChoice::Xdp => true,
         // A virtual interface hands over packets that are larger than its MTU and half checksummed,

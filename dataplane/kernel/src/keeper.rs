@@ -26,6 +26,7 @@ use crate::{
     choice::choose,
     hooks::{Reconciled, reconcile, report},
     interfaces::write_interfaces,
+    mark_way::{self, RECEIVER},
     net::{Features, Place, Query, Snapshot, Watch, Way, xdp_features},
     next_hops::NextHops,
     take_down::release_neighbours,
@@ -40,6 +41,9 @@ const REST: u32 = 4;
 
 /// What to say when the routing table cannot be asked.
 const NO_ANSWER: &str = "cannot ask for the route to a server";
+
+/// What to say when the way of marked packets cannot be made.
+const NO_WAY_FOR_MARKS: &str = "cannot lead marked packets to the tc program";
 
 /// What the sweeper met in one round.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +77,8 @@ pub struct Keeper {
     remember: Remember,
     announced: bool,
     ended: bool,
+    /// Whether there may be a way of marked packets: an earlier daemon may have left one.
+    may_lead_marks: bool,
     homeless: Vec<IpAddr>,
     pathless: Vec<IpAddr>,
     deaf: BTreeSet<u32>,
@@ -126,6 +132,7 @@ impl Keeper {
             remember,
             announced: false,
             ended: false,
+            may_lead_marks: true,
             homeless: Vec::new(),
             pathless: Vec::new(),
             deaf: BTreeSet::new(),
@@ -196,8 +203,11 @@ impl Keeper {
         if let Some(settled) = &self.targets {
             both.virtuals.extend(&settled.virtuals);
             both.dests.extend(&settled.dests);
+            both.marks.extend(&settled.marks);
             both.anchored |= settled.anchored;
         }
+        self.lead_marks(&both)
+            .map_err(Error::system(NO_WAY_FOR_MARKS))?;
         let places = self.find_places(&both)?;
         // What could not be hooked before does not keep other things from being changed.
         let known: BTreeSet<u32> = self.unhooked.keys().copied().collect();
@@ -277,6 +287,9 @@ impl Keeper {
         self.ended = true;
         self.hooks.clear();
         release_neighbours(&self.plane.maps, &mut self.query);
+        if let Err(error) = mark_way::remove(&mut self.query) {
+            warn!("{NO_WAY_FOR_MARKS} any more: {error}");
+        }
         tuning::restore(&self.tuning);
         crate::hooks::detach_all().map(drop)
     }
@@ -341,6 +354,9 @@ impl Keeper {
         let Some(targets) = self.targets.clone() else {
             return Ok(());
         };
+        if let Err(error) = self.lead_marks(&targets) {
+            warn!("{NO_WAY_FOR_MARKS}: {error}; it is tried again");
+        }
         let places = self.find_places(&targets)?;
         self.known_ways.keep(&targets);
         self.towards_servers = places.values().filter_map(|place| place.way()).collect();
@@ -359,6 +375,21 @@ impl Keeper {
         self.tell_homeless(&targets);
         self.tell_pathless(&targets);
         self.dirty = false;
+        Ok(())
+    }
+
+    /// Leads packets with these marks to the tc program.
+    fn lead_marks(&mut self, targets: &Targets) -> std::io::Result<()> {
+        if targets.marks.is_empty() && !self.may_lead_marks {
+            return Ok(());
+        }
+        self.may_lead_marks = true;
+        mark_way::ensure(&mut self.query, &targets.marks)?;
+        self.may_lead_marks = !targets.marks.is_empty();
+        let has_end = self.network.link_named(RECEIVER).is_some();
+        if has_end != self.may_lead_marks {
+            self.network = Snapshot::take(&mut self.query)?;
+        }
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use tracing::debug;
 use crate::{
     DataPlane, Error, Maps, Result,
     hooks::detach_all,
+    mark_way,
     net::{Query, Snapshot},
     next_hops::NextHops,
     tuning::{self, Tuning},
@@ -56,6 +57,9 @@ pub fn take_down(plane: Option<&DataPlane>, tuning: &Tuning) -> Result<Vec<Strin
         let mut query = Query::new().map_err(Error::system("cannot ask for neighbours"))?;
         release_neighbours(&plane.maps, &mut query);
     }
+    let problem = "cannot take away the way of marked packets";
+    let mut query = Query::new().map_err(Error::system(problem))?;
+    mark_way::remove(&mut query).map_err(Error::system(problem))?;
     tuning::restore(tuning);
     detach_all()
 }

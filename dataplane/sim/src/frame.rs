@@ -9,23 +9,29 @@ use ferrovs_core::{
 /// A frame from its first byte, checksums complete, as a driver hands it to XDP; or as tc sees it, where that of
 /// SCTP may be left to the device (not `COMPLETE`).
 #[derive(Debug)]
-pub struct SliceFrame<'a, const COMPLETE: bool = true>(&'a mut Vec<u8>);
+pub struct SliceFrame<'a, const COMPLETE: bool = true>(&'a mut Vec<u8>, u32);
 
 impl<'a> SliceFrame<'a> {
     /// The frame that these bytes are. It is rewritten in place, and may become longer.
     pub const fn new(bytes: &'a mut Vec<u8>) -> Self {
-        Self(bytes)
+        Self(bytes, 0)
     }
 }
 
 impl<'a> SliceFrame<'a, false> {
     /// The same, as tc sees it.
     pub const fn of_skb(bytes: &'a mut Vec<u8>) -> Self {
-        Self(bytes)
+        Self(bytes, 0)
     }
 }
 
 impl<const COMPLETE: bool> SliceFrame<'_, COMPLETE> {
+    /// The same, with this mark.
+    #[must_use]
+    pub const fn with_mark(self, mark: u32) -> Self {
+        Self(self.0, mark)
+    }
+
     fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
         self.0.get(offset..)?.first_chunk().copied()
     }
@@ -38,6 +44,10 @@ impl<const COMPLETE: bool> SliceFrame<'_, COMPLETE> {
 
 impl<const COMPLETE: bool> Frame for SliceFrame<'_, COMPLETE> {
     const COMPLETE: bool = COMPLETE;
+
+    fn mark(&self) -> u32 {
+        self.1
+    }
 
     fn read_u16(&self, offset: usize) -> Option<u16> {
         self.read(offset).map(u16::from_ne_bytes)
@@ -64,7 +74,7 @@ impl<const COMPLETE: bool> Frame for SliceFrame<'_, COMPLETE> {
     }
 
     fn varying(&mut self) -> impl Frame {
-        SliceFrame::<COMPLETE>(self.0)
+        SliceFrame::<COMPLETE>(self.0, self.1)
     }
 
     fn read_far(&self, offset: usize) -> Option<u32> {

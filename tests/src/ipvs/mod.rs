@@ -132,6 +132,12 @@ impl Ipvs {
         self.services.iter().find(|service| service.key == *key)
     }
 
+    /// The service that a client's packet is for.
+    #[must_use]
+    pub fn service_for(&self, packet: &Packet) -> Option<&Service> {
+        self.service_of(packet).map(|at| &self.services[at])
+    }
+
     /// The servers of a service, the newest first; none if there is no such service.
     #[must_use]
     pub fn servers(&self, key: &Key) -> Vec<&Dest> {

@@ -15,6 +15,7 @@ mod faults;
 mod ipv6;
 mod latency;
 mod load;
+mod marks;
 mod neighbours;
 mod objects;
 mod persistence;

@@ -10,30 +10,32 @@
 
 use ferrovs_tests::ipvs::{Conn, Ipvs, Packet, Persistence, State, sctp::Association};
 
-use crate::{event::Command, plane::Core, universe::Slot};
+use crate::{event::Command, plane::Core, universe::Client};
 
 /// A client opens a connection anew whose entry is at its end, and thresholds count. In IPVS the old entry goes only
 /// after the new one has come, and for a moment both are counted.
-pub(crate) fn reopens_under_count(ipvs: &Ipvs, slot: Slot, packet: &Packet) -> bool {
-    let Some(conn) = ipvs.connection(packet) else {
+pub(crate) fn reopens_under_count(ipvs: &Ipvs, packet: &Packet) -> bool {
+    let (Some(conn), Some(service)) = (ipvs.connection(packet), ipvs.service_for(packet)) else {
         return false;
     };
     let is_at_end = matches!(
         conn.state,
         State::TimeWait | State::Close | State::Sctp(Association::Closed)
     );
-    let servers = ipvs.servers(&slot.key());
+    let servers = ipvs.servers(&service.key);
     is_at_end && packet.opens() && servers.iter().any(|dest| dest.server.upper > 0)
 }
 
 /// A packet that may open a connection of a service by rr or wrr of which all servers are full. Whom it is the turn of then,
 /// the core does not keep as IPVS does (rr stays where it is, wrr goes back to the head of the list and to the first
 /// round). It shows when a server is edited after that.
-pub(crate) fn finds_all_full(ipvs: &Ipvs, slot: Slot) -> bool {
-    let service = ipvs.service(&slot.key());
-    let servers = ipvs.servers(&slot.key());
+pub(crate) fn finds_all_full(ipvs: &Ipvs, packet: &Packet) -> bool {
+    let Some(service) = ipvs.service_for(packet) else {
+        return false;
+    };
+    let servers = ipvs.servers(&service.key);
     let mut weighty = servers.iter().filter(|dest| dest.server.weight > 0);
-    service.is_some_and(|service| ["rr", "wrr"].contains(&service.settings.scheduler))
+    ["rr", "wrr"].contains(&service.settings.scheduler)
         && weighty.clone().next().is_some()
         && weighty.all(|dest| dest.overloaded)
 }
@@ -106,7 +108,9 @@ pub(crate) fn of_command(ipvs: &Ipvs, core: &Core, command: &Command) -> bool {
         // The same for one that comes back with templates of its former life.
         Command::AddService(slot, _) => {
             let mut conns = ipvs.conns().iter();
-            conns.any(|conn| conn.is_template && conn.virtual_.ip() == slot.address().ip())
+            conns.any(|conn| {
+                conn.is_template && conn.virtual_.ip() == slot.target(Client(0, 0)).1.ip()
+            })
         }
         // In IPVS a removed server keeps its counters, and shows them when it comes back.
         Command::Zero(Some(slot)) => ipvs.removed(&slot.key()).next().is_some(),

@@ -87,11 +87,11 @@ impl Command {
         match *self {
             Self::AddService(slot, settings) => Change::AddService {
                 service: slot.service_key(),
-                settings: wanted(&settings, slot.address().is_ipv6()),
+                settings: wanted(&settings, slot.is_ipv6()),
             },
             Self::EditService(slot, settings) => Change::EditService {
                 service: slot.service_key(),
-                settings: wanted(&settings, slot.address().is_ipv6()),
+                settings: wanted(&settings, slot.is_ipv6()),
             },
             Self::DeleteService(slot) => Change::DeleteService {
                 service: slot.service_key(),

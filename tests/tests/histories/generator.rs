@@ -3,7 +3,7 @@
 use ferrovs_model::{Sysctl, Wanted};
 use ferrovs_sim::Random;
 use ferrovs_tests::ipvs::{
-    ACK, FIN, Flags, Persistence, Protocol, RST, SCHEDULERS, SYN, Settings, sctp::chunk,
+    ACK, FIN, Flags, Persistence, RST, SCHEDULERS, SYN, Settings, sctp::chunk,
 };
 
 use crate::{
@@ -165,7 +165,7 @@ impl Generator {
     }
 
     fn any_settings(&self, slot: Slot) -> Settings {
-        let masks = if slot.address().is_ipv6() {
+        let masks = if slot.is_ipv6() {
             [128, 64, 112, 120]
         } else {
             [u32::MAX, 0xffff_ff00, 0xffff_0000, 0xffff_fffe]
@@ -175,14 +175,14 @@ impl Generator {
             netmask: self.pick(&masks),
         };
         // ipvsadm does not let such a service be without persistence.
-        let for_all_ports = slot.address().port() == 0;
+        let for_all_ports = slot.is_for_all_ports();
         Settings {
             flags: Flags {
                 fallback: self.one_in(2),
                 port: self.one_in(2),
             },
             persistence: (for_all_ports || self.one_in(5)).then(persistence),
-            one_packet: slot.protocol() == Protocol::Udp && self.one_in(5),
+            one_packet: slot.is_udp() && self.one_in(5),
             ..Settings::new(match self.below(30) {
                 0 => "none",
                 _ => self.pick(&SCHEDULERS),
@@ -277,7 +277,7 @@ impl Generator {
             RST | ACK,
             SYN | FIN,
         ];
-        let said = if slot.protocol() == Protocol::Sctp {
+        let said = if slot.is_sctp() {
             self.pick(&CHUNKS)
         } else {
             self.pick(&flags)
@@ -296,7 +296,7 @@ impl Generator {
             RST,
             RST | ACK,
         ];
-        let said = if slot.protocol() == Protocol::Sctp {
+        let said = if slot.is_sctp() {
             self.pick(&CHUNKS)
         } else {
             self.pick(&flags)
@@ -307,11 +307,7 @@ impl Generator {
     /// Any packets between a client and its server.
     fn visit(&mut self) {
         let (slot, client) = (self.slot(), self.client());
-        let opens = if slot.protocol() == Protocol::Sctp {
-            chunk::INIT
-        } else {
-            SYN
-        };
+        let opens = if slot.is_sctp() { chunk::INIT } else { SYN };
         self.events.push(Event::Request(slot, client, opens, 0));
         for _ in 0..self.below(6) {
             let event = if self.one_in(2) {
@@ -326,7 +322,7 @@ impl Generator {
     /// A connection as it should be, as far as it gets.
     fn converse(&mut self, slot: Slot, client: Client) {
         let data = self.data();
-        if slot.protocol() == Protocol::Sctp {
+        if slot.is_sctp() {
             return self.associate(slot, client, data);
         }
         let whole = [

@@ -131,7 +131,7 @@ fn segment(client: Client, flags: u8) -> Packet {
     Packet {
         protocol: Protocol::Tcp,
         source: SLOT.client(client),
-        destination: SLOT.target(client),
+        destination: SLOT.target(client).1,
         flags,
         length: 40,
         mark: 0,

@@ -7,7 +7,7 @@
 //!
 //! What IPVS does not have is looked at by itself, on the same core ([`latency`]).
 //!
-//! Not in any history: firewall marks, direct routing, tunnels, ICMP, fragments.
+//! Not in any history: direct routing, tunnels, ICMP, fragments.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 

@@ -104,7 +104,7 @@ impl Pair {
         for (protocol, address) in keepers() {
             let key = Key::Address(protocol, address);
             pair.ipvs.add_service(key, Settings::new("rr")).unwrap();
-            pair.core.keep(service_key(protocol, address));
+            pair.core.keep(service_key(key));
         }
         for about in &SYSCTLS {
             set_sysctl(&mut pair.ipvs, about.sysctl, about.default);
@@ -128,14 +128,14 @@ impl Pair {
     }
 
     fn request(&mut self, slot: Slot, packet: &Packet) -> Result<(), String> {
-        if departures::reopens_under_count(&self.ipvs, slot, packet)
-            || departures::finds_all_full(&self.ipvs, slot)
+        if departures::reopens_under_count(&self.ipvs, packet)
+            || departures::finds_all_full(&self.ipvs, packet)
         {
             self.met.note("kept away");
             return Ok(());
         }
         let verdict = self.core.packet(packet)?;
-        self.draw(slot, verdict);
+        self.draw(packet, verdict);
         let before = self.ipvs.connection(packet).is_some();
         let made = self.ipvs.ever_made();
         self.ipvs_agrees(packet, verdict)?;
@@ -179,14 +179,15 @@ impl Pair {
     }
 
     /// Lets the model draw the random numbers by which `twos` picks the core's server.
-    fn draw(&mut self, slot: Slot, verdict: Verdict) {
-        let Verdict::ToServer(picked) = verdict else {
+    fn draw(&mut self, packet: &Packet, verdict: Verdict) {
+        let (Verdict::ToServer(picked), Some(service)) = (verdict, self.ipvs.service_for(packet))
+        else {
             return;
         };
-        let servers = self.ipvs.servers(&slot.key());
+        let servers = self.ipvs.servers(&service.key);
         let place = servers.iter().position(|dest| {
-            let address = dest.server.address;
-            address == picked || address.port() == 0 && address.ip() == picked.ip()
+            // Of no service two servers have one address.
+            dest.server.address.ip() == picked.ip()
         });
         let numbers = place.and_then(|place| twos::numbers_for(&servers, place));
         self.ipvs.dice = numbers.into_iter().flatten().collect();
@@ -201,6 +202,8 @@ impl Pair {
         let packet = Packet {
             source,
             destination: request.source,
+            // Who marks replies too must not lose them.
+            mark: conn.map_or(0, |_| request.mark),
             ..request
         };
         if departures::answers_alone(conn, self.served_alone(&packet)) {
@@ -373,8 +376,7 @@ impl Pair {
 }
 
 fn request(slot: Slot, client: Client, flags: u8, data: u8) -> Packet {
-    let protocol = slot.protocol();
-    let destination = slot.target(client);
+    let (protocol, destination) = slot.target(client);
     let header = match protocol {
         Protocol::Udp => 8,
         Protocol::Sctp => 16,
@@ -387,6 +389,6 @@ fn request(slot: Slot, client: Client, flags: u8, data: u8) -> Packet {
         destination,
         flags: if protocol == Protocol::Udp { 0 } else { flags },
         length: headers + u64::from(data),
-        mark: 0,
+        mark: slot.mark(),
     }
 }

@@ -246,7 +246,8 @@ impl Core {
             interface: INTERFACE,
             hook: Hook::Tc,
         };
-        let verdict = direct(&mut SliceFrame::new(&mut bytes), &&self.memory, arrival);
+        let mut frame = SliceFrame::new(&mut bytes).with_mark(packet.mark);
+        let verdict = direct(&mut frame, &&self.memory, arrival);
         let after = reasons.map(|reason| self.counted(reason));
         let (source, destination) = ends(&bytes);
         let is_same = (source == packet.source, destination == packet.destination);

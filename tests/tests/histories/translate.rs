@@ -43,13 +43,17 @@ pub(crate) fn destination(server: &Server) -> Destination {
 }
 
 pub(crate) fn key(key: &ServiceKey) -> Key {
-    let (protocol, address) = key.endpoint().unwrap();
-    let protocol = match protocol {
-        ferrovs_model::Protocol::Udp => Protocol::Udp,
-        ferrovs_model::Protocol::Sctp => Protocol::Sctp,
-        ferrovs_model::Protocol::Tcp => Protocol::Tcp,
-    };
-    Key::Address(protocol, address)
+    match *key {
+        ServiceKey::Address { protocol, address } => {
+            let protocol = match protocol {
+                ferrovs_model::Protocol::Udp => Protocol::Udp,
+                ferrovs_model::Protocol::Sctp => Protocol::Sctp,
+                ferrovs_model::Protocol::Tcp => Protocol::Tcp,
+            };
+            Key::Address(protocol, address)
+        }
+        ServiceKey::Mark { mark, ipv6 } => Key::Mark { mark, ipv6 },
+    }
 }
 
 pub(crate) fn refusal(refusal: ferrovs_model::Refusal) -> Refusal {
@@ -78,7 +82,8 @@ pub(crate) fn listed(conn: &Conn) -> Listed {
     let protocol = match conn.protocol {
         Protocol::Udp => 17,
         Protocol::Sctp => 132,
-        _ => 6,
+        Protocol::Tcp => 6,
+        Protocol::Ip => 0,
     };
     Listed {
         protocol,

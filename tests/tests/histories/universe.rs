@@ -17,21 +17,40 @@ pub(crate) struct Host(pub(crate) u8);
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Client(pub(crate) u8, pub(crate) u16);
 
-/// Protocol, whether it is IPv6, the number of the virtual address, and the port.
-const SLOTS: [(Protocol, bool, u8, u16); 12] = [
-    (Protocol::Tcp, false, 1, 80),
-    (Protocol::Tcp, false, 1, 81),
-    (Protocol::Tcp, false, 2, 80),
-    (Protocol::Udp, false, 1, 53),
-    (Protocol::Udp, false, 2, 53),
-    (Protocol::Tcp, true, 1, 80),
-    (Protocol::Udp, true, 1, 53),
-    (Protocol::Sctp, false, 1, 99),
-    (Protocol::Sctp, false, 2, 99),
-    (Protocol::Sctp, true, 1, 99),
-    (Protocol::Tcp, false, 3, 0),
-    (Protocol::Udp, false, 3, 0),
+/// Whether it is IPv6, and the service.
+const SLOTS: [(bool, Kind); 18] = [
+    (false, Kind::Address(Protocol::Tcp, 1, 80)),
+    (false, Kind::Address(Protocol::Tcp, 1, 81)),
+    (false, Kind::Address(Protocol::Tcp, 2, 80)),
+    (false, Kind::Address(Protocol::Udp, 1, 53)),
+    (false, Kind::Address(Protocol::Udp, 2, 53)),
+    (true, Kind::Address(Protocol::Tcp, 1, 80)),
+    (true, Kind::Address(Protocol::Udp, 1, 53)),
+    (false, Kind::Address(Protocol::Tcp, 3, 0)),
+    (false, Kind::Address(Protocol::Udp, 3, 0)),
+    (false, Kind::Address(Protocol::Tcp, 3, 4002)),
+    (true, Kind::Address(Protocol::Tcp, 3, 0)),
+    (false, Kind::Address(Protocol::Tcp, 4, FTP)),
+    (true, Kind::Address(Protocol::Tcp, 4, FTP)),
+    (false, Kind::Mark(7)),
+    (false, Kind::Mark(8)),
+    (false, Kind::Address(Protocol::Sctp, 1, 99)),
+    (false, Kind::Address(Protocol::Sctp, 2, 99)),
+    (true, Kind::Address(Protocol::Sctp, 1, 99)),
 ];
+
+/// What a service is for.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// A protocol, the number of the virtual address, and the port.
+    Address(Protocol, u8, u16),
+    /// What carries this mark. It comes to the addresses and ports of others too.
+    Mark(u32),
+}
+
+const FTP: u16 = 21;
+/// Where clients find a service that is for all ports; the second is also where servers of others listen.
+const ANY_PORTS: [u16; 2] = [4000, 8080];
 
 /// Virtual addresses, servers and clients are in networks of their own.
 const VIRTUAL: u8 = 0;
@@ -61,34 +80,69 @@ pub(crate) fn keepers() -> [(Protocol, SocketAddr); 2] {
 impl Slot {
     pub(crate) const COUNT: usize = SLOTS.len();
 
-    pub(crate) const fn protocol(self) -> Protocol {
-        SLOTS[self.0].0
-    }
-
-    const fn is_ipv6(self) -> bool {
+    const fn kind(self) -> Kind {
         SLOTS[self.0].1
     }
 
-    pub(crate) fn address(self) -> SocketAddr {
-        let (_, ipv6, host, port) = SLOTS[self.0];
-        SocketAddr::new(address(ipv6, VIRTUAL, host), port)
+    pub(crate) const fn is_ipv6(self) -> bool {
+        SLOTS[self.0].0
     }
 
-    /// Where clients write to who want this service: of one for all ports, some port.
-    pub(crate) fn target(self, client: Client) -> SocketAddr {
-        let mut target = self.address();
-        if target.port() == 0 {
-            target.set_port(4000 + client.1 % 2);
+    /// Whether only datagrams are for it.
+    pub(crate) const fn is_udp(self) -> bool {
+        matches!(self.kind(), Kind::Address(Protocol::Udp, ..))
+    }
+
+    /// Whether only SCTP's packets are for it.
+    pub(crate) const fn is_sctp(self) -> bool {
+        matches!(self.kind(), Kind::Address(Protocol::Sctp, ..))
+    }
+
+    /// Whether it is for all ports.
+    pub(crate) const fn is_for_all_ports(self) -> bool {
+        matches!(self.kind(), Kind::Address(_, _, 0))
+    }
+
+    /// The mark of its packets; 0 for none.
+    pub(crate) const fn mark(self) -> u32 {
+        match self.kind() {
+            Kind::Address(..) => 0,
+            Kind::Mark(mark) => mark,
         }
-        target
+    }
+
+    /// What clients speak who want this service, and where they write to: of one for all ports to some port, of FTP its
+    /// own or that of a data connection, of one by mark anything.
+    pub(crate) fn target(self, client: Client) -> (Protocol, SocketAddr) {
+        let any = usize::from(client.1 % 2);
+        let (protocol, host, port) = match self.kind() {
+            Kind::Address(protocol, host, 0) => (protocol, host, ANY_PORTS[any]),
+            Kind::Address(protocol, host, FTP) => (protocol, host, [FTP, 4000][any]),
+            Kind::Address(protocol, host, port) => (protocol, host, port),
+            Kind::Mark(_) => {
+                let protocol = [Protocol::Tcp, Protocol::Udp][usize::from(client.0 % 2)];
+                (protocol, 1 + client.1 as u8 / 2 % 2, [80, 8080][any])
+            }
+        };
+        let address = address(self.is_ipv6(), VIRTUAL, host);
+        (protocol, SocketAddr::new(address, port))
     }
 
     pub(crate) fn key(self) -> Key {
-        Key::Address(self.protocol(), self.address())
+        match self.kind() {
+            Kind::Address(protocol, host, port) => {
+                let address = address(self.is_ipv6(), VIRTUAL, host);
+                Key::Address(protocol, SocketAddr::new(address, port))
+            }
+            Kind::Mark(mark) => Key::Mark {
+                mark,
+                ipv6: self.is_ipv6(),
+            },
+        }
     }
 
     pub(crate) fn service_key(self) -> ServiceKey {
-        service_key(self.protocol(), self.address())
+        service_key(self.key())
     }
 
     /// A server's address. Some servers have one socket for several services, one has the port that is asked for.
@@ -113,11 +167,16 @@ impl Host {
     pub(crate) const COUNT: u8 = 6;
 }
 
-pub(crate) fn service_key(protocol: Protocol, address: SocketAddr) -> ServiceKey {
-    let protocol = match protocol {
-        Protocol::Udp => ferrovs_model::Protocol::Udp,
-        Protocol::Sctp => ferrovs_model::Protocol::Sctp,
-        _ => ferrovs_model::Protocol::Tcp,
-    };
-    ServiceKey::address(protocol, address)
+pub(crate) fn service_key(key: Key) -> ServiceKey {
+    match key {
+        Key::Address(protocol, address) => {
+            let protocol = match protocol {
+                Protocol::Udp => ferrovs_model::Protocol::Udp,
+                Protocol::Sctp => ferrovs_model::Protocol::Sctp,
+                _ => ferrovs_model::Protocol::Tcp,
+            };
+            ServiceKey::address(protocol, address)
+        }
+        Key::Mark { mark, ipv6 } => ServiceKey::Mark { mark, ipv6 },
+    }
 }

@@ -71,6 +71,9 @@ pub(crate) struct Expect {
     pub alone: Option<SocketAddrV4>,
     /// It makes a template for this server.
     pub keeps: Option<SocketAddrV4>,
+    /// The service and the server, as they are listed, for which the new flow counts, if these are not the endpoints that
+    /// its packets have.
+    pub counts_for: Option<(SocketAddrV4, SocketAddrV4)>,
     /// The flow takes another source port than the client's.
     pub draws_port: bool,
     /// The state of its flow afterwards, if another.
@@ -96,6 +99,7 @@ impl Expect {
             opens: None,
             alone: None,
             keeps: None,
+            counts_for: None,
             draws_port: false,
             state: None,
             protects: false,
@@ -156,6 +160,12 @@ impl Expect {
     /// Opens a flow and makes a template.
     pub(crate) fn keeps(mut self, server: SocketAddrV4) -> Self {
         self.keeps = Some(server);
+        self
+    }
+
+    /// The new flow counts for this service and this server of it, as they are listed.
+    pub(crate) fn counts_for(mut self, service: SocketAddrV4, server: SocketAddrV4) -> Self {
+        self.counts_for = Some((service, server));
         self
     }
 

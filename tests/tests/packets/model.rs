@@ -50,6 +50,8 @@ pub(crate) struct Books {
 pub(crate) struct Model {
     pub books: Books,
     arrivals: BTreeMap<(u8, SocketAddrV4, SocketAddrV4), Port>,
+    /// For whom a flow counts, by protocol, client and what that asked for.
+    paths: BTreeMap<(u8, SocketAddrV4, SocketAddrV4), Path>,
 }
 
 /// Which way a forwarded packet goes, and how it is addressed then.
@@ -98,8 +100,12 @@ impl Model {
         for client in &expect.ends {
             self.end(*client);
         }
+        let path = |server| {
+            let (service, server) = expect.counts_for.unwrap_or((packet.destination, server));
+            (packet.protocol(), service, server)
+        };
         if let Some(server) = expect.keeps {
-            let path = (packet.protocol(), packet.destination, server);
+            let path = path(server);
             *self.books.templates.entry(path).or_default() += 1;
         }
         if let Some((server, state)) = expect.opens {
@@ -178,11 +184,8 @@ impl Model {
         flow.state = expect.state.unwrap_or(flow.state);
         flow.protected |= expect.protects;
         let flow = *flow;
-        let figures = self
-            .books
-            .figures
-            .entry((flow.protocol, flow.virtual_, flow.server));
-        let figures = figures.or_default();
+        let path = self.paths[&(flow.protocol, flow.client, flow.virtual_)];
+        let figures = self.books.figures.entry(path).or_default();
         let length = u64::from(packet.ip_length());
         let (source, destination) = if from_client {
             figures.in_packets += 1;
@@ -230,11 +233,8 @@ impl Model {
         self.books.counts.clear();
         let flows = self.books.flows.iter();
         for flow in flows.filter(|flow| flow.state != state::ONE_PACKET) {
-            let counts = self
-                .books
-                .counts
-                .entry((flow.protocol, flow.virtual_, flow.server));
-            let (active, inactive) = counts.or_default();
+            let path = self.paths[&(flow.protocol, flow.client, flow.virtual_)];
+            let (active, inactive) = self.books.counts.entry(path).or_default();
             *if state::is_active(flow.state) {
                 active
             } else {

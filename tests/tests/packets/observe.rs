@@ -109,7 +109,7 @@ fn paths(publisher: &Publisher) -> Vec<(u32, Path)> {
         .collect();
     let path = |record: &ferrovs_model::publish::DestRecord| {
         let endpoint = services[&record.service].endpoint();
-        let (protocol, address) = endpoint.expect("the tables know services by address only");
+        let (protocol, address) = endpoint.expect("the cases have services by address only");
         let family = if address.is_ipv4() {
             Family::V4
         } else {

@@ -11,7 +11,7 @@ use std::{
 use ferrovs_api::Refused;
 use ferrovs_kernel::{DataPlane, Targets};
 use ferrovs_model::{
-    Change, Refusal, RefusedChange, Sysctls, Unforwarded, Wanted,
+    Change, Refusal, RefusedChange, ServiceKey, Sysctls, Unforwarded, Wanted,
     publish::{Ledger, Plan, Publisher},
 };
 use tokio::time::MissedTickBehavior;
@@ -212,11 +212,19 @@ impl Director {
             let (_, address) = service.key.endpoint()?;
             Some(address.ip())
         });
+        let marks = ledger
+            .services()
+            .iter()
+            .filter_map(|service| match service.key {
+                ServiceKey::Mark { mark, ipv6 } => Some((mark, ipv6)),
+                ServiceKey::Address { .. } => None,
+            });
         let dests = ledger.dests().iter();
         let dests = dests.map(|dest| (dest.number, dest.address.ip()));
         Targets {
             virtuals: virtuals.collect::<BTreeSet<_>>(),
             dests: dests.collect(),
+            marks: marks.collect(),
             named: self.manner.named.clone(),
             choice: self.manner.choice(),
             anchored: !wanted.is_empty() || !ledger.is_empty(),

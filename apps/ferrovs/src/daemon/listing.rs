@@ -78,9 +78,9 @@ fn view(maps: &Maps, flow: &Flow) -> Option<FlowView<'static>> {
     if leads_back || is_expired(tables, flow.control, now) {
         return None;
     }
-    let protocol = [Protocol::Tcp, Protocol::Udp]
-        .into_iter()
-        .find(|protocol| protocol.number() == tag(flow.words.client) as u8)?;
+    let number = tag(flow.words.client) as u8;
+    let known = [Protocol::Tcp, Protocol::Udp];
+    let protocol = known.into_iter().find(|known| known.number() == number);
     let idle = now.wrapping_sub(flow.control.last_seen()) as i32;
     let kept = match flow.control.state() {
         state::TEMPLATE => tables.flow(flow.number)?.load(KEPT) as u32,
@@ -102,12 +102,15 @@ fn view(maps: &Maps, flow: &Flow) -> Option<FlowView<'static>> {
 fn addresses(maps: &Maps, flow: &Flow) -> Option<[SocketAddr; 3]> {
     let words = &flow.words;
     let settings = maps.dest(flow.owner.dest())?;
-    let server = if settings.load(dest::MODE) & dest::IPV6 == 0 {
+    let mode = settings.load(dest::MODE);
+    let mut server = if mode & dest::IPV6 == 0 {
         address(settings.load(dest::ENDPOINT))
     } else {
-        let port = dest::port(settings.load(dest::MODE));
-        address_ipv6(server_address(settings), port)
+        address_ipv6(server_address(settings), dest::port(mode))
     };
+    if mode & dest::ANY_PORT != 0 {
+        server.set_port(asked_port(flow));
+    }
     if !is_ipv6(words.client) {
         return Some([address(words.client), address(words.virtual_), server]);
     }
@@ -119,6 +122,18 @@ fn addresses(maps: &Maps, flow: &Flow) -> Option<[SocketAddr; 3]> {
         address_ipv6(Address(virtual_), ports.virtual_),
         server,
     ])
+}
+
+/// The port at which a flow's server is asked: that of a masqueraded one is in the line, another one sees what the client
+/// has written.
+const fn asked_port(flow: &Flow) -> u16 {
+    let ends = flow.words.ends(flow.owner);
+    let end = if ends.dest == 0 {
+        ends.virtual_
+    } else {
+        ends.dest
+    };
+    Endpoint::unpack(end).host_port()
 }
 
 fn address(word: u64) -> SocketAddr {

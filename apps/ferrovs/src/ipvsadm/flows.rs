@@ -61,7 +61,7 @@ impl<'a> FlowPrinter<'a> {
             destination,
         } = flow;
         self.line.clear();
-        self.cell(3, |line| line.push_str(protocol.name()));
+        self.cell(3, |line| line.push_str(flow.protocol_name()));
         self.cell(6, |line| {
             push_two_digits(expires / 60, line);
             line.push(':');
@@ -70,7 +70,7 @@ impl<'a> FlowPrinter<'a> {
         self.cell(11, |line| line.push_str(state));
         let naming = self.naming;
         for (width, address) in [(18, client), (18, virtual_), (0, destination)] {
-            self.cell(width, |line| naming.push(*address, Some(*protocol), line));
+            self.cell(width, |line| naming.push(*address, *protocol, line));
         }
         // Every cell ends in a blank; the last one's becomes the end of the line.
         self.line.pop();
@@ -122,7 +122,7 @@ mod tests {
     fn flow(protocol: Protocol, expires: u32, state: &'static str) -> FlowView<'static> {
         let port = if protocol == Protocol::Udp { 53 } else { 80 };
         FlowView {
-            protocol,
+            protocol: Some(protocol),
             expires,
             state: Cow::Borrowed(state),
             client: "10.11.12.13:43494".parse().unwrap(),

@@ -14,7 +14,7 @@ pub(super) fn print_title(out: &mut dyn Write) -> io::Result<()> {
 }
 
 pub(super) fn print(flow: &FlowView<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let name = flow.protocol.name();
+    let name = flow.protocol_name();
     write!(out, "{name:<3}")?;
     for endpoint in [flow.client, flow.virtual_, flow.destination] {
         write!(out, " {} {:04X}", Address(endpoint.ip()), endpoint.port())?;
@@ -35,7 +35,7 @@ mod tests {
     fn rows_are_as_recorded_from_the_kernel() {
         let flow =
             |protocol, state, expires, [client, virtual_, destination]: [&str; 3]| FlowView {
-                protocol,
+                protocol: Some(protocol),
                 expires,
                 state: Cow::Borrowed(state),
                 client: client.parse().unwrap(),

@@ -64,7 +64,7 @@ pub(super) fn plan<P: Plane>(
         ledger,
         wanted: None,
         lists,
-        filter: filter::Change::Edits(Vec::new()),
+        filter: filter::Change::None,
         endpoints: None,
         timeouts: wanted.timeouts(),
         sysctls: wanted.sysctls(),

@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use ferrovs_core::abi::{
-    endpoint::Endpoint,
+    endpoint::{Endpoint, with_port},
     filter,
     ipv6::{Address, EndpointKey},
 };
 use serde::{Deserialize, Serialize};
 
 use super::Plane;
+use crate::ServiceKey;
 
 /// What the filter knows an endpoint by.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -22,8 +23,16 @@ pub(super) enum Key {
 }
 
 impl Key {
+    /// Of what a service is for.
+    pub(super) fn service(key: &ServiceKey) -> Self {
+        match *key {
+            ServiceKey::Address { protocol, address } => Self::virtual_(address, protocol.number()),
+            ServiceKey::Mark { mark, ipv6 } => Self::V6(EndpointKey::mark(mark, ipv6).0),
+        }
+    }
+
     /// Of a virtual endpoint.
-    pub(super) fn virtual_(address: SocketAddr, protocol: u8) -> Self {
+    fn virtual_(address: SocketAddr, protocol: u8) -> Self {
         match Place::of(address) {
             Place::V4(endpoint) => Self::V4(filter::virtual_key(endpoint, protocol)),
             Place::V6(address, port) => Self::V6(EndpointKey::virtual_(address, port, protocol).0),
@@ -35,6 +44,14 @@ impl Key {
         match Place::of(address) {
             Place::V4(endpoint) => Self::V4(filter::real_key(endpoint, protocol)),
             Place::V6(address, port) => Self::V6(EndpointKey::real(address, port, protocol).0),
+        }
+    }
+
+    /// The same for all ports.
+    pub(super) const fn for_all_ports(self) -> Self {
+        match self {
+            Self::V4(key) => Self::V4(with_port(key, 0)),
+            Self::V6(key) => Self::V6(EndpointKey(key).for_all_ports().0),
         }
     }
 }

@@ -56,9 +56,16 @@ impl Half {
 /// What has to be written.
 #[derive(Debug)]
 pub(super) enum Change {
+    /// Nothing.
+    None,
     /// In the half in use, in this order: real servers' endpoints first, so that a service can be
     /// reached only when its servers' replies are recognised.
-    Edits(Vec<Edit>),
+    Edits {
+        /// What changes.
+        edits: Vec<Edit>,
+        /// The flags of the geometry.
+        flags: u64,
+    },
     /// Everything, in the half of that geometry.
     Rebuild {
         /// The half, its size and seed.
@@ -87,10 +94,11 @@ pub(super) enum Edit {
     Remove { line: u32, cell: usize },
 }
 
-/// Works out how to make the filter hold exactly `wanted`, key to value.
+/// Works out how to make the filter hold exactly `wanted`, key to value, with these flags of its geometry.
 pub(super) fn plan<P: Plane>(
     plane: &P,
     wanted: &BTreeMap<u64, u64>,
+    flags: u64,
     retired: &mut Retired,
 ) -> Result<Change, Refusal> {
     let geometry = in_use(plane.tables());
@@ -113,14 +121,14 @@ pub(super) fn plan<P: Plane>(
         }
     }
     if missing.is_empty() {
-        return Ok(in_order(edits));
+        return Ok(in_order(edits, flags));
     }
     if retired.filter {
         retired.release(plane);
     }
     for (&key, &value) in &missing {
         let Some((at, cell)) = empty_cell(&table, geometry, key) else {
-            return rebuild(plane, wanted);
+            return rebuild(plane, wanted, flags);
         };
         table[at][cell] = (key, value);
         let line = geometry.first() + at as u32;
@@ -132,13 +140,16 @@ pub(super) fn plan<P: Plane>(
         };
         edits.push((key, add));
     }
-    Ok(in_order(edits))
+    Ok(in_order(edits, flags))
 }
 
-fn in_order(mut edits: Vec<(u64, Edit)>) -> Change {
+fn in_order(mut edits: Vec<(u64, Edit)>, flags: u64) -> Change {
     let is_virtual = |key| key == virtual_key(Endpoint::unpack(key), tag(key) as u8);
     edits.sort_by_key(|&(key, _)| is_virtual(key));
-    Change::Edits(edits.into_iter().map(|(_, edit)| edit).collect())
+    Change::Edits {
+        edits: edits.into_iter().map(|(_, edit)| edit).collect(),
+        flags,
+    }
 }
 
 /// The value of a key.
@@ -154,10 +165,15 @@ pub(super) fn look_up<T: Tables>(tables: &T, key: u64) -> Option<u64> {
 /// Makes a change. Whether something went out of use that a program may still be reading.
 pub(super) fn write<P: Plane>(plane: &P, change: &Change) -> bool {
     match change {
-        Change::Edits(edits) => {
+        Change::None => false,
+        Change::Edits { edits, flags } => {
+            let geometry = in_use(plane.tables());
+            // While both hold, all that either needs is looked for.
+            switch(plane.tables(), Geometry(geometry.0 | flags));
             for &edit in edits {
                 write_edit(plane.tables(), edit);
             }
+            switch(plane.tables(), geometry.with(*flags));
             edits.iter().any(|edit| matches!(edit, Edit::Remove { .. }))
         }
         Change::Rebuild { geometry, lines } => {
@@ -170,11 +186,18 @@ pub(super) fn write<P: Plane>(plane: &P, change: &Change) -> bool {
                     line.store(cell, key);
                 }
             }
-            if let Some(config) = plane.tables().config(0) {
-                config.store(config::FILTER, geometry.0);
-            }
+            switch(plane.tables(), *geometry);
             true
         }
+    }
+}
+
+/// Has the programs go by this geometry.
+fn switch<T: Tables>(tables: &T, geometry: Geometry) {
+    if let Some(config) = tables.config(0)
+        && config.load(config::FILTER) != geometry.0
+    {
+        config.store(config::FILTER, geometry.0);
     }
 }
 
@@ -196,7 +219,11 @@ fn write_edit<T: Tables>(tables: &T, edit: Edit) {
 }
 
 /// Lays everything out in the half that is not in use.
-fn rebuild<P: Plane>(plane: &P, wanted: &BTreeMap<u64, u64>) -> Result<Change, Refusal> {
+fn rebuild<P: Plane>(
+    plane: &P,
+    wanted: &BTreeMap<u64, u64>,
+    flags: u64,
+) -> Result<Change, Refusal> {
     let current = in_use(plane.tables()).first();
     let [one, other] = Half::both(plane.filter_lines());
     let half = if current == one.first { other } else { one };
@@ -211,7 +238,7 @@ fn rebuild<P: Plane>(plane: &P, wanted: &BTreeMap<u64, u64>) -> Result<Change, R
             SEEDS
         };
         for _ in 0..seeds {
-            let geometry = Geometry::new(half.first, log2, plane.tables().random());
+            let geometry = Geometry::new(half.first, log2, plane.tables().random()).with(flags);
             if let Some(lines) = lay_out(geometry, wanted) {
                 grow(plane, Table::Filter, half.first..half.first + (1 << log2))?;
                 return Ok(Change::Rebuild { geometry, lines });

@@ -118,12 +118,9 @@ pub(super) fn new_lists<P: Plane>(
 
 /// Whether the filter leads packets to the service.
 fn is_reachable<P: Plane>(plane: &P, record: &ServiceRecord) -> bool {
-    let Some((protocol, address)) = record.key.endpoint() else {
-        return false;
-    };
-    let value = match Key::virtual_(address, protocol.number()) {
+    let value = match Key::service(&record.key) {
         Key::V4(key) => filter::look_up(plane.tables(), key),
         Key::V6(key) => plane.tables().endpoint(&EndpointKey(key)),
     };
-    value == Some(Entry::new(record.number, false).0)
+    value.is_some_and(|value| Entry(value).service() == record.number)
 }

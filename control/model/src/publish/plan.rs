@@ -3,7 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ferrovs_core::{
-    abi::{self, config, dest, filter::Entry, ipv6::EndpointKey, slab::Table},
+    abi::{
+        self, config, dest,
+        filter::{Entry, Geometry},
+        ipv6::EndpointKey,
+        slab::Table,
+    },
     flow::place::digest,
     tables::Tables,
 };
@@ -100,14 +105,14 @@ fn draft<P: Plane>(
     let concerned = |key: &ServiceKey| changed.is_none_or(|changed| changed.contains(key));
     ledger.take_settings(wanted, concerned);
     let lists = new_lists(&mut ledger, plane, retired, &mut freed, wanted, concerned)?;
-    let (words, endpoints) = endpoints(plane, &mut ledger);
-    let filter = filter::plan(plane, &words, retired)?;
+    let contents = contents(plane, &mut ledger);
+    let filter = filter::plan(plane, &contents.words, contents.flags, retired)?;
     Ok(Plan {
         ledger,
         wanted: None,
         lists,
         filter,
-        endpoints: Some(endpoints),
+        endpoints: Some(contents.endpoints),
         timeouts: wanted.timeouts(),
         sysctls: wanted.sysctls(),
         freed,
@@ -258,9 +263,7 @@ fn add_dests<'a, P: Plane>(
     let mut free = FreeNumbers::new(taken, abi::MAX_DESTS);
     for service in wanted.services() {
         let number = numbers[&service.key];
-        let Some((_, virtual_)) = service.key.endpoint() else {
-            continue;
-        };
+        let virtual_port = service.key.port();
         for dest in &service.destinations {
             if let Some(&at) = places.get(&(number, dest.address)) {
                 let record = &mut ledger.dests[at];
@@ -277,7 +280,7 @@ fn add_dests<'a, P: Plane>(
                 number: dest_number,
                 service: number,
                 address: dest.address,
-                endpoint: dest.endpoint(virtual_.port()),
+                endpoint: dest.endpoint(virtual_port),
                 present: true,
                 limits: 0,
                 weight: 0,
@@ -302,40 +305,43 @@ fn make_room<P: Plane>(plane: &P, number: u32) -> Result<(), Refusal> {
 
 /// What the filter has to hold. Removed services and destinations stay in it: their flows' packets
 /// must still be recognised.
-fn endpoints<P: Plane>(plane: &P, ledger: &mut Ledger) -> (BTreeMap<u64, u64>, Endpoints) {
+struct Contents {
+    /// The IPv4 endpoints.
+    words: BTreeMap<u64, u64>,
+    /// The IPv6 endpoints.
+    endpoints: Endpoints,
+    /// The flags of its geometry.
+    flags: u64,
+}
+
+fn contents<P: Plane>(plane: &P, ledger: &mut Ledger) -> Contents {
     let mut entries = BTreeMap::new();
-    let mut protocols = HashMap::new();
     for record in &ledger.services {
-        let Some((protocol, address)) = record.key.endpoint() else {
-            continue;
-        };
-        protocols.insert(record.number, protocol.number());
-        let key = Key::virtual_(address, protocol.number());
-        entries.insert(key, Entry::new(record.number, false));
+        let key = Key::service(&record.key);
+        let flag = if record.present { 0 } else { Entry::REMOVED };
+        entries.insert(key, Entry::new(record.number, false).with(flag));
     }
-    // Flows made before the sharing began have no pointers and are hashed with the service that had
-    // the endpoint alone, so that one is named. It has the endpoint's oldest destination, for as long
-    // as it has such flows, whatever the ages of the services.
-    let mut owners = BTreeMap::new();
-    for dest in ledger.dests.iter().filter(|dest| dest.answers) {
-        let key = Key::real(dest.endpoint, protocols[&dest.service]);
-        let owner = *owners.entry(key).or_insert(dest.service);
-        if owner != dest.service {
-            ledger.shared.insert(key);
-        }
+    let keys = || ledger.services.iter().map(|record| record.key);
+    let mut flags = 0;
+    if keys().any(|key| key.is_for_other_ports()) {
+        flags |= Geometry::WILDCARDS;
     }
-    ledger.shared.retain(|key| owners.contains_key(key));
-    for (key, owner) in owners {
-        let shared = ledger.shared.contains(&key);
-        entries.insert(key, Entry::new(owner, shared));
+    if keys().any(|key| key.endpoint().is_none()) {
+        flags |= Geometry::MARKS;
+    }
+    for (key, claim) in claims(ledger) {
+        entries.insert(key, Entry::new(claim.service, claim.shared));
     }
     let config = plane.tables().config(0);
-    let mut words = BTreeMap::new();
-    let mut endpoints = Endpoints::new();
+    let mut contents = Contents {
+        words: BTreeMap::new(),
+        endpoints: Endpoints::new(),
+        flags,
+    };
     for (key, entry) in entries {
         match key {
             Key::V4(key) => {
-                words.insert(key, entry.0);
+                contents.words.insert(key, entry.0);
             }
             Key::V6(key) => {
                 let key = EndpointKey(key);
@@ -345,11 +351,91 @@ fn endpoints<P: Plane>(plane: &P, ledger: &mut Ledger) -> (BTreeMap<u64, u64>, E
                 } else {
                     entry
                 };
-                endpoints.insert(key, entry.0);
+                contents.endpoints.insert(key, entry.0);
             }
         }
     }
-    (words, endpoints)
+    contents
+}
+
+/// Whose replies come from a server's endpoint.
+#[derive(Clone, Copy)]
+struct Claim {
+    /// The age of the oldest destination there, the oldest first.
+    age: usize,
+    /// That one's service.
+    service: u16,
+    /// Whether other services have destinations there too, or had.
+    shared: bool,
+}
+
+impl Claim {
+    /// Both together.
+    fn with(self, other: Self) -> Self {
+        let older = if self.age <= other.age { self } else { other };
+        Self {
+            shared: self.shared || other.shared || self.service != other.service,
+            ..older
+        }
+    }
+}
+
+/// The claims to the endpoints of real servers, which are by port or for all ports. A server that is asked at any port
+/// has a claim to those that others ask it at too.
+///
+/// Flows made before the sharing began have no pointers and are hashed with the service that had the endpoint alone, so
+/// that one is named. It has the endpoint's oldest destination, for as long as it has such flows, whatever the ages of
+/// the services. An endpoint that was shared stays, for the flows that have pointers.
+fn claims(ledger: &mut Ledger) -> BTreeMap<Key, Claim> {
+    let keys: HashMap<u16, ServiceKey> = ledger
+        .services
+        .iter()
+        .map(|record| (record.number, record.key))
+        .collect();
+    let mut claims: BTreeMap<Key, Claim> = BTreeMap::new();
+    let dests = ledger.dests.iter().enumerate();
+    for (age, dest) in dests.filter(|(_, dest)| dest.answers) {
+        let of = keys[&dest.service];
+        let claim = Claim {
+            age,
+            service: dest.service,
+            // Its own clients may be of several virtual addresses and ports.
+            shared: of.endpoint().is_none(),
+        };
+        let mut add = |key| {
+            let both = claims.get(&key).map_or(claim, |other| other.with(claim));
+            claims.insert(key, both);
+        };
+        for protocol in of.protocols() {
+            let key = Key::real(dest.endpoint, protocol.number());
+            add(key);
+            if of.is_for_other_ports() && key != key.for_all_ports() {
+                add(key.for_all_ports());
+            }
+        }
+    }
+    let shared = std::mem::take(&mut ledger.shared);
+    for key in shared {
+        let all = claims.get(&key.for_all_ports()).copied();
+        if let Some(claim) = claims.get(&key).copied().or(all) {
+            claims.insert(
+                key,
+                Claim {
+                    shared: true,
+                    ..claim
+                },
+            );
+        }
+    }
+    let of_all_ports = claims.clone();
+    for (&key, claim) in &mut claims {
+        if let Some(&all) = of_all_ports.get(&key.for_all_ports()) {
+            *claim = claim.with(all);
+        }
+    }
+    let shared = claims.iter().filter(|(_, claim)| claim.shared);
+    ledger.shared = shared.map(|(&key, _)| key).collect();
+    claims
 }
 
 fn numbers_by_key(ledger: &Ledger) -> HashMap<ServiceKey, u16> {

@@ -1,5 +1,7 @@
 //! Writing a plan into the tables, in an order that no running program can trip over.
 
+use std::collections::HashMap;
+
 use ferrovs_core::{
     abi::{
         WORDS,
@@ -17,11 +19,13 @@ use super::{
     Plan, Plane,
     endpoint::{self, Endpoints, Place},
     filter,
-    ledger::{DestRecord, Ledger},
+    ledger::{DestRecord, Ledger, ServiceRecord},
     numbers::Retired,
     rotation,
 };
-use crate::{Encapsulation, Forwarding, Netmask, Sysctl, Sysctls, Timeouts, TunnelChecksum};
+use crate::{
+    Encapsulation, Forwarding, Netmask, ServiceKey, Sysctl, Sysctls, Timeouts, TunnelChecksum,
+};
 
 /// Writes everything that differs, so that it also mends what an unfinished commit left.
 ///
@@ -63,6 +67,11 @@ pub(super) fn write<P: Plane>(
 /// The lines of the present destinations, or of the removed ones. Whether it was too early for one: what was not
 /// masqueraded is so only when the filter is `ready` for its answers.
 fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool, ready: bool) -> bool {
+    let services = ledger.services.iter();
+    let of_any_port = services.filter(|service| service.key.is_for_other_ports());
+    let of_any_port: HashMap<u16, bool> = of_any_port
+        .map(|service| (service.number, prefers_own_port(service)))
+        .collect();
     let mut early = false;
     for record in ledger.dests.iter().filter(|r| r.present == present) {
         let Some(line) = plane.tables().dest(record.number) else {
@@ -77,6 +86,11 @@ fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool, ready: bool)
                 (first, rest, dest::IPV6 | u64::from(port) << 16)
             }
         };
+        let any_port = match of_any_port.get(&record.service) {
+            Some(false) => dest::ANY_PORT,
+            Some(true) if record.endpoint.port() == 0 => dest::ANY_PORT,
+            _ => 0,
+        };
         let before = line.load(dest::MODE);
         let returns = present && before & dest::FORWARDS == 0;
         let is_other =
@@ -87,7 +101,8 @@ fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool, ready: bool)
             early = true;
             method = Method::of(before).bits();
         }
-        let mode = u64::from(record.service) | forwards | rests | family | method;
+        let kind = family | any_port | method;
+        let mode = u64::from(record.service) | forwards | rests | kind;
         if returns || is_other {
             // The way there is not known yet: the number was somebody else's, or the server's before it
             // was forgotten, and then the next hop's number may be another neighbour's by now.
@@ -123,6 +138,12 @@ fn method(forwarding: Forwarding) -> u64 {
             Method::Gre.bits() | checksum(of)
         }
     }
+}
+
+/// Whether all flows of a service go to a server's own port, if it has one (`ip_vs_schedule`): of services for
+/// several ports, those by mark without persistence.
+const fn prefers_own_port(service: &ServiceRecord) -> bool {
+    service.key.endpoint().is_none() && service.persistence.is_none()
 }
 
 /// The thresholds of a destination; other ones may make it overloaded, or usable, at once.
@@ -165,20 +186,10 @@ fn write_lists<P: Plane>(plane: &P, plan: &Plan, reachable: bool) {
 /// The lines of the present services, or of the removed ones, but for their lists.
 fn write_services<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
     for record in ledger.services.iter().filter(|r| r.present == present) {
-        let Some((protocol, address)) = record.key.endpoint() else {
-            continue;
-        };
         let Some(line) = plane.tables().service(u32::from(record.number)) else {
             continue;
         };
-        let protocol = u16::from(protocol.number());
-        let (endpoint, address) = match Place::of(address) {
-            Place::V4(endpoint) => (endpoint.pack(protocol), Address::default()),
-            Place::V6(whole, port) => {
-                let endpoint = Endpoint { address: 0, port };
-                (endpoint.pack(protocol | IPV6), whole)
-            }
-        };
+        let (endpoint, address) = virtual_words(&record.key);
         let there = Address([line.load(service::ADDRESS), line.load(service::ADDRESS + 1)]);
         if (line.load(service::ENDPOINT), there) != (endpoint, address) {
             // Nothing leads here yet, but the line may hold a list that is no longer its own.
@@ -204,7 +215,38 @@ fn write_services<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
         ];
         let mode = mode.iter().filter(|&&(holds, _)| present && holds);
         let mode = mode.fold(0, |mode, &(_, bit)| mode | bit);
-        store_if_other(line, service::MODE, mode);
+        let kind = match record.key {
+            ServiceKey::Mark { .. } => service::MARK,
+            key if key.is_for_other_ports() => service::OTHER_PORTS,
+            _ => 0,
+        };
+        store_if_other(line, service::MODE, mode | kind);
+    }
+}
+
+/// What a service's line says that it is for: [`service::ENDPOINT`], and of IPv6 the address.
+fn virtual_words(key: &ServiceKey) -> (u64, Address) {
+    match *key {
+        ServiceKey::Address { protocol, address } => {
+            let protocol = u16::from(protocol.number());
+            match Place::of(address) {
+                Place::V4(endpoint) => (endpoint.pack(protocol), Address::default()),
+                Place::V6(whole, port) => {
+                    let endpoint = Endpoint { address: 0, port };
+                    (endpoint.pack(protocol | IPV6), whole)
+                }
+            }
+        }
+        // As IPVS has it in its templates: in network byte order, of IPv6 in the first four bytes.
+        ServiceKey::Mark { mark, ipv6 } => {
+            let address = mark.to_be();
+            if ipv6 {
+                let whole = Address([u64::from(address), 0]);
+                (Endpoint::default().pack(IPV6), whole)
+            } else {
+                (Endpoint { address, port: 0 }.pack(0), Address::default())
+            }
+        }
     }
 }
 

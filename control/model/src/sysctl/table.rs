@@ -170,7 +170,7 @@ pub static MEANINGLESS: [Meaningless; 27] = [
     meaningless(
         "cache_bypass",
         "0",
-        "it is for firewall marks in front of transparent caches, and firewall marks are not forwarded yet",
+        "it is for firewall marks in front of transparent caches, which are not bypassed when no server is left",
     ),
     meaningless("conn_lfactor", "-4", FIXED_TABLES),
     meaningless(

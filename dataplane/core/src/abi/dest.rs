@@ -15,7 +15,8 @@ pub const PAIR: u32 = 4;
 /// Word of the settings: endpoint, tag 0; with [`IPV6`] the first word of the address.
 pub const ENDPOINT: usize = 0;
 /// Word of the settings: bits 0..16 service number, bit 32 [`FORWARDS`], bit 33 [`RESTS`], bit 34 [`IPV6`], and
-/// with that 16..32 the port, wire order; bits 36..39 the [`Method`], bit 39 [`CHECKSUM`], bits 48..64 a tunnel's port.
+/// with that 16..32 the port, wire order; bits 36..39 the [`Method`], bit 39 [`CHECKSUM`], bit 40 [`ANY_PORT`], bits
+/// 48..64 a tunnel's port.
 pub const MODE: usize = 1;
 /// Word of the settings: bits 0..32 number of the next hop towards it, bit 32 [`LOCAL`].
 pub const NEXT_HOP: usize = 2;
@@ -29,6 +30,8 @@ pub const FORWARDS: u64 = 1 << 32;
 pub const RESTS: u64 = 1 << 33;
 /// Bit of [`MODE`]: the server has an IPv6 address.
 pub const IPV6: u64 = 1 << 34;
+/// Bit of [`MODE`]: flows go to the port that the client asked for, unless that is the service's own.
+pub const ANY_PORT: u64 = 1 << 40;
 
 /// Bit of [`NEXT_HOP`]: the server's address is the director's own.
 pub const LOCAL: u64 = 1 << 32;

@@ -59,6 +59,11 @@ pub const fn with_port(word: u64, port: u16) -> u64 {
     word & !(0xffff << 32) | (port as u64) << 32
 }
 
+/// FTP's control port, host order. Its data connections go to other ports.
+pub const FTP: u16 = 21;
+/// The port from which a server in active mode makes FTP's data connections, host order.
+pub const FTP_DATA: u16 = 20;
+
 /// The tag of a packed word.
 pub const fn tag(word: u64) -> u16 {
     (word >> 48) as u16

@@ -28,8 +28,8 @@ pub const fn real_key(endpoint: Endpoint, protocol: u8) -> u64 {
     endpoint.pack(protocol as u16 | REAL)
 }
 
-/// What an endpoint is: bits 0..16 service number, bit 16 [`Entry::SHARED`], of a real server's IPv6
-/// endpoint bits 32..64 the address's digest.
+/// What an endpoint is: bits 0..16 service number, bit 16 [`Entry::SHARED`], bit 17 [`Entry::REAL`], bit 18
+/// [`Entry::REMOVED`], of a real server's IPv6 endpoint bits 32..64 the address's digest.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
 pub struct Entry(pub u64);
@@ -39,9 +39,23 @@ impl Entry {
     /// looked for among the pointers first, and new flows reserve their reply tuple there.
     pub const SHARED: u64 = 1 << 16;
 
+    /// Of what is looked up for all ports ([`crate::side::wildcard`]): the endpoint is a real server's. Never in the
+    /// filter itself.
+    pub const REAL: u64 = 1 << 17;
+
+    /// A virtual endpoint whose service was removed: it is there for the flows that it has. Other packets
+    /// are for a service for all ports, if there is one.
+    pub const REMOVED: u64 = 1 << 18;
+
     /// Of this service; for a shared endpoint, the one that had it first.
     pub const fn new(service: u16, shared: bool) -> Self {
         Self(service as u64 | if shared { Self::SHARED } else { 0 })
+    }
+
+    /// The same with this flag.
+    #[must_use]
+    pub const fn with(self, flag: u64) -> Self {
+        Self(self.0 | flag)
     }
 
     /// The same of a server with an IPv6 address of this digest.
@@ -60,6 +74,11 @@ impl Entry {
         self.0 as u16
     }
 
+    /// Whether it has this flag.
+    pub const fn has(self, flag: u64) -> bool {
+        self.0 & flag != 0
+    }
+
     /// Whether replies may belong to several services.
     pub const fn is_shared(self) -> bool {
         self.0 & Self::SHARED != 0
@@ -68,15 +87,32 @@ impl Entry {
 
 /// Where the half in use starts and how large it is.
 ///
-/// bits 0..32 first line, 32..40 log2 of its lines, 40..64 seed of its hash.
+/// bits 0..32 first line, 32..37 log2 of its lines, bit 37 [`Geometry::WILDCARDS`], bit 38
+/// [`Geometry::MARKS`], 40..64 seed of its hash.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
 pub struct Geometry(pub u64);
 
 impl Geometry {
+    /// Some endpoints, of either family, are for all ports: they stand in the filter with port 0.
+    pub const WILDCARDS: u64 = 1 << 37;
+    /// There are services by mark.
+    pub const MARKS: u64 = 1 << 38;
+
+    /// The same with these of the flags, and no others.
+    #[must_use]
+    pub const fn with(self, flags: u64) -> Self {
+        Self(self.0 & !(Self::WILDCARDS | Self::MARKS) | flags)
+    }
+
+    /// Whether `flag` is set.
+    pub const fn has(self, flag: u64) -> bool {
+        self.0 & flag != 0
+    }
+
     /// A half of `1 << log2` lines from `first`, at most [`HALF`].
     pub const fn new(first: u32, log2: u32, seed: u32) -> Self {
-        Self(first as u64 | (log2 as u64 & 0xff) << 32 | (seed as u64 & 0x00ff_ffff) << 40)
+        Self(first as u64 | (log2 as u64 & 0x1f) << 32 | (seed as u64 & 0x00ff_ffff) << 40)
     }
 
     /// Number of the line where probe `probe` (0 or 1) looks for `key`.
@@ -84,8 +120,8 @@ impl Geometry {
         // The seed is in the factor: keys that meet under one seed part under another.
         let factor = 0x9e37_79b9_7f4a_7c15 ^ (self.0 >> 40) << 1;
         let mixed = key.wrapping_mul(factor);
-        let log2 = bits(self.0, 32, 8) as u32;
-        let mask = (1u32 << (log2 & 31)) - 1;
+        let log2 = bits(self.0, 32, 5) as u32;
+        let mask = (1u32 << log2) - 1;
         self.0 as u32 + ((mixed >> (48 - 16 * (probe & 1))) as u32 & mask)
     }
 }

@@ -65,7 +65,8 @@ impl Address {
 }
 
 /// Key of the map of endpoints: address, and in the third word port (bits 0..16, wire order), protocol
-/// (16..24) and side (bit 24, [`REAL`]).
+/// (16..24) and side (bit 24, [`REAL`]). Services by mark are in the same map, of either family: the mark in the first
+/// word, and [`MARK`] in the third.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
 #[repr(C)]
@@ -73,6 +74,8 @@ pub struct EndpointKey(pub [u64; 3]);
 
 /// Bit of an [`EndpointKey`]: the endpoint is a real server's, not a virtual one.
 const REAL: u64 = 1 << 24;
+/// Bit of an [`EndpointKey`]: not an endpoint but a mark.
+const MARK: u64 = 1 << 25;
 
 impl EndpointKey {
     /// Of a virtual endpoint.
@@ -87,6 +90,19 @@ impl EndpointKey {
     pub const fn real(address: Address, port: u16, protocol: u8) -> Self {
         let Self([first, second, rest]) = Self::virtual_(address, port, protocol);
         Self([first, second, rest | REAL])
+    }
+
+    /// Of a mark on packets of one family.
+    #[inline(always)]
+    pub const fn mark(mark: u32, ipv6: bool) -> Self {
+        Self([mark as u64, ipv6 as u64, MARK])
+    }
+
+    /// The same with port 0.
+    #[must_use]
+    pub const fn for_all_ports(self) -> Self {
+        let Self([first, second, rest]) = self;
+        Self([first, second, rest & !0xffff])
     }
 
     /// The endpoint's address.

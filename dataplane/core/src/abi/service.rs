@@ -1,11 +1,11 @@
 //! A virtual service's line.
 
 /// Word: virtual endpoint, tag = IP protocol, which names the family too ([`super::endpoint::IPV6`]); of
-/// IPv6, without the address.
+/// IPv6, without the address. With [`MARK`], the mark in place of an IPv4 address, no port and no protocol.
 pub const ENDPOINT: usize = 0;
 /// First of two words: the virtual address, if it is an IPv6 one.
 pub const ADDRESS: usize = 6;
-/// Word: bit 32 [`ACCEPTS`], bit 33 [`PERSISTS`], bit 34 [`ONE_PACKET`].
+/// Word: bit 32 [`ACCEPTS`], bit 33 [`PERSISTS`], bit 34 [`ONE_PACKET`], bit 35 [`OTHER_PORTS`], bit 36 [`MARK`].
 pub const MODE: usize = 1;
 /// Word: see [`super::schedule::Schedule`].
 pub const SCHEDULE: usize = 2;
@@ -20,6 +20,11 @@ pub const MASK: usize = 4;
 pub const PERSISTS: u64 = 1 << 33;
 /// Bit of [`MODE`]: the service schedules each datagram for itself.
 pub const ONE_PACKET: u64 = 1 << 34;
+/// Bit of [`MODE`]: packets may be for another port than that of [`ENDPOINT`]: the service is for all ports (port 0), or
+/// FTP's.
+pub const OTHER_PORTS: u64 = 1 << 35;
+/// Bit of [`MODE`]: the service is for packets with a mark, whatever their destination.
+pub const MARK: u64 = 1 << 36;
 /// Bit of [`MODE`]: the service exists and takes new flows. A deleted service keeps its line, without
 /// this bit, for as long as it has flows.
 pub const ACCEPTS: u64 = 1 << 32;

@@ -200,22 +200,26 @@ const fn port_bits(word: u64) -> u64 {
     (word >> 32) & 0xffff
 }
 
-/// The endpoint word, tag 0, by which packets of a destination with these settings are known; none if its
-/// answers do not pass here. `config` is line 0.
+/// The endpoint word, tag 0, by which packets of a destination with these settings are known, for a client that asked
+/// for `port` (wire order) of its service; none if its answers do not pass here. `config` is line 0.
 #[inline(always)]
-pub fn server<L: Line>(config: L, settings: Half<L>) -> u64 {
+pub fn server<L: Line>(config: L, settings: Half<L>, service: L, port: u16) -> u64 {
     let mode = settings.load(dest::MODE);
     if Method::of(mode) != Method::Masq {
         return 0;
     }
-    if mode & dest::IPV6 == 0 {
-        return settings.load(dest::ENDPOINT);
-    }
-    Endpoint {
-        address: place::digest(config, server_address(settings)),
-        port: dest::port(mode),
-    }
-    .pack(0)
+    let own = if mode & dest::IPV6 == 0 {
+        Endpoint::unpack(settings.load(dest::ENDPOINT))
+    } else {
+        Endpoint {
+            address: place::digest(config, server_address(settings)),
+            port: dest::port(mode),
+        }
+    };
+    let is_any = mode & dest::ANY_PORT != 0
+        && port != Endpoint::unpack(service.load(service::ENDPOINT)).port;
+    let port = if is_any { port } else { own.port };
+    Endpoint { port, ..own }.pack(0)
 }
 
 /// The virtual address of a service with this line, which is an IPv6 one.

@@ -183,12 +183,13 @@ fn under_lock<T: Tables>(tables: &T, wish: &Wish, home: u32, alternatives: u64) 
 }
 
 /// Writes into a claimed line what `wish` says of the flow whose preferred line is `home`.
-#[inline(always)]
+#[inline(never)]
 pub(super) fn draft<T: Tables>(tables: &T, wish: &Wish, number: u32, home: u32) -> bool {
-    let (Some(config), Some(line), Some(settings)) = (
+    let (Some(config), Some(line), Some(settings), Some(service)) = (
         tables.config(0),
         tables.flow(number),
         tables.dest(wish.dest),
+        tables.service(tag(wish.virtual_) as u32),
     ) else {
         return false;
     };
@@ -207,7 +208,12 @@ pub(super) fn draft<T: Tables>(tables: &T, wish: &Wish, number: u32, home: u32) 
     let ends = Ends {
         client: wish.client,
         virtual_: one_packet::known_as(wish.virtual_, wish.state),
-        dest: server(config, settings),
+        dest: server(
+            config,
+            settings,
+            service,
+            Endpoint::unpack(wish.virtual_).port,
+        ),
         local: wish.client,
     };
     let generation = Control(line.load(CONTROL)).generation();

@@ -15,7 +15,7 @@ use super::place;
 use super::settle::settle;
 use crate::abi::bucket::{LINES, LOCK};
 use crate::abi::config::{MODES, SYSCTLS, Sysctls};
-use crate::abi::endpoint::{Endpoint, TEMPLATE, tag, with_port};
+use crate::abi::endpoint::{Endpoint, FTP, IPV6, TEMPLATE, tag, with_port};
 use crate::abi::flow::{CLIENT, CONTROL, Control, DEST, KEPT, OWNER, Owner, Phase, VIRTUAL};
 use crate::abi::ipv6::Address;
 use crate::abi::reason::Reason;
@@ -43,35 +43,42 @@ pub fn group<L: Line>(service: L, client: u64, address: Address) -> Address {
     ])
 }
 
-/// The server, by number in place of a line, of the template for the flow that `wish` describes. If there is
-/// no template, one is made for the server that the wish names; if it names none, there is neither line nor
-/// reason.
+/// The template for the flow that `wish` describes: a wish as for a flow, for the same server.
 #[inline(always)]
-pub fn persist<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
-    let number = tag(wish.virtual_);
-    let (Some(config), Some(service)) = (tables.config(0), tables.service(number as u32)) else {
-        return Outcome::NO_SERVICE;
-    };
+fn template<T: Tables>(tables: &T, wish: &Wish) -> Option<Wish> {
+    let service = tables.service(tag(wish.virtual_) as u32)?;
     let group = group(service, wish.client, wish.address);
-    let Address([first, _]) = group;
     let address = if is_ipv6(wish.client) {
-        place::digest(config, group)
+        place::digest(tables.config(0)?, group)
     } else {
+        let Address([first, _]) = group;
         first as u32
     };
-    let client = Endpoint { address, port: 0 }.pack(tag(wish.client) | TEMPLATE);
-    let template = Wish {
-        client,
+    let (protocol, virtual_) = ends(service, wish);
+    Some(Wish {
+        client: Endpoint { address, port: 0 }.pack(protocol | TEMPLATE),
+        virtual_,
         address: group,
         kept: false,
         state: state::TEMPLATE,
         ..*wish
+    })
+}
+
+/// The server of the template for the flow that `wish` describes; 0 if there is none, or its server takes nobody.
+#[inline(always)]
+pub fn kept<T: Tables>(tables: &T, wish: &Wish) -> u32 {
+    template(tables, wish).map_or(0, |template| renew(tables, &template))
+}
+
+/// Makes a template for the flow that `wish` describes, and for its server. The server, by number in place of a line, of
+/// the template that there is then: another CPU may have been faster.
+#[inline(always)]
+pub fn persist<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
+    let (Some(config), Some(template)) = (tables.config(0), template(tables, wish)) else {
+        return Outcome::NO_SERVICE;
     };
-    let kept = renew(tables, &template);
-    if kept != 0 || wish.dest == 0 {
-        return Outcome::line(kept);
-    }
-    let place = place::of(config, client, number);
+    let place = place::of(config, template.client, tag(template.virtual_));
     let bucket = place.bucket * LINES;
     let Some(header) = tables.flow(bucket) else {
         return Outcome::refused(Reason::TableFull);
@@ -79,13 +86,27 @@ pub fn persist<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
     if !lock(header) {
         return Outcome::refused(Reason::Contended);
     }
-    // Another CPU may have been faster.
     let outcome = match renew(tables, &template) {
         0 => make(tables, &template, bucket + place.way, place.alternatives()),
         dest => Outcome::line(dest),
     };
     header.store(LOCK, 0);
     outcome
+}
+
+/// The protocol of a template, as tags name it, and what it is for: the service's endpoint; for all ports of the virtual
+/// address, if the service is for all ports or FTP's; for all protocols and addresses, if it is for a mark.
+#[inline(always)]
+fn ends<L: Line>(service: L, wish: &Wish) -> (u16, u64) {
+    let own = Endpoint::unpack(service.load(service::ENDPOINT));
+    let number = tag(wish.virtual_);
+    if service.load(service::MODE) & service::MARK != 0 {
+        let address = if is_ipv6(wish.client) { 0 } else { own.address };
+        let mark = Endpoint { address, port: 0 };
+        return (tag(wish.client) & IPV6, mark.pack(number));
+    }
+    let port = if own.host_port() == FTP { 0 } else { own.port };
+    (tag(wish.client), with_port(wish.virtual_, port))
 }
 
 /// The server of the template that there is; 0 if there is none, or its server takes nobody.

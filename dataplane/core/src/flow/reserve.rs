@@ -14,8 +14,8 @@
 
 use super::ends::{Ends, Words};
 use super::find;
-use crate::abi::endpoint::{tag, with_port};
-use crate::abi::flow::{CLIENT, CONTROL, Control, OWNER, Owner};
+use crate::abi::endpoint::{Endpoint, tag, with_port};
+use crate::abi::flow::{CONTROL, Control, OWNER, Owner};
 use crate::abi::pointer::{Pointer, PointerKey};
 use crate::abi::reason::Reason;
 use crate::side;
@@ -29,11 +29,7 @@ pub const PORT_TRIES: u32 = 32;
 /// port is left.
 #[inline(never)]
 pub(super) fn reserve<T: Tables>(tables: &T, number: u32) -> bool {
-    let (Some(config), Some(line)) = (tables.config(0), tables.flow(number)) else {
-        return false;
-    };
-    // Read where it is needed, here as below: stack is short.
-    let Some(settings) = tables.dest(Owner(line.load(OWNER)).dest()) else {
+    let Some(line) = tables.flow(number) else {
         return false;
     };
     if Words::load(line).is_one_way() {
@@ -41,10 +37,11 @@ pub(super) fn reserve<T: Tables>(tables: &T, number: u32) -> bool {
     }
     // The flows of the service that had the server first may be older than the sharing, and have no
     // pointer.
-    let older = match side::real(tables, config, settings, tag(line.load(CLIENT))) {
-        Some(entry) if entry.is_shared() => entry.service(),
-        _ => return true,
-    };
+    let older = tables.shared_with(number);
+    if older == 0 {
+        return true;
+    }
+    // Read where it is needed, here as below: stack is short.
     let Ends { dest, client, .. } = Words::load(line).ends(Owner(line.load(OWNER)));
     let pointer = Pointer::new(number, Control(line.load(CONTROL)).generation());
     let mut local = client;
@@ -62,6 +59,29 @@ pub(super) fn reserve<T: Tables>(tables: &T, number: u32) -> bool {
         local = with_port(client, (port as u16).to_be());
     }
     false
+}
+
+/// The service that had the server of the draft in line `number` first, if the server is shared; else 0.
+#[inline(always)]
+pub fn shared_with<T: Tables>(tables: &T, number: u32) -> u16 {
+    let (Some(config), Some(line)) = (tables.config(0), tables.flow(number)) else {
+        return 0;
+    };
+    let owner = Owner(line.load(OWNER));
+    let Some(settings) = tables.dest(owner.dest()) else {
+        return 0;
+    };
+    let Ends { dest, client, .. } = Words::load(line).ends(owner);
+    match side::real(
+        tables,
+        config,
+        settings,
+        Endpoint::unpack(dest),
+        tag(client),
+    ) {
+        Some(entry) if entry.is_shared() => entry.service(),
+        _ => 0,
+    }
 }
 
 /// Takes back what [`reserve`] has stored.

@@ -5,7 +5,7 @@ use super::ends::{is_ipv6, virtual_address};
 use super::load;
 use super::open::{Outcome, Wish};
 use super::retire::retire;
-use crate::abi::endpoint::{Endpoint, tag};
+use crate::abi::endpoint::{Endpoint, FTP, FTP_DATA, tag};
 use crate::abi::flow::Control;
 use crate::abi::reason::Reason;
 use crate::abi::{service, state};
@@ -17,35 +17,23 @@ use crate::verdict::Hook;
 /// then the packet's again when the packet goes on.
 #[inline(never)]
 pub fn schedule<T: Tables>(tables: &T, wish: &mut Wish, hook: Hook) -> Outcome {
-    let service = tables.service(tag(wish.virtual_) as u32);
-    let mode = service.map_or(0, |line| line.load(service::MODE));
-    let alone = mode & service::ONE_PACKET != 0 && wish.state == state::UDP;
-    if alone && hook == Hook::Xdp {
-        // Whether XDP could send it on is only known when it is scheduled, and then tc would do so once more.
-        return Outcome::refused(Reason::Deferred);
-    }
-    let refusal = if mode & service::ACCEPTS == 0 {
-        Some(Outcome::NO_SERVICE)
-    } else {
-        find_server(tables, wish, mode & service::PERSISTS != 0)
-    };
+    let refusal = find_server(tables, wish, hook);
     // Not before: the scheduler counts it.
     if wish.old != 0 {
         retire(tables, wish.old, Control(wish.old_control), wish.now);
     }
-    match refusal {
-        Some(refusal) => refusal,
-        None if alone => open_alone(tables, wish),
-        None => tables.open(*wish),
+    if wish.dest == 0 {
+        return Outcome::unpack(refusal);
     }
+    if wish.state == state::ONE_PACKET {
+        return open_alone(tables, wish);
+    }
+    tables.open(*wish)
 }
 
 /// Counts a datagram as a connection of its own, and remembers where replies to it go.
 #[inline(always)]
-fn open_alone<T: Tables>(tables: &T, wish: &mut Wish) -> Outcome {
-    wish.state = state::ONE_PACKET;
-    // Its template has no connection to be kept on for.
-    wish.kept = false;
+fn open_alone<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
     let outcome = tables.open(*wish);
     if outcome.line != 0
         && let Some(counts) = tables.counts(wish.dest)
@@ -55,28 +43,148 @@ fn open_alone<T: Tables>(tables: &T, wish: &mut Wish) -> Outcome {
     outcome
 }
 
-/// Puts into `wish` the server that its client is kept with, or whom the scheduler picks; or why there is none.
+/// Puts into `wish` the server that its client is kept with, or whom the scheduler picks; if there is none, why, packed.
 #[inline(always)]
-fn find_server<T: Tables>(tables: &T, wish: &mut Wish, persists: bool) -> Option<Outcome> {
-    wish.kept = persists;
-    if persists {
-        wish.dest = tables.persist(*wish).line;
+fn find_server<T: Tables>(tables: &T, wish: &mut Wish, hook: Hook) -> u64 {
+    let consent = tables.consent(*wish);
+    let alone = consent.has(Consent::ALONE);
+    if alone && hook == Hook::Xdp {
+        // Whether XDP could send it on is only known when it is scheduled, and then tc would do so once more.
+        return Outcome::refused(Reason::Deferred).pack();
     }
-    if wish.dest != 0 {
-        return None;
-    }
-    wish.dest = tables.choose(wish.hashed(), wish.client, wish.virtual_);
-    if wish.dest == 0 {
-        return Some(Outcome::refused(Reason::NoDestination));
-    }
-    if persists {
-        let kept = tables.persist(*wish);
-        if kept.line == 0 {
-            return Some(kept);
+    wish.virtual_ = Endpoint::unpack(wish.virtual_).pack(consent.service);
+    wish.dest = consent.dest;
+    wish.kept = consent.has(Consent::PERSISTS);
+    let mut refusal = consent.refusal().pack();
+    if consent.has(Consent::ASKS) {
+        wish.dest = tables.choose(wish.hashed(), wish.client, wish.virtual_);
+        if wish.dest != 0 && wish.kept {
+            let kept = tables.persist(*wish);
+            wish.dest = kept.line;
+            refusal = kept.pack();
         }
-        wish.dest = kept.line;
     }
-    None
+    if alone {
+        wish.state = state::ONE_PACKET;
+        // Its template has no connection to be kept on for.
+        wish.kept = false;
+    }
+    refusal
+}
+
+/// What a service says to a new flow.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug, PartialEq, Eq))]
+pub struct Consent {
+    /// The service's number: that of a removed one's successor, if there is one.
+    pub service: u16,
+    /// The number of the server that the client is kept with; 0: none.
+    pub dest: u32,
+    flags: u32,
+}
+
+impl Consent {
+    /// The flow is a datagram that is scheduled for itself.
+    pub const ALONE: u32 = 1 << 28;
+    /// The service keeps clients with their servers.
+    pub const PERSISTS: u32 = 1 << 29;
+    /// The scheduler is to be asked.
+    pub const ASKS: u32 = 1 << 30;
+    /// Where there is no server, the packet is dropped; otherwise it is left to the director.
+    pub const DROPS: u32 = 1 << 31;
+    const FLAGS: u32 = Self::ALONE | Self::PERSISTS | Self::ASKS | Self::DROPS;
+
+    /// Whether it has this flag.
+    #[inline(always)]
+    pub const fn has(self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// What becomes of the packet if it has no server.
+    #[inline(always)]
+    const fn refusal(self) -> Outcome {
+        if self.has(Self::DROPS) {
+            Outcome::refused(Reason::NoDestination)
+        } else {
+            Outcome::NO_SERVICE
+        }
+    }
+
+    /// In one number, for a call that returns only that: bits 0..28 server, 28..32 flags, 32..48 service.
+    #[inline(always)]
+    pub const fn pack(self) -> u64 {
+        (self.dest & !Self::FLAGS | self.flags) as u64 | (self.service as u64) << 32
+    }
+
+    /// What [`Self::pack`] packed.
+    #[inline(always)]
+    pub const fn unpack(word: u64) -> Self {
+        Self {
+            service: (word >> 32) as u16,
+            dest: word as u32 & !Self::FLAGS,
+            flags: word as u32 & Self::FLAGS,
+        }
+    }
+}
+
+/// Asks the service of `wish` for its consent, and for the server that its client is kept with.
+#[inline(always)]
+pub fn consent<T: Tables>(tables: &T, wish: &mut Wish) -> Consent {
+    let mut mode = mode(tables, wish);
+    if mode & service::ACCEPTS == 0 {
+        // What takes the place of a removed service's flow may be another's.
+        let successor = tables.successor(wish.client, wish.virtual_);
+        wish.virtual_ = Endpoint::unpack(wish.virtual_).pack(successor);
+        mode = self::mode(tables, wish);
+    }
+    let mut consent = Consent {
+        service: tag(wish.virtual_),
+        dest: 0,
+        flags: 0,
+    };
+    if mode & service::ACCEPTS == 0 || is_ftp_data(wish) {
+        return consent;
+    }
+    let own = own_endpoint(tables, wish);
+    let is_other =
+        mode & service::OTHER_PORTS != 0 && own.port != Endpoint::unpack(wish.virtual_).port;
+    if !is_other || own.host_port() != FTP {
+        // Else it might have been FTP's data, and is for the director itself (`ip_vs_leave`).
+        consent.flags = Consent::DROPS;
+    }
+    if mode & service::ONE_PACKET != 0 && wish.state == state::UDP {
+        consent.flags |= Consent::ALONE;
+    }
+    if mode & service::PERSISTS != 0 {
+        consent.flags |= Consent::PERSISTS;
+        consent.dest = tables.kept(*wish);
+    } else if is_other {
+        return consent;
+    }
+    if consent.dest == 0 {
+        consent.flags |= Consent::ASKS;
+    }
+    consent
+}
+
+/// The mode of the service of `wish`.
+#[inline(always)]
+fn mode<T: Tables>(tables: &T, wish: &Wish) -> u64 {
+    let service = tables.service(tag(wish.virtual_) as u32);
+    service.map_or(0, |line| line.load(service::MODE))
+}
+
+/// That service's own endpoint.
+#[inline(always)]
+fn own_endpoint<T: Tables>(tables: &T, wish: &Wish) -> Endpoint {
+    let service = tables.service(tag(wish.virtual_) as u32);
+    Endpoint::unpack(service.map_or(0, |line| line.load(service::ENDPOINT)))
+}
+
+/// Whether a server in FTP's active mode makes the connection, which is none to be balanced (`ip_vs_schedule`).
+#[inline(always)]
+const fn is_ftp_data(wish: &Wish) -> bool {
+    Endpoint::unpack(wish.client).host_port() == FTP_DATA
 }
 
 /// The number of the destination that the service's scheduler picks for a flow from `client` to `virtual_`

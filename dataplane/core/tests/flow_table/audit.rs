@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use ferrovs_core::abi::bucket::{DISPLACED, LINES, LOCK};
 use ferrovs_core::abi::dest::{self, Counts};
-use ferrovs_core::abi::endpoint::tag;
+use ferrovs_core::abi::endpoint::{Endpoint, tag};
 use ferrovs_core::abi::flow::{CONTROL, Control, Owner};
 use ferrovs_core::abi::ipv6::Address;
 use ferrovs_core::abi::pointer::PointerKey;
@@ -131,7 +131,13 @@ pub(crate) fn by_server<T: Tables>(tables: T, dest: u64, local: u64) -> Option<F
     let config = tables.config(0)?;
     let mut servers = (1..).map_while(|number| tables.dest(number));
     let settings = servers.find(|settings| settings.load(dest::ENDPOINT) == dest)?;
-    let entry = side::real(&tables, config, settings, tag(local))?;
+    let entry = side::real(
+        &tables,
+        config,
+        settings,
+        Endpoint::unpack(dest),
+        tag(local),
+    )?;
     find::by_server::<Ipv4, T>(&tables, config, entry, PointerKey([dest, local]), ())
 }
 

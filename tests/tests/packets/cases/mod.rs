@@ -10,6 +10,7 @@ mod locality;
 mod methods;
 mod one_packet;
 mod persistence;
+mod ports;
 mod schedulers;
 mod sctp;
 mod segments;
@@ -54,6 +55,7 @@ fn of_ipv4() -> Vec<Case> {
         departures::cases(),
         persistence::cases(),
         one_packet::cases(),
+        ports::cases(),
         schedulers::cases(),
         locality::cases(),
         methods::cases(),

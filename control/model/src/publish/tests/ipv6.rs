@@ -96,7 +96,8 @@ fn the_tables_hold_whole_addresses_and_the_filter_their_digests() {
         address: entry.digest(),
         port: 8080_u16.to_be(),
     };
-    assert_eq!(server(config, settings), word.pack(0));
+    let asked = server(config, settings, line, 80_u16.to_be());
+    assert_eq!(asked, word.pack(0));
 }
 
 #[test]
