@@ -74,7 +74,7 @@ pub struct Dest {
     pub stats: Stats,
     pub(super) number: usize,
     /// Its service's key.
-    pub(super) key: Key,
+    pub key: Key,
     /// Its service's number.
     pub(super) service: u64,
     pub(super) place: Place,

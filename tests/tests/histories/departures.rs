@@ -40,6 +40,16 @@ pub(crate) fn finds_all_full(ipvs: &Ipvs, packet: &Packet) -> bool {
         && weighty.all(|dest| dest.overloaded)
 }
 
+/// A marked packet of a connection that was opened before there was a service for its mark. IPVS looks for a connection
+/// first, and goes on with it; the core looks for the service first. Where packets are marked by netfilter, an unmarked
+/// service has had them before (see `docs/differences.md`).
+pub(crate) fn is_anothers_by_now(ipvs: &Ipvs, packet: &Packet) -> bool {
+    let (Some(conn), Some(service)) = (ipvs.connection(packet), ipvs.service_for(packet)) else {
+        return false;
+    };
+    packet.mark != 0 && ipvs.server_of(conn).key != service.key
+}
+
 /// Replies of a server that was removed: both translate them, but IPVS does not count them. From then on the counters are
 /// not compared.
 pub(crate) fn counts_what_ipvs_does_not(ipvs: &Ipvs, conn: Option<&Conn>) -> bool {

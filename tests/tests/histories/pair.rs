@@ -130,6 +130,7 @@ impl Pair {
     fn request(&mut self, slot: Slot, packet: &Packet) -> Result<(), String> {
         if departures::reopens_under_count(&self.ipvs, packet)
             || departures::finds_all_full(&self.ipvs, packet)
+            || departures::is_anothers_by_now(&self.ipvs, packet)
         {
             self.met.note("kept away");
             return Ok(());

@@ -206,5 +206,5 @@ pub fn choose<T: Tables>(tables: &T, address: u32, client: u64, virtual_: u64) -
         port: Endpoint::unpack(client).host_port(),
         virtual_: u32::from_be(virtual_address),
     };
-    sched::pick(tables, number, service, peers).unwrap_or(0)
+    sched::pick(tables, number, service, peers)
 }

@@ -39,23 +39,23 @@ pub struct Peers {
     pub virtual_: u32,
 }
 
-/// The number of the destination that the scheduler of the service with this number and line picks, or `None` if none is
+/// The number of the destination that the scheduler of the service with this number and line picks; 0 if none is
 /// usable.
 #[inline(always)]
-pub fn pick<T: Tables>(tables: &T, number: u32, service: T::Line, peers: Peers) -> Option<u32> {
+pub fn pick<T: Tables>(tables: &T, number: u32, service: T::Line, peers: Peers) -> u32 {
     const EWMA: u8 = Scheduler::Latency as u8;
     const MHB: u8 = Scheduler::BoundedMaglev as u8;
     let schedule = Schedule(service.load(SCHEDULE));
     if schedule.is_local() {
-        return Some(tables.local(schedule, number, peers.virtual_));
+        return tables.local(schedule, number, peers.virtual_);
     }
     if schedule.scheduler() == EWMA {
-        return Some(tables.race(schedule));
+        return tables.race(schedule);
     }
     if schedule.scheduler() == MHB {
-        return Some(tables.bounded(schedule, sh::key(schedule, peers)));
+        return tables.bounded(schedule, sh::key(schedule, peers));
     }
-    Some(look(tables, schedule, peers))
+    look(tables, schedule, peers)
 }
 
 /// The number of the server that is found at once or by a search; 0 if none is usable. Not inlined: what the

@@ -195,7 +195,8 @@ impl Plain {
             port,
             virtual_: u32::from_be_bytes([169, 254, 179, 1]),
         };
-        pick(&self, service, self.services.line(service).unwrap(), peers)
+        let line = self.services.line(service).unwrap();
+        Some(pick(&self, service, line, peers)).filter(|&dest| dest != 0)
     }
 
     fn endpoint_words(&self) -> Vec<u64> {
