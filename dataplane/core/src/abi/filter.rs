@@ -39,7 +39,7 @@ impl Entry {
     /// looked for among the pointers first, and new flows reserve their reply tuple there.
     pub const SHARED: u64 = 1 << 16;
 
-    /// Of what is looked up for all ports ([`crate::side::wildcard`]): the endpoint is a real server's. Never in the
+    /// Of what is looked up for all ports ([`crate::wildcard`]): the endpoint is a real server's. Never in the
     /// filter itself.
     pub const REAL: u64 = 1 << 17;
 
