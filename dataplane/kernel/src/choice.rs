@@ -16,7 +16,7 @@ pub enum HookChoice {
     /// tc everywhere.
     #[default]
     Tc,
-    /// XDP everywhere, and tc behind it for what XDP leaves.
+    /// XDP everywhere, and tc behind it for what XDP leaves; tc alone on VLAN devices.
     Xdp,
     /// XDP on hardware whose driver runs it, tc on everything else.
     Auto,
@@ -108,11 +108,17 @@ pub(crate) fn choose(
         .filter_map(|(interface, reasons)| {
             let link = network.links.get(&interface)?;
             let masters = link.master.is_some_and(|master| chosen.contains(&master));
+            let mut reason = reasons.join(", ");
+            if is_vlan(link) && targets.choice == HookChoice::Xdp {
+                reason.push_str(
+                    "; a VLAN device runs no XDP of its own, and tc sees its frames untagged",
+                );
+            }
             (!link.loopback && !masters).then(|| Hooking {
                 interface,
                 name: link.name.clone(),
                 kind: kind(targets.choice, link, &native),
-                reason: reasons.join(", "),
+                reason,
                 anchor: false,
             })
         })
@@ -175,12 +181,18 @@ fn kind(choice: HookChoice, link: &Link, native: &impl Fn(&Link) -> bool) -> Kin
         // XDP sees no mark.
         _ if link.name == RECEIVER => false,
         HookChoice::Tc => false,
-        HookChoice::Xdp => true,
+        // The kernel would run it after it has put packets together (GRO), and those cannot be redirected.
+        HookChoice::Xdp => !is_vlan(link),
         // A virtual interface hands over packets that are larger than its MTU and half checksummed,
         // which XDP cannot carry as they are.
         HookChoice::Auto => link.kind.is_none() && native(link),
     };
     if xdp { Kind::Xdp } else { Kind::Tc }
+}
+
+/// Whether it is a VLAN on another interface (802.1Q).
+fn is_vlan(link: &Link) -> bool {
+    link.kind.as_deref() == Some("vlan")
 }
 
 fn anchor(network: &Snapshot) -> Option<Hooking> {
@@ -300,6 +312,19 @@ mod tests {
         assert_eq!(with(HookChoice::Auto, Some("veth"), true), Kind::Tc);
         assert_eq!(with(HookChoice::Xdp, Some("veth"), true), Kind::Xdp);
         assert_eq!(with(HookChoice::Tc, None, true), Kind::Tc);
+    }
+
+    #[test]
+    fn a_vlan_device_has_tc_and_says_why() {
+        for (choice, told) in [(HookChoice::Xdp, true), (HookChoice::Auto, false)] {
+            let targets = Targets {
+                choice,
+                ..targets()
+            };
+            let hookings = choose(&network(Some("vlan")), &targets, &ways(), |_| true);
+            assert!(hookings.iter().all(|hooking| hooking.kind == Kind::Tc));
+            assert_eq!(hookings[0].reason.contains("VLAN"), told);
+        }
     }
 
     #[test]
