@@ -79,7 +79,7 @@ fn view(maps: &Maps, flow: &Flow) -> Option<FlowView<'static>> {
         return None;
     }
     let number = tag(flow.words.client) as u8;
-    let known = [Protocol::Tcp, Protocol::Udp];
+    let known = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
     let protocol = known.into_iter().find(|known| known.number() == number);
     let idle = now.wrapping_sub(flow.control.last_seen()) as i32;
     let kept = match flow.control.state() {
