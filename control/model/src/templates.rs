@@ -7,11 +7,15 @@ use ferrovs_core::{
     abi::{
         config::ticks,
         endpoint::tag,
-        flow::{CONTROL, Control, KEPT, Owner},
+        flow::{Control, KEPT, Owner},
         ipv6::Address,
         state,
     },
-    flow::{Flow, persist::group, retire::retire},
+    flow::{
+        Flow,
+        persist::{group, keep_on},
+        retire::retire,
+    },
     tables::{Line, Tables},
 };
 
@@ -86,11 +90,7 @@ impl Templates {
             } else if let Some(line) = tables.flow(due.line) {
                 // As if it had been used when it was due, and from now on it is for a minute at a time.
                 let was_due = due.seen.last_seen().wrapping_add(due.kept);
-                let kept_on = due.seen.with_last_seen(was_due);
-                if line.compare_exchange(CONTROL, due.seen.0, kept_on.0) {
-                    // Not by a mere store: it may have given way to a flow just now.
-                    line.compare_exchange(KEPT, u64::from(due.kept), u64::from(KEPT_ON));
-                }
+                keep_on(line, due.seen, was_due, [due.kept, KEPT_ON]);
             }
         }
         self.due = std::mem::take(&mut self.found);

@@ -173,6 +173,17 @@ fn invalidate<L: Line>(line: L, seen: Control, now: u32) {
     line.store(CONTROL, live.0);
 }
 
+/// Keeps a template on, whose control word was `seen` when it was due: as if it had last been used at `last_seen`, and
+/// from then on for the second number of ticks at a time instead of for the first. For the daemon, which ends
+/// templates.
+pub fn keep_on<L: Line>(line: L, seen: Control, last_seen: u32, [kept, on]: [u32; 2]) {
+    let kept_on = seen.with_last_seen(last_seen);
+    if line.compare_exchange(CONTROL, seen.0, kept_on.0) {
+        // Not by a mere store: it may have given way to a flow just now.
+        line.compare_exchange(KEPT, kept as u64, on as u64);
+    }
+}
+
 /// Makes the template.
 #[inline(always)]
 fn make<T: Tables>(tables: &T, template: &Wish, home: u32, alternatives: u64) -> Outcome {

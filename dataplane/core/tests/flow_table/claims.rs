@@ -8,6 +8,7 @@ mod ending;
 mod late;
 mod opening;
 mod sharing;
+mod templates;
 
 use std::cell::Cell;
 use std::sync::Arc;
