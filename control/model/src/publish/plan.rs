@@ -332,6 +332,11 @@ fn contents<P: Plane>(plane: &P, ledger: &mut Ledger) -> Contents {
     for (key, claim) in claims(ledger) {
         entries.insert(key, Entry::new(claim.service, claim.shared));
     }
+    // Without any service of a family IPVS does not even look at its packets (`ip_vs_unregister_hooks`), and the
+    // kernel answers those of connections that are left. Their entries run on.
+    let mut present = ledger.services.iter().filter(|record| record.present);
+    let has_ipv4 = present.clone().any(|record| !record.key.is_ipv6());
+    let has_ipv6 = present.any(|record| record.key.is_ipv6());
     let config = plane.tables().config(0);
     let mut contents = Contents {
         words: BTreeMap::new(),
@@ -340,6 +345,8 @@ fn contents<P: Plane>(plane: &P, ledger: &mut Ledger) -> Contents {
     };
     for (key, entry) in entries {
         match key {
+            Key::V4(_) if !has_ipv4 => {}
+            Key::V6(_) if !has_ipv6 => {}
             Key::V4(key) => {
                 contents.words.insert(key, entry.0);
             }

@@ -322,6 +322,7 @@ fn a_removed_server_without_flows_is_forgotten_in_time_but_its_figures_stay() {
 #[test]
 fn a_removed_service_keeps_its_line_while_it_has_flows() {
     let mut director = Director::with(&[141]);
+    director.change(add(81));
     let number = director.number(80);
     let of_server = director.dest(80, 141);
     director.set_flows(of_server, 1);
@@ -343,11 +344,27 @@ fn a_removed_service_keeps_its_line_while_it_has_flows() {
     assert_eq!(reports[0].dests[0].inactive, 1);
 
     director.change(remove(80));
+    director.change(remove(81));
     director.set_flows(of_server, 0);
     director.wait();
     let endpoint = Endpoint::new([169, 254, 179, 1], 80);
     assert_eq!(director.plane.look_up(virtual_key(endpoint, 6)), None);
     assert!(director.publisher.ledger().is_empty());
+}
+
+#[test]
+fn without_a_service_nothing_is_looked_at_and_what_is_left_goes_on_with_the_next() {
+    let mut director = Director::with(&[141]);
+    let (number, of_server) = (director.number(80), director.dest(80, 141));
+    let endpoint = Endpoint::new([169, 254, 179, 1], 80);
+    director.set_flows(of_server, 1);
+    director.change(remove(80));
+    assert_eq!(director.plane.look_up(virtual_key(endpoint, 6)), None);
+    assert!(director.real(141).is_none());
+    // Another service is enough for them to be looked at again.
+    director.change(add(81));
+    assert_eq!(director.number(80), number);
+    assert!(director.real(141).is_some());
 }
 
 #[test]

@@ -67,6 +67,7 @@ fn a_service_deleted_and_added_in_one_go_is_a_new_one() {
 #[test]
 fn a_service_that_is_not_forwarded_for_a_while_goes_on_where_it_was() {
     let mut director = Director::with(&[141]);
+    director.change(add(81));
     director.plane.count(director.dest(80, 141), 7);
     let edit = |settings| Change::EditService {
         service: service(80),

@@ -121,12 +121,15 @@ fn what_is_forgotten_leaves_the_filter() {
     let mut director = Director::new();
     director.change(add(80));
     director.change(join(80, 1));
+    director.change(add(81));
     director.change(Change::DeleteService { service: key(80) });
     assert!(server_at(director.plane, address(rip(1))).is_some());
     director.publisher.observe(&director.plane);
     director.plane.advance(ticks(TRASH_SECONDS));
     assert!(director.publisher.observe(&director.plane));
     director.publish().unwrap();
+    assert!(server_at(director.plane, address(rip(1))).is_none());
+    director.change(Change::DeleteService { service: key(81) });
     assert!(director.plane.endpoints().is_empty());
 }
 
