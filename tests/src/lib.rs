@@ -5,6 +5,7 @@ pub mod fuzzed;
 pub mod ipvs;
 pub mod memory;
 mod network;
+pub mod replay;
 
 pub use binary::ferrovs;
 pub use network::{lead, need_root, network};

@@ -46,7 +46,7 @@ pub(crate) struct Options {
     /// Let the processor run the guest itself; not every machine that has /dev/kvm can do that
     #[arg(long)]
     kvm: bool,
-    /// What to run in the guest, in the repository's root, with `ferrovs` (the debug build) in the PATH
+    /// What to run in the guest, in the repository's root, with `ferrovs` and `ipvs-diff` (debug builds) in the PATH
     #[arg(last = true, required = true)]
     command: Vec<OsString>,
 }
@@ -59,7 +59,8 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     check()?;
     run_tool(
         Process::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", "ferrovs"])
+            .args(["build", "--quiet", "--bins"])
+            .args(["--package", "ferrovs", "--package", "ferrovs-tests"])
             .current_dir(paths::root()),
     )?;
     fs::create_dir_all(paths::vm())?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ferrovs_core::abi::dest::{COUNTS, Counts, FORWARDS, MODE, TEMPLATES};
+use ferrovs_core::abi::dest::{COUNTS, Counts, FORWARDS, LEADS, MODE};
 use ferrovs_core::abi::flow::{CONTROL, Control, HANDSHAKE, Handshake, KEPT};
 use ferrovs_core::abi::{service, state};
 use ferrovs_core::flow::open::{Outcome, Wish};
@@ -59,7 +59,7 @@ fn counted(world: &World<Watched>) -> [u64; 2] {
             its.filter(|flow| (flow.control.state() == state::TEMPLATE) == template)
                 .count() as u64
         };
-        assert_eq!(counts.load(TEMPLATES), flows(true));
+        assert_eq!(counts.load(LEADS), flows(true));
         let others = Counts(counts.load(COUNTS));
         let others = u64::from(others.active() + others.inactive());
         assert_eq!(others, flows(false));
