@@ -18,9 +18,6 @@ pub struct SysctlView {
     pub max: u32,
     /// What it decides.
     pub about: String,
-    /// Where the data plane does not do yet what the value asks for: a sentence that says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub not_yet: Option<String>,
 }
 
 impl SysctlView {
@@ -43,7 +40,6 @@ impl SysctlView {
                 ipvs,
                 max,
                 about: about.to_owned(),
-                not_yet: sysctl.not_yet(value).map(|one| one.to_string()),
             }
         };
         sysctls.iter().map(view).collect()

@@ -35,8 +35,7 @@ pub use scheduler::{NO_SCHEDULER, PERSISTENCE_ENGINES, SCHEDULERS, SchedulerFlag
 pub use service::{Protocol, Service, ServiceKey};
 pub use settings::{Netmask, Persistence, ServiceSettings};
 pub use sysctl::{
-    About, MEANINGLESS, Meaningless, NOT_YET, NoSuchSysctl, NotYet, SYSCTLS, Sysctl, Sysctls,
-    WrongValue,
+    About, MEANINGLESS, Meaningless, NoSuchSysctl, SYSCTLS, Sysctl, Sysctls, WrongValue,
 };
 pub use templates::Templates;
 pub use timeouts::{MAX_TIMEOUT, Timeouts};

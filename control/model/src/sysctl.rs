@@ -7,11 +7,11 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-pub use table::{About, MEANINGLESS, Meaningless, NOT_YET, SYSCTLS, Sysctl};
+pub use table::{About, MEANINGLESS, Meaningless, SYSCTLS, Sysctl};
 
 use crate::Refusal;
 
@@ -39,32 +39,6 @@ pub struct WrongValue {
     value: String,
 }
 
-/// A value that is kept although the data plane does something else.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct NotYet {
-    /// Which sysctl.
-    pub sysctl: Sysctl,
-    /// Its value.
-    pub value: u32,
-    /// The value that the data plane behaves by; none where it has nothing yet that the sysctl is about.
-    pub instead: Option<u32>,
-}
-
-impl fmt::Display for NotYet {
-    /// One sentence.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, value) = (self.sysctl.about().name, self.value);
-        write!(
-            f,
-            "{name}={value} is kept, but the data plane does not do this yet"
-        )?;
-        match self.instead {
-            Some(instead) => write!(f, ": it does as with {instead}"),
-            None => Ok(()),
-        }
-    }
-}
-
 impl Sysctl {
     /// What there is to know about it.
     #[must_use]
@@ -81,17 +55,6 @@ impl Sysctl {
         value.ok_or_else(|| WrongValue {
             sysctl: self,
             value: text.to_owned(),
-        })
-    }
-
-    /// Whether, with this value, the data plane does something else.
-    #[must_use]
-    pub fn not_yet(self, value: u32) -> Option<NotYet> {
-        let (_, instead) = *NOT_YET.iter().find(|(sysctl, _)| *sysctl == self)?;
-        (instead != Some(value)).then_some(NotYet {
-            sysctl: self,
-            value,
-            instead,
         })
     }
 

@@ -183,11 +183,6 @@ impl Core {
         if !wanted.unforwarded().is_empty() {
             return None;
         }
-        if let Change::SetSysctl { name, value } = *change
-            && name.not_yet(value).is_some()
-        {
-            return None;
-        }
         self.wanted = wanted;
         if let Change::Zero { service } = change {
             let view = View(&self.memory);

@@ -48,7 +48,6 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
             let views = present()?;
             let view = views.iter().find(|view| is(view, sysctl));
             let view = view.context("the daemon is of another version and does not have it")?;
-            note(view);
             output::say(&format!("{}\n", view.value))
         }
         Wish::Compat => output::say(&format!("{}\n", compat(&present()?))),
@@ -93,17 +92,13 @@ fn named(name: &str) -> Result<Sysctl, NoSuchSysctl> {
     name.strip_prefix(PREFIX).unwrap_or(name).parse()
 }
 
-/// Sets values, and says which of them the data plane does not act by.
+/// Sets values.
 fn set(values: &[(Sysctl, u32)]) -> anyhow::Result<()> {
     let changes: Vec<Change> = values
         .iter()
         .map(|&(name, value)| Change::SetSysctl { name, value })
         .collect();
-    super::make(&changes)?;
-    let views = present().context("the values are set, but cannot be read again")?;
-    let is_set = |view: &&SysctlView| values.iter().any(|&(sysctl, _)| is(view, sysctl));
-    views.iter().filter(is_set).for_each(note);
-    Ok(())
+    super::make(&changes)
 }
 
 /// The sysctls of the daemon that runs. None is started: it would have the defaults.
@@ -115,29 +110,18 @@ fn is(view: &SysctlView, sysctl: Sysctl) -> bool {
     view.name == sysctl.about().name
 }
 
-/// Says where the data plane does something else. Not on standard output, where the value stands.
-fn note(view: &SysctlView) {
-    if let Some(sentence) = &view.not_yet {
-        eprintln!("ferrovs: {sentence}");
-    }
-}
-
 /// As sysctl(8) prints it, and behind it what else should be known.
 fn line(view: &SysctlView) -> String {
     let SysctlView {
         name,
         value,
         default,
-        not_yet,
         ..
     } = view;
-    let other = (value != default).then(|| format!("default {default}"));
-    let undone = not_yet.as_ref().map(|_| "not done yet".to_owned());
-    let marks: Vec<String> = other.into_iter().chain(undone).collect();
-    if marks.is_empty() {
+    if value == default {
         return format!("{name} = {value}\n");
     }
-    format!("{name} = {value} ({})\n", marks.join(", "))
+    format!("{name} = {value} (default {default})\n")
 }
 
 /// Whose defaults they have, all of them.
@@ -232,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_the_default_or_not_done_is_marked() {
+    fn what_is_not_the_default_is_marked() {
         let view = SysctlView {
             name: "sloppy_tcp".to_owned(),
             value: 1,
@@ -240,23 +224,9 @@ mod tests {
             ipvs: 0,
             max: 1,
             about: String::new(),
-            not_yet: None,
         };
         assert_eq!(line(&view), "sloppy_tcp = 1\n");
-        let other = SysctlView {
-            default: 0,
-            ..view.clone()
-        };
+        let other = SysctlView { default: 0, ..view };
         assert_eq!(line(&other), "sloppy_tcp = 1 (default 0)\n");
-        let undone = SysctlView {
-            not_yet: Some("a sentence".to_owned()),
-            ..view
-        };
-        assert_eq!(line(&undone), "sloppy_tcp = 1 (not done yet)\n");
-        let both = SysctlView {
-            not_yet: undone.not_yet,
-            ..other
-        };
-        assert_eq!(line(&both), "sloppy_tcp = 1 (default 0, not done yet)\n");
     }
 }

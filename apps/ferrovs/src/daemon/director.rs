@@ -11,7 +11,7 @@ use std::{
 use ferrovs_api::Refused;
 use ferrovs_kernel::{DataPlane, Targets};
 use ferrovs_model::{
-    Change, Refusal, RefusedChange, ServiceKey, Sysctls, Unforwarded, Wanted,
+    Change, Refusal, RefusedChange, ServiceKey, Unforwarded, Wanted,
     publish::{Ledger, Plan, Publisher},
 };
 use tokio::time::MissedTickBehavior;
@@ -74,7 +74,6 @@ impl Director {
         self.network.prepare(targets.clone()).await?;
         self.publish(plan)?;
         tell(&self.wanted.unforwarded());
-        tell_sysctls(&Sysctls::default(), &self.wanted.sysctls());
         self.network.settle(targets).await
     }
 
@@ -285,17 +284,6 @@ fn tell_new(before: &Wanted, wanted: &Wanted) {
     let mut found = wanted.unforwarded();
     found.retain(|one| !known.contains(one));
     tell(&found);
-    tell_sysctls(&before.sysctls(), &wanted.sysctls());
-}
-
-/// Tells which values were chosen that the data plane does not act by.
-fn tell_sysctls(before: &Sysctls, now: &Sysctls) {
-    let chosen = now
-        .iter()
-        .filter(|&(sysctl, value)| before.get(sysctl) != value);
-    for one in chosen.filter_map(|(sysctl, value)| sysctl.not_yet(value)) {
-        warn!("{one}");
-    }
 }
 
 fn tell(found: &[Unforwarded]) {

@@ -61,10 +61,6 @@ pub struct Meaningless {
     pub why: &'static str,
 }
 
-/// What the data plane does not do yet: the one list of it. With each sysctl stands the value by which it
-/// behaves whatever is chosen; none where it has nothing yet that the sysctl is about.
-pub const NOT_YET: &[(Sysctl, Option<u32>)] = &[];
-
 /// The sysctls that ferrovs has, in the order of [`Sysctl`], which is that of their names.
 pub static SYSCTLS: [About; 8] = [
     About {

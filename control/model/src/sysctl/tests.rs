@@ -22,9 +22,6 @@ fn the_table_is_in_order() {
         let refused: Result<Sysctl, _> = known.name.parse();
         assert_eq!(refused, Err(NoSuchSysctl::Meaningless(known)));
     }
-    for (sysctl, instead) in NOT_YET {
-        assert!(instead.is_none_or(|value| sysctl.allows(value)));
-    }
 }
 
 #[test]
@@ -98,23 +95,6 @@ fn what_is_written_down_is_what_was_chosen() {
     }
 }
 
-#[test]
-fn what_is_not_done_yet_is_said_of_every_other_value() {
-    for &(sysctl, instead) in NOT_YET {
-        for value in 0..=sysctl.about().max.min(3) {
-            let said = sysctl.not_yet(value).map(|one| one.to_string());
-            let name = sysctl.about().name;
-            let kept = format!("{name}={value} is kept, but the data plane does not do this yet");
-            let expected = match instead {
-                None => Some(kept),
-                Some(does) if does == value => None,
-                Some(does) => Some(format!("{kept}: it does as with {does}")),
-            };
-            assert_eq!(said, expected);
-        }
-    }
-}
-
 /// The section about sysctls, from its heading to the next one of its rank.
 fn section() -> String {
     let page = std::fs::read_to_string(PAGE).unwrap();
@@ -163,23 +143,11 @@ fn the_page_says_what_the_table_says() {
         } = about;
         format!("| `{name}` | {default} | {ipvs} | {why} |")
     });
-    let not_yet = NOT_YET.iter().map(|(sysctl, instead)| {
-        let name = sysctl.about().name;
-        match instead {
-            Some(value) => format!("| `{name}` | as with {value} |"),
-            None => format!("| `{name}` | nothing that it is about |"),
-        }
-    });
     let meaningless = MEANINGLESS.iter().map(|known| {
         let Meaningless { name, ipvs, why } = known;
         format!("| `{name}` | {ipvs} | {why} |")
     });
-    let expected: [Vec<String>; 4] = [
-        all.collect(),
-        others.collect(),
-        not_yet.collect(),
-        meaningless.collect(),
-    ];
+    let expected: [Vec<String>; 3] = [all.collect(), others.collect(), meaningless.collect()];
     assert_eq!(
         tables(&section()),
         expected,
