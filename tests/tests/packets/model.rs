@@ -51,7 +51,7 @@ pub(crate) struct Model {
     pub books: Books,
     arrivals: BTreeMap<(u8, SocketAddrV4, SocketAddrV4), Port>,
     /// For whom a flow counts, by protocol, client and what that asked for.
-    paths: BTreeMap<(u8, SocketAddrV4, SocketAddrV4), Path>,
+    paths: BTreeMap<(u8, SocketAddrV4, SocketAddrV4, SocketAddrV4), Path>,
 }
 
 /// Which way a forwarded packet goes, and how it is addressed then.
@@ -111,14 +111,15 @@ impl Model {
         if let Some((server, state)) = expect.opens {
             let old = self.find(packet);
             assert_eq!(old, None, "the case opens a flow that it has not ended");
-            self.open(packet, port, server, state, expect.draws_port.then(drawn));
-            self.count_conn(packet, server);
+            let drawn = expect.draws_port.then(drawn);
+            self.open(packet, port, server, state, path(server), drawn);
+            self.count_conn(path(server));
         } else if let Some(server) = expect.alone {
             if self.alone(packet, server).is_none() {
                 let drawn = expect.draws_port.then(drawn);
-                self.open(packet, port, server, state::ONE_PACKET, drawn);
+                self.open(packet, port, server, state::ONE_PACKET, path(server), drawn);
             }
-            self.count_conn(packet, server);
+            self.count_conn(path(server));
         }
         for &reason in &expect.reasons {
             *self.books.reasons.entry(reason).or_default() += 1;
@@ -148,6 +149,7 @@ impl Model {
         port: Port,
         server: SocketAddrV4,
         state: u8,
+        path: Path,
         drawn: Option<u16>,
     ) {
         let protocol = packet.protocol();
@@ -167,10 +169,11 @@ impl Model {
             protected: false,
         });
         self.arrivals.insert((protocol, client, virtual_), port);
+        self.paths
+            .insert((protocol, client, virtual_, server), path);
     }
 
-    fn count_conn(&mut self, packet: &Packet, server: SocketAddrV4) {
-        let path = (packet.protocol(), packet.destination, server);
+    fn count_conn(&mut self, path: Path) {
         self.books.figures.entry(path).or_default().conns += 1;
     }
 
@@ -184,7 +187,7 @@ impl Model {
         flow.state = expect.state.unwrap_or(flow.state);
         flow.protected |= expect.protects;
         let flow = *flow;
-        let path = self.paths[&(flow.protocol, flow.client, flow.virtual_)];
+        let path = self.paths[&(flow.protocol, flow.client, flow.virtual_, flow.server)];
         let figures = self.books.figures.entry(path).or_default();
         let length = u64::from(packet.ip_length());
         let (source, destination) = if from_client {
@@ -233,7 +236,7 @@ impl Model {
         self.books.counts.clear();
         let flows = self.books.flows.iter();
         for flow in flows.filter(|flow| flow.state != state::ONE_PACKET) {
-            let path = self.paths[&(flow.protocol, flow.client, flow.virtual_)];
+            let path = self.paths[&(flow.protocol, flow.client, flow.virtual_, flow.server)];
             let (active, inactive) = self.books.counts.entry(path).or_default();
             *if state::is_active(flow.state) {
                 active

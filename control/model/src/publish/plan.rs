@@ -315,8 +315,13 @@ struct Contents {
 }
 
 fn contents<P: Plane>(plane: &P, ledger: &mut Ledger) -> Contents {
+    // Without any service of a family IPVS does not even look at its packets (`ip_vs_unregister_hooks`), and the
+    // kernel answers those of connections that are left. Their entries run on.
+    let present = ledger.services.iter().filter(|record| record.present);
+    let families: BTreeSet<bool> = present.map(|record| record.key.is_ipv6()).collect();
     let mut entries = BTreeMap::new();
-    for record in &ledger.services {
+    let services = ledger.services.iter();
+    for record in services.filter(|record| families.contains(&record.key.is_ipv6())) {
         let key = Key::service(&record.key);
         let flag = if record.present { 0 } else { Entry::REMOVED };
         entries.insert(key, Entry::new(record.number, false).with(flag));
@@ -329,14 +334,10 @@ fn contents<P: Plane>(plane: &P, ledger: &mut Ledger) -> Contents {
     if keys().any(|key| key.endpoint().is_none()) {
         flags |= Geometry::MARKS;
     }
-    for (key, claim) in claims(ledger) {
+    let claims = claims(ledger).into_iter();
+    for (key, claim) in claims.filter(|(key, _)| families.contains(&matches!(key, Key::V6(_)))) {
         entries.insert(key, Entry::new(claim.service, claim.shared));
     }
-    // Without any service of a family IPVS does not even look at its packets (`ip_vs_unregister_hooks`), and the
-    // kernel answers those of connections that are left. Their entries run on.
-    let mut present = ledger.services.iter().filter(|record| record.present);
-    let has_ipv4 = present.clone().any(|record| !record.key.is_ipv6());
-    let has_ipv6 = present.any(|record| record.key.is_ipv6());
     let config = plane.tables().config(0);
     let mut contents = Contents {
         words: BTreeMap::new(),
@@ -345,8 +346,6 @@ fn contents<P: Plane>(plane: &P, ledger: &mut Ledger) -> Contents {
     };
     for (key, entry) in entries {
         match key {
-            Key::V4(_) if !has_ipv4 => {}
-            Key::V6(_) if !has_ipv6 => {}
             Key::V4(key) => {
                 contents.words.insert(key, entry.0);
             }

@@ -47,7 +47,7 @@ fn open_alone<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
 #[inline(always)]
 fn find_server<T: Tables>(tables: &T, wish: &mut Wish, hook: Hook) -> u64 {
     let consent = tables.consent(*wish);
-    let alone = consent.has(Consent::ALONE);
+    let alone = consent.has(Consent::ALONE) && wish.state == state::UDP;
     if alone && hook == Hook::Xdp {
         // Whether XDP could send it on is only known when it is scheduled, and then tc would do so once more.
         return Outcome::refused(Reason::Deferred).pack();
@@ -84,7 +84,7 @@ pub struct Consent {
 }
 
 impl Consent {
-    /// The flow is a datagram that is scheduled for itself.
+    /// The service schedules each datagram for itself.
     pub const ALONE: u32 = 1 << 28;
     /// The service keeps clients with their servers.
     pub const PERSISTS: u32 = 1 << 29;
@@ -152,7 +152,7 @@ pub fn consent<T: Tables>(tables: &T, wish: &mut Wish) -> Consent {
         // Else it might have been FTP's data, and is for the director itself (`ip_vs_leave`).
         consent.flags = Consent::DROPS;
     }
-    if mode & service::ONE_PACKET != 0 && wish.state == state::UDP {
+    if mode & service::ONE_PACKET != 0 {
         consent.flags |= Consent::ALONE;
     }
     if mode & service::PERSISTS != 0 {
