@@ -6,7 +6,7 @@ use ferrovs_core::abi::dest::{COUNTS, Counts, FORWARDS, LEADS, MODE};
 use ferrovs_core::abi::flow::{CONTROL, Control, HANDSHAKE, Handshake, KEPT};
 use ferrovs_core::abi::{service, state};
 use ferrovs_core::flow::open::{Outcome, Wish};
-use ferrovs_core::flow::persist::{keep_on, persist};
+use ferrovs_core::flow::persist::{keep_on, kept, persist};
 use ferrovs_core::flow::retire::retire;
 use ferrovs_core::tables::{Line, Tables};
 
@@ -92,7 +92,7 @@ fn a_template_that_was_renewed_is_not_ended() {
         let (ended, kept) = race(
             &world,
             move |world| retire(&world, line, seen, DUE),
-            |world| persist(&world, &with(0, DUE)).line,
+            |world| kept(&world, &with(0, DUE)),
         );
         assert_eq!((ended, kept), if ended { (true, 0) } else { (false, 1) });
         assert_eq!(counted(&world), [u64::from(!ended), 0]);
@@ -108,7 +108,7 @@ fn a_template_that_was_renewed_is_as_fresh_as_its_last_use() {
         let (_, kept) = race(
             &world,
             move |world| keep_on(world.flow(line).unwrap(), seen, BEGIN + FOR, [FOR, ON]),
-            |world| persist(&world, &with(0, DUE)).line,
+            |world| kept(&world, &with(0, DUE)),
         );
         assert_eq!(kept, 1);
         assert_eq!(control(&*world, line).last_seen(), DUE);
@@ -127,7 +127,7 @@ fn a_template_without_a_server_is_replaced_once() {
         assert_eq!((one, other), (Outcome::line(2), Outcome::line(2)));
         // The old one stays until its time is over.
         assert_eq!(counted(&world), [1, 1]);
-        assert_eq!(persist(&&*world, &with(0, BEGIN + 2)), Outcome::line(2));
+        assert_eq!(kept(&&*world, &with(0, BEGIN + 2)), 2);
     });
 }
 
@@ -169,7 +169,7 @@ fn a_flow_in_a_templates_line_is_not_renewed() {
         let (opened, _) = race(
             &world,
             move |world| open(&world, &wish(port, 1, BEGIN + 1)),
-            |world| persist(&world, &with(0, BEGIN + 9)),
+            |world| kept(&world, &with(0, BEGIN + 9)),
         );
         let now = control(&*world, line);
         if opened.line == line {
