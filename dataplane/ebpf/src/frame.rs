@@ -3,6 +3,8 @@
 //! The verifier believes an access only after a comparison of the very pointer that is then used with
 //! the end of the data, so every access checks for itself.
 
+mod calls;
+
 use core::arch::asm;
 use core::mem::offset_of;
 
@@ -16,20 +18,16 @@ use aya_ebpf::helpers::{
     bpf_xdp_adjust_head, bpf_xdp_load_bytes,
 };
 use aya_ebpf::programs::{TcContext, XdpContext};
-use ferrovs_core::abi::answer::Request;
 use ferrovs_core::abi::dest::Method;
-use ferrovs_core::abi::endpoint::{Endpoint, tag};
-use ferrovs_core::abi::ipv6::Address;
-use ferrovs_core::answer::{Question, answer};
+use ferrovs_core::answer::Question;
 use ferrovs_core::frame::{ChecksumChange, Frame};
-use ferrovs_core::method::tunnel::{Room, wrap};
-use ferrovs_core::nat::{Rewrite, RewriteIpv6, checksum, crc32c, rewrite, rewrite_ipv6};
+use ferrovs_core::method::tunnel::Room;
+use ferrovs_core::nat::{Rewrite, RewriteIpv6, checksum};
 use ferrovs_core::tables::Tables;
 use ferrovs_core::wire::Headers;
-use ferrovs_core::wire::ipv6::{self, Upper, skip};
-use ferrovs_core::wire::sctp;
+use ferrovs_core::wire::ipv6::{self, Upper};
 
-use crate::maps::Maps;
+use calls::*;
 
 /// Highest offset that is ever touched: Ethernet with tag, IPv6 with extension headers, TCP.
 const REACH: usize = 18 + ipv6::HEADER + ipv6::EXTENSIONS + 20;
@@ -171,32 +169,14 @@ impl<const VARYING: bool> Frame for XdpFrame<VARYING> {
         XdpFrame::<true>(self.0)
     }
 
-    #[inline(always)]
-    fn skip_extensions(&self, offset: usize, next: u8) -> Upper {
-        Upper::unpack(ferrovs_skip_xdp(self.0, offset as u64, u64::from(next)))
-    }
-
-    #[inline(always)]
-    fn read_sctp(&self, offset: usize, payload: u16) -> u64 {
-        ferrovs_sctp_xdp(self.0, offset as u64, u64::from(payload))
-    }
-
-    #[inline(always)]
-    fn times(one: u32, other: u32) -> u32 {
-        ferrovs_times(one, other)
-    }
-
-    #[inline(always)]
-    fn rewrite(&mut self, headers: Headers, new: Rewrite) -> Option<()> {
-        let [source, destination] = pack(headers, new);
-        done(ferrovs_rewrite_xdp(self.0, source, destination))
-    }
-
-    #[inline(always)]
-    fn rewrite_ipv6(&mut self, headers: Headers, new: RewriteIpv6) -> Option<()> {
-        let [first, second, rest, ports] = pack_ipv6(headers, new);
-        done(ferrovs_rewrite_ipv6_xdp(self.0, first, second, rest, ports))
-    }
+    calls!(
+        ferrovs_skip_xdp,
+        ferrovs_sctp_xdp,
+        ferrovs_rewrite_xdp,
+        ferrovs_rewrite_ipv6_xdp,
+        ferrovs_answer_xdp,
+        ferrovs_wrap_xdp
+    );
 
     #[inline(always)]
     fn copy(&self, offset: usize, to: &mut [u8]) -> Option<()> {
@@ -206,17 +186,6 @@ impl<const VARYING: bool> Frame for XdpFrame<VARYING> {
             0 => Some(()),
             _ => None,
         }
-    }
-
-    #[inline(always)]
-    fn answer<T: Tables>(&self, _: &T, question: Question) {
-        let (network, interface) = (question.network as u64, u64::from(question.interface));
-        ferrovs_answer_xdp(self.0, network, interface, question.request.0);
-    }
-
-    #[inline(always)]
-    fn wrap<T: Tables>(&mut self, _: &T, dest: u32, headers: Headers) -> u64 {
-        ferrovs_wrap_xdp(self.0, dest, headers.pack())
     }
 
     #[inline(always)]
@@ -319,32 +288,14 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
         SkbFrame::<true>(self.0)
     }
 
-    #[inline(always)]
-    fn skip_extensions(&self, offset: usize, next: u8) -> Upper {
-        Upper::unpack(ferrovs_skip_tc(self.0, offset as u64, u64::from(next)))
-    }
-
-    #[inline(always)]
-    fn read_sctp(&self, offset: usize, payload: u16) -> u64 {
-        ferrovs_sctp_tc(self.0, offset as u64, u64::from(payload))
-    }
-
-    #[inline(always)]
-    fn times(one: u32, other: u32) -> u32 {
-        ferrovs_times(one, other)
-    }
-
-    #[inline(always)]
-    fn rewrite(&mut self, headers: Headers, new: Rewrite) -> Option<()> {
-        let [source, destination] = pack(headers, new);
-        done(ferrovs_rewrite_tc(self.0, source, destination))
-    }
-
-    #[inline(always)]
-    fn rewrite_ipv6(&mut self, headers: Headers, new: RewriteIpv6) -> Option<()> {
-        let [first, second, rest, ports] = pack_ipv6(headers, new);
-        done(ferrovs_rewrite_ipv6_tc(self.0, first, second, rest, ports))
-    }
+    calls!(
+        ferrovs_skip_tc,
+        ferrovs_sctp_tc,
+        ferrovs_rewrite_tc,
+        ferrovs_rewrite_ipv6_tc,
+        ferrovs_answer_tc,
+        ferrovs_wrap_tc
+    );
 
     #[inline(always)]
     fn copy(&self, offset: usize, to: &mut [u8]) -> Option<()> {
@@ -354,11 +305,6 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
             0 => Some(()),
             _ => None,
         }
-    }
-
-    #[inline(always)]
-    fn wrap<T: Tables>(&mut self, _: &T, dest: u32, headers: Headers) -> u64 {
-        ferrovs_wrap_tc(self.0, dest, headers.pack())
     }
 
     #[inline(always)]
@@ -394,12 +340,6 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
     }
 
     #[inline(always)]
-    fn answer<T: Tables>(&self, _: &T, question: Question) {
-        let (network, interface) = (question.network as u64, u64::from(question.interface));
-        ferrovs_answer_tc(self.0, network, interface, question.request.0);
-    }
-
-    #[inline(always)]
     fn change_checksum(&mut self, offset: usize, change: ChecksumChange) -> Option<()> {
         // A field size of zero, or-ed in, means that `to` is a difference.
         let zero = if change.zero_is_none {
@@ -428,161 +368,4 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
         };
         if failed == 0 { Some(()) } else { None }
     }
-}
-
-// Global functions, which the verifier judges once, by themselves. They take plain numbers besides the context.
-
-/// The two halves of [`Headers::pack`] go with an endpoint each.
-#[inline(always)]
-fn pack(headers: Headers, new: Rewrite) -> [u64; 2] {
-    let headers = headers.pack();
-    [
-        new.source.pack(headers as u16),
-        new.destination.pack((headers >> 16) as u16),
-    ]
-}
-
-#[inline(always)]
-fn unpack(source: u64, destination: u64) -> (Headers, Rewrite) {
-    let headers = u32::from(tag(source)) | u32::from(tag(destination)) << 16;
-    let new = Rewrite {
-        source: Endpoint::unpack(source),
-        destination: Endpoint::unpack(destination),
-    };
-    (Headers::unpack(headers), new)
-}
-
-/// The address, headers (bits 0..24) and the place (32..64), and the ports.
-#[inline(always)]
-fn pack_ipv6(headers: Headers, new: RewriteIpv6) -> [u64; 4] {
-    let Address([first, second]) = new.address;
-    [
-        first,
-        second,
-        u64::from(headers.pack()) | (new.place as u64) << 32,
-        u64::from(new.source) | u64::from(new.destination) << 16,
-    ]
-}
-
-#[inline(always)]
-fn unpack_ipv6(first: u64, second: u64, rest: u64, ports: u64) -> (Headers, RewriteIpv6) {
-    let new = RewriteIpv6 {
-        place: (rest >> 32) as usize,
-        address: Address([first, second]),
-        source: ports as u16,
-        destination: (ports >> 16) as u16,
-    };
-    (Headers::unpack(rest as u32), new)
-}
-
-/// Not zero: done.
-#[inline(always)]
-fn done(answer: u64) -> Option<()> {
-    if answer == 0 { None } else { Some(()) }
-}
-
-/// What [`answer`] is told, from plain numbers.
-#[inline(always)]
-fn question(network: u64, interface: u64, request: u64) -> Question {
-    Question {
-        // No link header is longer (at most 18 bytes), and the verifier sees it.
-        network: network as usize & 31,
-        interface: interface as u32,
-        request: Request(request),
-    }
-}
-
-macro_rules! functions {
-    ($context:ty, $frame:ident, $skip:ident, $sctp:ident, $rewrite:ident, $rewrite_ipv6:ident, $answer:ident, $wrap:ident) => {
-        /// [`skip`].
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $skip(context: *mut $context, offset: u64, next: u64) -> u64 {
-            skip(&$frame::<true>(context), offset as usize, next as u8).pack()
-        }
-
-        /// [`sctp::read`].
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $sctp(context: *mut $context, offset: u64, payload: u64) -> u64 {
-            sctp::read(&$frame::<true>(context), offset as usize, payload as u16)
-        }
-
-        /// [`rewrite`]: not zero if it is done.
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $rewrite(context: *mut $context, source: u64, destination: u64) -> u64 {
-            let (headers, new) = unpack(source, destination);
-            u64::from(rewrite(&mut $frame::<true>(context), headers, new).is_some())
-        }
-
-        /// [`rewrite_ipv6`], likewise.
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $rewrite_ipv6(
-            context: *mut $context,
-            first: u64,
-            second: u64,
-            rest: u64,
-            ports: u64,
-        ) -> u64 {
-            let (headers, new) = unpack_ipv6(first, second, rest, ports);
-            u64::from(rewrite_ipv6(&mut $frame::<true>(context), headers, new).is_some())
-        }
-
-        /// [`answer`]: the numbers are those of a [`Question`].
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $answer(
-            context: *mut $context,
-            network: u64,
-            interface: u64,
-            request: u64,
-        ) -> u64 {
-            let question = question(network, interface, request);
-            answer(
-                &$frame::<true>(context),
-                &Maps::new(context.cast()),
-                question,
-            );
-            0
-        }
-
-        /// [`wrap`].
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $wrap(context: *mut $context, dest: u32, headers: u32) -> u64 {
-            let maps = Maps::new(context.cast());
-            let headers = Headers::unpack(headers);
-            wrap(&mut $frame::<true>(context), &maps, dest, headers)
-        }
-    };
-}
-
-functions!(
-    xdp_md,
-    XdpFrame,
-    ferrovs_skip_xdp,
-    ferrovs_sctp_xdp,
-    ferrovs_rewrite_xdp,
-    ferrovs_rewrite_ipv6_xdp,
-    ferrovs_answer_xdp,
-    ferrovs_wrap_xdp
-);
-functions!(
-    __sk_buff,
-    SkbFrame,
-    ferrovs_skip_tc,
-    ferrovs_sctp_tc,
-    ferrovs_rewrite_tc,
-    ferrovs_rewrite_ipv6_tc,
-    ferrovs_answer_tc,
-    ferrovs_wrap_tc
-);
-
-/// [`crc32c::times`].
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn ferrovs_times(one: u32, other: u32) -> u32 {
-    crc32c::times(one, other)
 }
