@@ -22,6 +22,7 @@ mod rates;
 mod server;
 mod socket;
 mod sweeper;
+mod worker;
 
 use std::{io::Write, os::unix::net::UnixListener, sync::Arc};
 
@@ -34,12 +35,10 @@ use tracing::{info, warn};
 pub use down::down;
 pub use options::RunArgs;
 
-use answers::Answering;
 use director::Director;
 use document::Store;
 use network::Network;
 use socket::Taken;
-use sweeper::Sweeper;
 
 /// Why the daemon ends.
 enum End {
@@ -83,8 +82,8 @@ async fn serve(args: &RunArgs, name: socket::Name) -> anyhow::Result<()> {
     director.start().await?;
     network.announce().await?;
     let director = Arc::new(Mutex::new(director));
-    let sweeper = Sweeper::start(director.lock().await.plane(), network.clone())?;
-    let answering = Answering::start(&director.lock().await.plane())?;
+    let sweeper = sweeper::start(director.lock().await.plane(), network.clone())?;
+    let answering = answers::start(&director.lock().await.plane())?;
     let listener = name.listen()?;
     let stop = Arc::new(Notify::new());
     let serving = server::serve(listener, Arc::clone(&director), Arc::clone(&stop));

@@ -10,7 +10,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
 use ferrovs_core::{
     abi::{MAX_DESTS, dest},
     flow::sweep,
@@ -18,10 +17,9 @@ use ferrovs_core::{
 };
 use ferrovs_kernel::{DataPlane, Maps};
 use ferrovs_model::Templates;
-use tokio::sync::Notify;
 use tracing::info;
 
-use super::network::Network;
+use super::{network::Network, worker::Worker};
 
 /// A round of the whole table begins this often.
 const ROUND: Duration = Duration::from_millis(500);
@@ -34,47 +32,9 @@ const BREATH: Duration = Duration::from_millis(1);
 /// same: a line may wait to be taken back from a CPU that never finished it.
 const EMPTY_ROUNDS: u64 = 20;
 
-/// The thread; it ends when this is dropped.
-pub(super) struct Sweeper {
-    stop: Arc<AtomicBool>,
-    ended: Arc<Notify>,
-}
-
-impl Sweeper {
-    pub(super) fn start(plane: Arc<DataPlane>, network: Network) -> anyhow::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let ended = Arc::new(Notify::new());
-        let notice = Notice(Arc::clone(&ended));
-        let stopped = Arc::clone(&stop);
-        thread::Builder::new()
-            .name("sweeper".to_owned())
-            .spawn(move || {
-                let _notice = notice;
-                run(&plane, &network, &stopped);
-            })
-            .context("cannot start a thread")?;
-        Ok(Self { stop, ended })
-    }
-
-    /// Completes when the thread has ended, which it never should before it is told to.
-    pub(super) async fn ended(&self) {
-        self.ended.notified().await;
-    }
-}
-
-impl Drop for Sweeper {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Tells the end of the thread, however it comes.
-struct Notice(Arc<Notify>);
-
-impl Drop for Notice {
-    fn drop(&mut self) {
-        self.0.notify_one();
-    }
+/// Starts it, in the network namespace of the caller.
+pub(super) fn start(plane: Arc<DataPlane>, network: Network) -> anyhow::Result<Worker> {
+    Worker::start("sweeper", move |stop| run(&plane, &network, stop))
 }
 
 /// Whether any line is of a destination, wanted or removed.
