@@ -19,7 +19,7 @@ use std::{
     os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
     process::Command,
     thread::sleep,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -29,7 +29,7 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::socket::{
         AddressFamily, SockFlag, SockProtocol, SockType, SockaddrStorage, bind, connect,
-        getsockopt, setsockopt, socket, sockopt,
+        getpeername, getsockopt, setsockopt, socket, sockopt,
     },
 };
 
@@ -291,15 +291,23 @@ fn connected(
     Ok(stream)
 }
 
+/// Waits until the socket is connected. It may be said to be ready an instant before the error is there by which it
+/// is not: only having a peer counts.
 fn await_connection(socket: &OwnedFd, patience: Duration) -> io::Result<()> {
-    let mut ends = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
-    let patience = PollTimeout::try_from(patience).map_err(io::Error::other)?;
-    if poll(&mut ends, patience)? == 0 {
-        return Err(Errno::ETIMEDOUT.into());
-    }
-    match getsockopt(socket, sockopt::SocketError)? {
-        0 => Ok(()),
-        number => Err(io::Error::from_raw_os_error(number)),
+    let end = Instant::now() + patience;
+    loop {
+        let mut ends = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
+        let left = end.saturating_duration_since(Instant::now());
+        let left = PollTimeout::try_from(left).map_err(io::Error::other)?;
+        if poll(&mut ends, left)? == 0 {
+            return Err(Errno::ETIMEDOUT.into());
+        }
+        match getsockopt(socket, sockopt::SocketError)? {
+            0 if getpeername::<SockaddrStorage>(socket.as_raw_fd()).is_ok() => return Ok(()),
+            0 if Instant::now() < end => sleep(Duration::from_millis(1)),
+            0 => return Err(Errno::ETIMEDOUT.into()),
+            number => return Err(io::Error::from_raw_os_error(number)),
+        }
     }
 }
 
