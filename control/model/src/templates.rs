@@ -13,7 +13,7 @@ use ferrovs_core::{
     },
     flow::{
         Flow,
-        persist::{group, keep_on},
+        persist::{keep_on, kept_for},
         retire::retire,
     },
     tables::{Line, Tables},
@@ -23,8 +23,8 @@ use ferrovs_core::{
 /// would be 60.13 s, and many in a row would put its end off noticeably.
 const KEPT_ON: u32 = ticks(60) - 1;
 
-/// A service, the clients that it keeps together, and their server.
-type Group = (u16, Address, u32);
+/// A service, the clients that it keeps together and their call (0: all that they send), and their server.
+type Group = (u16, Address, u32, u32);
 
 /// A template whose time is over.
 #[derive(Debug)]
@@ -59,17 +59,18 @@ impl Templates {
         let Some(service) = tables.service(u32::from(number)) else {
             return;
         };
-        let clients = group(service, ends.client, flow.words.address());
-        let group = (number, clients, flow.owner.dest());
+        let Some(line) = tables.flow(flow.number) else {
+            return;
+        };
+        let (clients, call) = kept_for(service, line, flow);
+        let group = (number, clients, call, flow.owner.dest());
         if !is_template {
             if let Some(used) = self.used.get_mut(&group) {
                 *used = true;
             }
             return;
         }
-        let kept = tables
-            .flow(flow.number)
-            .map_or(0, |line| line.load(KEPT) as u32);
+        let kept = line.load(KEPT) as u32;
         let idle = now.wrapping_sub(flow.control.last_seen()) as i32;
         if idle > 0 && idle as u32 > kept {
             self.found.push(Due {

@@ -89,7 +89,7 @@ fn direct_of<A: Family, F: Frame, T: Tables>(frame: &mut F, tables: &T, met: &Me
         return stray::<A, F, T>(frame, tables, met);
     }
     if verdict == OPENS {
-        let opened = schedule(tables, &mut wish, met.arrival.hook);
+        let opened = schedule(frame, tables, &mut wish, met.arrival.hook);
         if let Some(reason) = opened.refusal {
             count(tables, reason);
             match reason {
@@ -347,6 +347,7 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
             state,
             interface: self.arrival.interface,
             now: self.now,
+            payload: packet.datagram(),
         };
         Leave::Open
     }

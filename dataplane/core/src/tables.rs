@@ -4,6 +4,7 @@
 //! sequentially consistent; a line stays valid while it is held; indices out of range give `None`.
 
 use crate::abi::WORDS;
+use crate::abi::call::Call;
 use crate::abi::flow::Control;
 use crate::abi::ipv6::{Address, EndpointKey, NeighbourKey};
 use crate::abi::locality::LocalityKey;
@@ -213,6 +214,10 @@ pub trait Tables {
     fn ask<F: Frame>(&self, _frame: &F, _question: Question) -> bool {
         false
     }
+
+    /// Keeps a Call-ID, which are `length` bytes (1 to [`crate::abi::call::LONGEST`]) of the packet in `frame` from `start` on,
+    /// to be listed under the call's number, unless there is one or no room.
+    fn note_call<F: Frame>(&self, _frame: &F, _call: Call, _start: usize, _length: usize) {}
 
     // The core calls some of its own functions by way of its home, because the eBPF programs must call
     // them differently: as functions that the verifier judges by themselves, or from `bpf_loop`.

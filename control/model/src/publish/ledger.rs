@@ -53,6 +53,9 @@ pub struct ServiceRecord {
     /// How it keeps clients with their servers, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) persistence: Option<Persistence>,
+    /// Whether it keeps the calls of clients in their place.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) calls: bool,
     /// Whether it schedules each datagram for itself.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(super) one_packet: bool,
@@ -202,6 +205,7 @@ impl Ledger {
             .filter_map(|record| {
                 let service = wanted.service(&record.key)?;
                 record.persistence = service.settings.persistence;
+                record.calls = service.settings.keeps_calls();
                 record.one_packet = service.settings.one_packet;
                 Some((record.number, service))
             })

@@ -233,6 +233,7 @@ fn add_services<P: Plane>(
             added: service.added,
             present: true,
             persistence: None,
+            calls: false,
             one_packet: false,
             order: Vec::new(),
             rotation: Rotation::default(),

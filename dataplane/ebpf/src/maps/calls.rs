@@ -25,6 +25,7 @@ use ferrovs_core::sched::local::{self, Relief};
 use ferrovs_core::sched::mhb::{self, Census, Walk};
 use ferrovs_core::sched::scan::{Search, step};
 use ferrovs_core::sched::search::below;
+use ferrovs_core::sip::Payload;
 use ferrovs_core::tables::Tables;
 use ferrovs_core::wildcard::{heir, successor, wildcard, wildcard_ipv6};
 
@@ -162,6 +163,7 @@ fn unpack(client: u64, virtual_: u64, rest: u64, address: Address) -> Wish {
         state: (rest >> 24) as u8 & 0x7f,
         interface: rest as u32 & INTERFACE,
         now: Maps::new(core::ptr::null_mut()).now(),
+        payload: Payload::NONE,
     }
 }
 
