@@ -1,12 +1,14 @@
 //! The ends of persistence templates (`ip_vs_conn_expire`): one that was not used for its service's time
-//! goes, unless clients that it is for have connections with the service. Then it is kept a minute longer.
+//! goes, unless clients that it is for have connections with the service. Then it is kept a minute longer. Of a call, only
+//! the connections count that its own template has led.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use ferrovs_core::{
     abi::{
+        call::Call,
         config::ticks,
-        endpoint::tag,
+        endpoint::{Endpoint, tag},
         flow::{Control, KEPT, Owner},
         ipv6::Address,
         state,
@@ -44,6 +46,8 @@ pub struct Templates {
     /// Of those that were due before this round, whether a connection was met.
     used: HashMap<Group, bool>,
     found: Vec<Due>,
+    /// The calls that have templates, as far as they were met in this round.
+    calls: BTreeSet<Call>,
 }
 
 impl Templates {
@@ -70,6 +74,10 @@ impl Templates {
             }
             return;
         }
+        let call = Call::of(Endpoint::unpack(ends.client));
+        if !call.is_none() {
+            self.calls.insert(call);
+        }
         let kept = line.load(KEPT) as u32;
         let idle = now.wrapping_sub(flow.control.last_seen()) as i32;
         if idle > 0 && idle as u32 > kept {
@@ -82,8 +90,8 @@ impl Templates {
         }
     }
 
-    /// Ends or keeps what was due before this round.
-    pub fn end_of_round<T: Tables>(&mut self, tables: &T, now: u32) {
+    /// Ends or keeps what was due before this round. The calls for which templates were met.
+    pub fn end_of_round<T: Tables>(&mut self, tables: &T, now: u32) -> BTreeSet<Call> {
         for due in self.due.drain(..) {
             // One that was used since is another word by now, and left alone.
             if self.used.get(&due.group) != Some(&true) {
@@ -96,5 +104,6 @@ impl Templates {
         }
         self.due = std::mem::take(&mut self.found);
         self.used = self.due.iter().map(|due| (due.group, false)).collect();
+        std::mem::take(&mut self.calls)
     }
 }

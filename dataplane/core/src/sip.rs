@@ -149,7 +149,7 @@ impl Search {
         } else {
             self.at
         };
-        let known = self.at - from & (CHUNK - 1);
+        let known = (self.at - from) & (CHUNK - 1);
         let mut bytes = [0; CHUNK as usize];
         if frame.copy(from as usize, &mut bytes).is_none() {
             return false;
@@ -169,7 +169,7 @@ impl Search {
             return;
         }
         self.word >>= bits & 63;
-        self.left -= bits / 8 & (CHUNK - 1);
+        self.left -= (bits / 8) & (CHUNK - 1);
     }
 
     #[inline(always)]
@@ -318,7 +318,7 @@ const fn line(byte: u8) -> u32 {
 /// In the name. What was read of it is the same for the name's begin and nothing else.
 #[inline(always)]
 const fn name(phase: u32, byte: u8) -> u32 {
-    let at = phase - NAME & 7;
+    let at = (phase - NAME) & 7;
     if is_newline(byte) {
         return rest(byte);
     }
@@ -385,8 +385,8 @@ const fn is_word(byte: u8) -> bool {
 #[inline(always)]
 const fn first_newline(word: u64) -> u32 {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    let feeds = word ^ b'\n' as u64 * ONES;
-    let returns = word ^ b'\r' as u64 * ONES;
+    let feeds = word ^ (b'\n' as u64 * ONES);
+    let returns = word ^ (b'\r' as u64 * ONES);
     // The highest bit of each byte that is zero; above the first such byte, perhaps of others.
     let zeros =
         (feeds.wrapping_sub(ONES) & !feeds | returns.wrapping_sub(ONES) & !returns) & ONES << 7;

@@ -371,14 +371,15 @@ impl Tables for Maps {
         };
         // Between one and as many as there is room for, as the verifier sees it.
         let length = (length.wrapping_sub(1) & call::LONGEST) + 1;
-        // SAFETY: this CPU's own element, which no other program reads meanwhile: they do not interrupt each other.
-        let bytes = unsafe {
+        // SAFETY: this CPU's own element, which no other program writes meanwhile: they do not interrupt each other.
+        let (text, bytes) = unsafe {
             *text = [0; call::TEXT];
-            slice::from_raw_parts_mut(text.cast::<u8>(), length)
+            let bytes = slice::from_raw_parts_mut(text.cast::<u8>(), length);
+            (&*text, bytes)
         };
         if frame.copy(start, bytes).is_some() {
-            // SAFETY: as above. Without room it is listed without.
-            let _ = CALLS.insert(call.0, unsafe { &*text }, u64::from(BPF_NOEXIST));
+            // Without room it is listed without.
+            let _ = CALLS.insert(call.0, text, u64::from(BPF_NOEXIST));
         }
     }
 

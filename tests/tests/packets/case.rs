@@ -71,6 +71,8 @@ pub(crate) struct Expect {
     pub alone: Option<SocketAddrV4>,
     /// It makes a template for this server.
     pub keeps: Option<SocketAddrV4>,
+    /// The Call-ID of the template that it makes.
+    pub call_id: Option<Vec<u8>>,
     /// The service and the server, as they are listed, for which the new flow counts, if these are not the endpoints that
     /// its packets have.
     pub counts_for: Option<(SocketAddrV4, SocketAddrV4)>,
@@ -99,6 +101,7 @@ impl Expect {
             opens: None,
             alone: None,
             keeps: None,
+            call_id: None,
             counts_for: None,
             draws_port: false,
             state: None,
@@ -161,6 +164,12 @@ impl Expect {
     pub(crate) fn keeps(mut self, server: SocketAddrV4) -> Self {
         self.keeps = Some(server);
         self
+    }
+
+    /// Opens a flow and makes a template for calls with this Call-ID.
+    pub(crate) fn keeps_call(mut self, server: SocketAddrV4, call_id: &str) -> Self {
+        self.call_id = Some(call_id.as_bytes().to_vec());
+        self.keeps(server)
     }
 
     /// The new flow counts for this service and this server of it, as they are listed.
