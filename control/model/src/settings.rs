@@ -78,13 +78,6 @@ impl ServiceSettings {
         }
     }
 
-    /// Whether not clients stay with their server but their calls, as the one engine that there is has it. An engine only has
-    /// a say in persistence.
-    #[must_use]
-    pub const fn keeps_calls(&self) -> bool {
-        self.persistence.is_some() && self.persistence_engine.is_some()
-    }
-
     /// Whether the service `key` can behave so.
     ///
     /// # Errors

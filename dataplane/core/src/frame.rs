@@ -7,13 +7,15 @@
 use crate::abi::call::Call;
 use crate::abi::ipv6::Address;
 use crate::answer::{Question, answer};
+use crate::flow::call_out::{call_out, caller};
+use crate::flow::open::Wish;
 use crate::method::tunnel::{Room, wrap};
 use crate::nat::{Rewrite, RewriteIpv6, crc32c, rewrite, rewrite_ipv6};
 use crate::sip::{self, Payload, Search};
 use crate::tables::Tables;
-use crate::wire::Headers;
 use crate::wire::ipv6::{Upper, skip};
 use crate::wire::sctp;
+use crate::wire::{Headers, Link};
 
 /// A change to a layer-4 checksum, as RFC 1624 differences: one's complement sums of (new - old), not
 /// folded further than 32 bits.
@@ -134,6 +136,20 @@ pub trait Frame {
         Self: Sized,
     {
         sip::call(self, tables, number, payload, client)
+    }
+    /// Who makes a call: [`crate::flow::call_out::caller`].
+    fn caller<T: Tables>(&self, tables: &T, link: Link, ipv6: bool, wish: &mut Wish)
+    where
+        Self: Sized,
+    {
+        caller(self, tables, link, ipv6, wish);
+    }
+    /// The flow that a server's datagram opens: [`crate::flow::call_out::call_out`].
+    fn call_out<T: Tables>(&self, tables: &T, wish: &mut Wish) -> u64
+    where
+        Self: Sized,
+    {
+        call_out(self, tables, wish)
     }
     /// Keeps its Call-ID: [`crate::sip::note`].
     fn note_call<T: Tables>(&self, tables: &T, payload: Payload, call: Call)

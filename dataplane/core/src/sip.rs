@@ -3,7 +3,7 @@
 //! Read from one end to the other, byte by byte, but for what is in lines of no interest. As in IPVS: the first line is no header; a
 //! header's name is `Call-ID` or `i`, in capitals or not; its value is as many of the characters that RFC 3261 has in a
 //! `word` as there are, perhaps an `@` and more of them, and then the line must end. What is longer than [`LONGEST`]
-//! or is not a Call-ID is none; a header without any value is passed over. Where the body begins does not matter.
+//! or is not a Call-ID is none; a header without any value, or with nothing after the `@`, is passed over. Where the body begins does not matter.
 //!
 //! The eBPF programs make [`step`] a callback of `bpf_loop`, because the verifier must see a loop's end.
 
@@ -84,7 +84,10 @@ const CHUNK: u32 = 8;
 pub struct Search {
     /// What is read and not yet looked at, first byte lowest.
     word: u64,
+    /// Of the value so far.
     digest: u64,
+    /// Of none.
+    seed: u64,
     factor: u64,
     /// How many bytes that is.
     left: u32,
@@ -106,6 +109,7 @@ impl Search {
         Self {
             word: 0,
             digest,
+            seed: digest,
             factor,
             left: 0,
             at,
@@ -202,14 +206,12 @@ impl Search {
         if byte == b'@' && phase == VALUE && self.length > 0 {
             return self.append(byte, AT);
         }
-        if self.length == 0 {
+        if self.length == 0 || phase == AT {
+            self.length = 0;
+            self.digest = self.seed;
             return rest(byte);
         }
-        if is_newline(byte) && phase != AT {
-            FOUND
-        } else {
-            FAILED
-        }
+        if is_newline(byte) { FOUND } else { FAILED }
     }
 
     /// What follows `self.phase` when this is the next byte.

@@ -21,7 +21,7 @@ use crate::flow::open::{Outcome, Wish, open};
 use crate::flow::persist::{kept, persist};
 use crate::flow::reserve::{point, shared_with};
 use crate::flow::retire::take;
-use crate::flow::schedule::{Consent, choose, consent};
+use crate::flow::schedule::{Consent, choose, consent, finish};
 use crate::flow::tcp::Direction;
 use crate::frame::Frame;
 use crate::mark::marked;
@@ -458,6 +458,14 @@ pub trait Tables {
         Self: Sized,
     {
         open(self, &wish)
+    }
+
+    /// Opens the flow whose server was found: [`crate::flow::schedule::finish`].
+    fn finish(&self, wish: &mut Wish, found: u64) -> Outcome
+    where
+        Self: Sized,
+    {
+        finish(self, wish, found)
     }
 
     /// The state in which a flow begins: [`crate::flow::machine::begin`].

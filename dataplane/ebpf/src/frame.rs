@@ -23,13 +23,14 @@ use ferrovs_core::abi::call::Call;
 use ferrovs_core::abi::dest::Method;
 use ferrovs_core::abi::ipv6::Address;
 use ferrovs_core::answer::Question;
+use ferrovs_core::flow::open::Wish;
 use ferrovs_core::frame::{ChecksumChange, Frame};
 use ferrovs_core::method::tunnel::Room;
 use ferrovs_core::nat::{Rewrite, RewriteIpv6, checksum};
 use ferrovs_core::sip::{Payload, Search};
 use ferrovs_core::tables::Tables;
-use ferrovs_core::wire::Headers;
 use ferrovs_core::wire::ipv6::{self, Upper};
+use ferrovs_core::wire::{Headers, Link};
 
 use calls::*;
 
@@ -181,6 +182,8 @@ impl<const VARYING: bool> Frame for XdpFrame<VARYING> {
         ferrovs_answer_xdp,
         ferrovs_wrap_xdp,
         ferrovs_call_xdp,
+        ferrovs_caller_xdp,
+        ferrovs_call_out_xdp,
         ferrovs_note_xdp,
         read_on_xdp
     );
@@ -303,6 +306,8 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
         ferrovs_answer_tc,
         ferrovs_wrap_tc,
         ferrovs_call_tc,
+        ferrovs_caller_tc,
+        ferrovs_call_out_tc,
         ferrovs_note_tc,
         read_on_tc
     );

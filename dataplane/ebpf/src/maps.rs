@@ -541,6 +541,11 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn finish(&self, wish: &mut Wish, found: u64) -> Outcome {
+        Outcome::unpack(ferrovs_finish(wish, found))
+    }
+
+    #[inline(always)]
     fn begin(&self, protocol: u8, flags: u16) -> u8 {
         ferrovs_begin(u32::from(protocol), u32::from(flags)) as u8
     }

@@ -76,6 +76,7 @@ fn a_call_id_has_two_names_in_any_case() {
         "Call-ID: a84b4c76e66710@pc33\r\nCall-ID: another",
         "Call-ID:\r\nCall-ID: a84b4c76e66710@pc33",
         "Call-ID: =\r\ni: a84b4c76e66710@pc33",
+        "Call-ID: other@\r\ni: a84b4c76e66710@pc33",
         "Call-Info: x\r\nin: x\r\nCall-I: x\r\nCall-IDs: x\r\ni;x\r\nCall-ID: a84b4c76e66710@pc33",
     ] {
         assert_eq!(of_line(line), "a84b4c76e66710@pc33", "{line:?}");
@@ -172,4 +173,11 @@ fn a_call_is_told_by_its_client_and_its_whole_call_id() {
     let message = format!("{BEGIN}i:one@a{END}");
     let other = read_from(&memory, message.as_bytes(), Address([1, 8])).0;
     assert_eq!(other, call);
+    // Nor does what is passed over.
+    let (passed, _) = read_from(
+        &memory,
+        format!("{BEGIN}i:x@\r\ni:one@a{END}").as_bytes(),
+        Address([1, 7]),
+    );
+    assert_eq!(passed, call);
 }

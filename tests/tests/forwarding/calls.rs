@@ -156,6 +156,58 @@ fn stays(hook: Hook) {
     assert_eq!(stage.forwarded_by_kernel(), 0);
 }
 
+#[test]
+fn a_server_calls_a_client_with_tc() {
+    calls_out(Hook::Tc);
+}
+
+#[test]
+fn a_server_calls_a_client_with_xdp() {
+    calls_out(Hook::Xdp);
+}
+
+/// A server's own message comes from the virtual address, and the call stays with it, although it would not have been
+/// this one's turn.
+fn calls_out(hook: Hook) {
+    let mut stage = Stage::new(hook);
+    assign(&stage);
+    stage.start_daemon();
+    for ipv6 in [false, true] {
+        let family = |address: Ipv4Addr| if ipv6 { of(address) } else { address.into() };
+        let service = SocketAddr::new(family(VIP), PORT);
+        // Their sockets are needed here.
+        drop(serve(&stage, service, "-p 60 -o"));
+        let servers = &stage.topology.servers;
+        let bind = |namespace: &ferrovs_lab::Namespace, address: Ipv4Addr| {
+            let bound = namespace.run(|| UdpSocket::bind((family(address), PORT)));
+            let socket = bound.unwrap().unwrap();
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            socket
+        };
+        let sockets =
+            [&servers[0], &servers[1]].map(|server| bind(&server.namespace, server.address));
+        let client = bind(&stage.topology.client, CLIENT);
+        let [caller, _] = sockets;
+        let said = message("out@a");
+        let mut heard = [0; 2048];
+        caller
+            .send_to(said.as_bytes(), (family(CLIENT), PORT))
+            .unwrap();
+        let (length, from) = client.recv_from(&mut heard).unwrap();
+        assert_eq!((&heard[..length], from), (said.as_bytes(), service));
+        for _ in 0..3 {
+            client.send_to(said.as_bytes(), service).unwrap();
+            let (length, from) = caller.recv_from(&mut heard).unwrap();
+            let peer = SocketAddr::new(family(CLIENT), PORT);
+            assert_eq!((&heard[..length], from), (said.as_bytes(), peer));
+        }
+        let listed = stage.ipvsadm("-L -n -c --persistent-conn");
+        let row = listed.lines().find(|line| line.ends_with(" out@a"));
+        let server = SocketAddr::new(family(servers[0].address), PORT).to_string();
+        assert!(row.is_some_and(|row| row.contains(&server)), "{listed}");
+    }
+}
+
 /// Where calls have connections, as without `-o`, and all clients of a network are one.
 #[test]
 fn a_call_of_a_network_is_forgotten_after_its_connections() {

@@ -69,6 +69,8 @@ pub(crate) struct Expect {
     pub opens: Option<(SocketAddrV4, u8)>,
     /// It is scheduled for itself, to this server.
     pub alone: Option<SocketAddrV4>,
+    /// It is a server's, and opens a flow in this state as if its addressee had asked this virtual service.
+    pub calls_out: Option<(SocketAddrV4, u8)>,
     /// It makes a template for this server.
     pub keeps: Option<SocketAddrV4>,
     /// The Call-ID of the template that it makes.
@@ -100,6 +102,7 @@ impl Expect {
             resolved: false,
             opens: None,
             alone: None,
+            calls_out: None,
             keeps: None,
             call_id: None,
             counts_for: None,
@@ -143,6 +146,17 @@ impl Expect {
     pub(crate) fn alone(mut self, server: SocketAddrV4) -> Self {
         self.alone = Some(server);
         self.deferred()
+    }
+
+    /// A datagram by which `server` begins a call of this service itself.
+    pub(crate) fn calls_out(
+        mut self,
+        service: SocketAddrV4,
+        server: SocketAddrV4,
+        state: u8,
+    ) -> Self {
+        self.calls_out = Some((service, state));
+        self.counts_for(service, server)
     }
 
     pub(crate) fn draws_port(mut self) -> Self {

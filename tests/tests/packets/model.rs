@@ -112,7 +112,19 @@ impl Model {
         }
         self.books.call_ids.extend(expect.call_id.clone());
         self.books.call_ids.sort_unstable();
-        if let Some((server, state)) = expect.opens {
+        if let Some((service, state)) = expect.calls_out {
+            let mut request = packet.clone();
+            (request.source, request.destination) = (packet.destination, service);
+            self.open(
+                &request,
+                port,
+                packet.source,
+                state,
+                path(packet.source),
+                None,
+            );
+            self.count_conn(path(packet.source));
+        } else if let Some((server, state)) = expect.opens {
             let old = self.find(packet);
             assert_eq!(old, None, "the case opens a flow that it has not ended");
             let drawn = expect.draws_port.then(drawn);

@@ -26,8 +26,8 @@ pub const ONE_PACKET: u64 = 1 << 34;
 pub const OTHER_PORTS: u64 = 1 << 35;
 /// Bit of [`MODE`]: the service is for packets with a mark, whatever their destination.
 pub const MARK: u64 = 1 << 36;
-/// Bit of [`MODE`], with [`PERSISTS`]: not clients are kept with their servers but each of their
-/// [calls](super::call::Call) (the persistence engine sip).
+/// Bit of [`MODE`]: the persistence engine is sip. With [`PERSISTS`], not clients are kept with their servers but each of
+/// their [calls](super::call::Call); and servers make calls themselves ([`crate::flow::call_out`]).
 pub const CALLS: u64 = 1 << 37;
 /// Bit of [`MODE`]: the service exists and takes new flows. A deleted service keeps its line, without
 /// this bit, for as long as it has flows.

@@ -94,6 +94,17 @@ impl Wish {
         }
     }
 
+    /// The wish for a template that is to name this very server, whoever it has named so far.
+    #[inline(always)]
+    #[must_use]
+    pub const fn insisting(self, dest: u32) -> Self {
+        Self {
+            dest,
+            state: state::TEMPLATE,
+            ..self
+        }
+    }
+
     /// What schedulers that hash know the client's address by: itself, or an IPv6 one folded (`addr_fold`
     /// in `ip_vs_sh_hashkey`). Wire order.
     #[inline(always)]

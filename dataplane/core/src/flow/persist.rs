@@ -99,11 +99,11 @@ fn template<T: Tables>(tables: &T, wish: &Wish) -> Option<Wish> {
 /// The server of the template for the flow that `wish` describes; 0 if there is none, or its server takes nobody.
 #[inline(always)]
 pub fn kept<T: Tables>(tables: &T, wish: &Wish) -> u32 {
-    template(tables, wish).map_or(0, |template| renew(tables, &template))
+    template(tables, wish).map_or(0, |template| renew(tables, &template, false))
 }
 
 /// Makes a template for the flow that `wish` describes, and for its server. The server, by number in place of a line, of
-/// the template that there is then: another CPU may have been faster.
+/// the template that there is then: another CPU may have been faster. Unless the wish [insists](Wish::insisting).
 #[inline(always)]
 pub fn persist<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
     let (Some(config), Some(template)) = (tables.config(0), template(tables, wish)) else {
@@ -116,7 +116,7 @@ pub fn persist<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
     if !lock(header) {
         return Outcome::refused(Reason::Contended);
     }
-    let outcome = match renew(tables, &template) {
+    let outcome = match renew(tables, &template, wish.state == state::TEMPLATE) {
         0 => make(tables, &template),
         dest => Outcome::line(dest),
     };
@@ -139,9 +139,10 @@ fn ends<L: Line>(service: L, wish: &Wish) -> (u16, u64) {
     (tag(wish.client), with_port(wish.virtual_, port))
 }
 
-/// The server of the template that there is; 0 if there is none, or its server takes nobody.
+/// The server of the template that there is; 0 if there is none, or its server takes nobody, or is another one than is
+/// `insisted` on.
 #[inline(always)]
-fn renew<T: Tables>(tables: &T, template: &Wish) -> u32 {
+fn renew<T: Tables>(tables: &T, template: &Wish, insisted: bool) -> u32 {
     let number = find::line_by_client(tables, template.client, template.virtual_);
     if number == 0 {
         return 0;
@@ -160,7 +161,7 @@ fn renew<T: Tables>(tables: &T, template: &Wish) -> u32 {
             return 0;
         }
         dest = owner.dest();
-        if !takes(tables, dest) {
+        if !takes(tables, dest) || insisted && dest != template.dest {
             invalidate(line, seen, template.now);
             return 0;
         }

@@ -16,23 +16,12 @@ use crate::sched::{self, Peers};
 use crate::tables::{Line, Tables};
 use crate::verdict::Hook;
 
-/// Finds a server for the flow that `wish` describes, whose first packet is in `frame`, and opens it, at `hook`.
+/// Opens the flow that `wish` describes with the server that was found, as [`find_server`] or
+/// [`call_out`](super::call_out::call_out) says.
 ///
-/// Two functions one after the other, not inlined: each has the stack for itself while it runs.
+/// Called after them, not by them: each has the stack for itself while it runs, and the packet has it again when it goes on.
 #[inline(always)]
-pub fn schedule<F: Frame, T: Tables>(
-    frame: &F,
-    tables: &T,
-    wish: &mut Wish,
-    hook: Hook,
-) -> Outcome {
-    let found = find_server(frame, tables, wish, hook);
-    finish(tables, wish, found)
-}
-
-/// Opens the flow with the server that was found, as [`find_server`] says.
-#[inline(never)]
-fn finish<T: Tables>(tables: &T, wish: &Wish, found: u64) -> Outcome {
+pub fn finish<T: Tables>(tables: &T, wish: &Wish, found: u64) -> Outcome {
     // Not before: the scheduler counts it.
     if wish.old != 0 {
         retire(tables, wish.old, Control(wish.old_control), wish.now);
@@ -63,10 +52,10 @@ fn open_alone<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
     outcome
 }
 
-/// Puts into `wish` the server that its client, or its call, is kept with, or whom the scheduler picks, and says which
-/// [call](Call) that is; if there is no server, why, packed.
+/// Puts into `wish`, which is of the packet in `frame`, at `hook`, the server that its client, or its call, is kept with, or whom
+/// the scheduler picks, and says which [call](Call) that is; if there is no server, why, packed.
 #[inline(never)]
-fn find_server<F: Frame, T: Tables>(frame: &F, tables: &T, wish: &mut Wish, hook: Hook) -> u64 {
+pub fn find_server<F: Frame, T: Tables>(frame: &F, tables: &T, wish: &mut Wish, hook: Hook) -> u64 {
     let consent = tables.consent(*wish);
     let alone = consent.has(Consent::ALONE) && wish.state == state::UDP;
     if alone && hook == Hook::Xdp {

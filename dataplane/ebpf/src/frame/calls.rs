@@ -7,19 +7,21 @@ use ferrovs_core::abi::call::Call;
 use ferrovs_core::abi::endpoint::{Endpoint, tag};
 use ferrovs_core::abi::ipv6::Address;
 use ferrovs_core::answer::{Question, answer};
+use ferrovs_core::flow::call_out::{call_out, caller};
+use ferrovs_core::flow::open::Wish;
 use ferrovs_core::method::tunnel::wrap;
 use ferrovs_core::nat::{Rewrite, RewriteIpv6, crc32c, rewrite, rewrite_ipv6};
 use ferrovs_core::sip::{self, Payload, Search};
-use ferrovs_core::wire::Headers;
 use ferrovs_core::wire::ipv6::skip;
 use ferrovs_core::wire::sctp;
+use ferrovs_core::wire::{Headers, Link};
 
 use super::{SkbFrame, XdpFrame};
 use crate::maps::Maps;
 
 /// The methods of [`Frame`](ferrovs_core::frame::Frame) that are calls of these functions.
 macro_rules! calls {
-    ($skip:ident, $sctp:ident, $rewrite:ident, $rewrite_ipv6:ident, $answer:ident, $wrap:ident, $call:ident, $note:ident, $read_on:ident) => {
+    ($skip:ident, $sctp:ident, $rewrite:ident, $rewrite_ipv6:ident, $answer:ident, $wrap:ident, $call:ident, $caller:ident, $call_out:ident, $note:ident, $read_on:ident) => {
         #[inline(always)]
         fn skip_extensions(&self, offset: usize, next: u8) -> Upper {
             Upper::unpack($skip(self.0, offset as u64, u64::from(next)))
@@ -76,6 +78,16 @@ macro_rules! calls {
             let Address([first, second]) = client;
             let place = u64::from(payload.0) | u64::from(number) << 32;
             Call($call(self.0, place, first, second))
+        }
+
+        #[inline(always)]
+        fn caller<T: Tables>(&self, _: &T, link: Link, ipv6: bool, wish: &mut Wish) {
+            $caller(self.0, wish, link.length() as u32, u32::from(ipv6));
+        }
+
+        #[inline(always)]
+        fn call_out<T: Tables>(&self, _: &T, wish: &mut Wish) -> u64 {
+            $call_out(self.0, wish)
         }
 
         #[inline(always)]
@@ -154,7 +166,7 @@ fn question(network: u64, interface: u64, request: u64) -> Question {
 }
 
 macro_rules! functions {
-    ($context:ty, $frame:ident, $skip:ident, $sctp:ident, $rewrite:ident, $rewrite_ipv6:ident, $answer:ident, $wrap:ident, $call:ident, $note:ident, $read_on:ident) => {
+    ($context:ty, $frame:ident, $skip:ident, $sctp:ident, $rewrite:ident, $rewrite_ipv6:ident, $answer:ident, $wrap:ident, $call:ident, $caller:ident, $call_out:ident, $note:ident, $read_on:ident) => {
         /// [`skip`].
         #[unsafe(no_mangle)]
         #[inline(never)]
@@ -238,6 +250,39 @@ macro_rules! functions {
             sip::call(&$frame::<true>(context), &maps, number, payload, client).0
         }
 
+        /// [`caller`]; the link header is known by its length. The result means nothing.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $caller(
+            context: *mut $context,
+            wish: *mut Wish,
+            link: u32,
+            ipv6: u32,
+        ) -> u64 {
+            if wish.is_null() {
+                return 0;
+            }
+            // SAFETY: the caller's, who waits.
+            let wish = unsafe { &mut *wish };
+            let maps = Maps::new(context.cast());
+            let link = Link::of_length(link as usize);
+            caller(&$frame::<true>(context), &maps, link, ipv6 != 0, wish);
+            0
+        }
+
+        /// [`call_out`]. After it the verifier knows nothing any more about the wish, which spares it a way of its own
+        /// through all that follows.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $call_out(context: *mut $context, wish: *mut Wish) -> u64 {
+            if wish.is_null() {
+                return 0;
+            }
+            // SAFETY: the caller's, who waits.
+            let wish = unsafe { &mut *wish };
+            call_out(&$frame::<true>(context), &Maps::new(context.cast()), wish)
+        }
+
         /// [`sip::note`]. The result means nothing.
         #[unsafe(no_mangle)]
         #[inline(never)]
@@ -275,6 +320,8 @@ functions!(
     ferrovs_answer_xdp,
     ferrovs_wrap_xdp,
     ferrovs_call_xdp,
+    ferrovs_caller_xdp,
+    ferrovs_call_out_xdp,
     ferrovs_note_xdp,
     read_on_xdp
 );
@@ -288,6 +335,8 @@ functions!(
     ferrovs_answer_tc,
     ferrovs_wrap_tc,
     ferrovs_call_tc,
+    ferrovs_caller_tc,
+    ferrovs_call_out_tc,
     ferrovs_note_tc,
     read_on_tc
 );

@@ -2,14 +2,17 @@
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use ferrovs_core::abi::{reason::Reason, state::UDP};
+use ferrovs_core::abi::{
+    reason::Reason,
+    state::{ONE_PACKET, UDP},
+};
 use ferrovs_model::{Change, Netmask, Persistence, Protocol, ServiceSettings};
 
 use super::{from_client, from_server};
 use crate::{
     case::{Case, Expect, case, dropped, forwarded, passed, refused},
     packet::{Link, Packet, SYN, Transport, at},
-    world::{DNS, FRONT_MAC, HTTP, RIP_141, RIP_143, VIP, key, mac_of, masq},
+    world::{DNS, FRONT_MAC, HTTP, RIP_141, RIP_143, UNROUTED_CLIENT, VIP, key, mac_of, masq},
 };
 
 const FIRST: SocketAddrV4 = SocketAddrV4::new(RIP_143, 53);
@@ -87,7 +90,14 @@ fn weigh(server: SocketAddrV4, weight: u32) -> Change {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    [kept(), by_themselves(), read(), not_read()].concat()
+    [
+        kept(),
+        by_themselves(),
+        made_by_servers(),
+        read(),
+        not_read(),
+    ]
+    .concat()
 }
 
 fn kept() -> Vec<Case> {
@@ -185,10 +195,7 @@ fn kept() -> Vec<Case> {
 }
 
 fn answer(server: SocketAddrV4, client: SocketAddrV4) -> Packet {
-    from_server(server, client, 0).with(|packet| {
-        packet.transport = Transport::Udp { checksum: true };
-        packet.payload = b"SIP/2.0 200 OK\r\n\r\n".to_vec();
-    })
+    calls_out(server, client, "SIP/2.0 200 OK\r\n\r\n")
 }
 
 fn by_themselves() -> Vec<Case> {
@@ -227,6 +234,94 @@ fn by_themselves() -> Vec<Case> {
             .front(says(client, "one@a"), to(SECOND).keeps(SECOND))
             .back(answer(FIRST, client), forwarded())
             .back(answer(SECOND, client), forwarded()),
+    ]
+}
+
+/// What a server says to somebody on its own account.
+fn calls_out(server: SocketAddrV4, client: SocketAddrV4, text: &str) -> Packet {
+    from_server(server, client, 0).with(|packet| {
+        packet.transport = Transport::Udp { checksum: true };
+        packet.payload = text.as_bytes().to_vec();
+    })
+}
+
+fn made_by_servers() -> Vec<Case> {
+    let client = host(60, 5060);
+    let out = || message("Call-ID: out@a");
+    let first = |state| forwarded().calls_out(DNS, FIRST, state);
+    let second = |state| forwarded().calls_out(DNS, SECOND, state);
+    let without_persistence = ServiceSettings {
+        persistence: None,
+        ..settings(Ipv4Addr::BROADCAST, false)
+    };
+    let without_engine = ServiceSettings {
+        persistence_engine: None,
+        ..settings(Ipv4Addr::BROADCAST, false)
+    };
+    vec![
+        calls("a call that a server makes comes from the virtual address and stays with it")
+            .back(
+                calls_out(SECOND, client, &out()),
+                second(UDP).keeps_call(SECOND, "out@a"),
+            )
+            .front(says(client, "x@a"), forwarded())
+            .back(calls_out(SECOND, client, "x"), forwarded())
+            .front(says(host(60, 7), "out@a"), opens(SECOND))
+            .front(
+                says(host(60, 8), "y@a"),
+                opens(FIRST).keeps_call(FIRST, "y@a"),
+            ),
+        alone("a server calls datagram by datagram")
+            .back(
+                calls_out(SECOND, client, &out()),
+                second(ONE_PACKET).keeps_call(SECOND, "out@a"),
+            )
+            .back(calls_out(SECOND, client, "x"), forwarded())
+            .front(says(client, "out@a"), to(SECOND))
+            .front(says(client, "y@a"), to(FIRST).keeps_call(FIRST, "y@a"))
+            .front(says(client, "out@a"), to(SECOND)),
+        alone("a call goes over to the server that makes it")
+            .front(says(client, "out@a"), to(FIRST).keeps_call(FIRST, "out@a"))
+            .back(
+                calls_out(SECOND, client, &out()),
+                second(ONE_PACKET).keeps(SECOND),
+            )
+            .front(says(client, "out@a"), to(SECOND))
+            .back(calls_out(FIRST, client, &out()), forwarded())
+            .front(says(client, "out@a"), to(SECOND)),
+        calls("a server does not call whom another one has a connection with")
+            .back(
+                calls_out(FIRST, client, &out()),
+                first(UDP).keeps_call(FIRST, "out@a"),
+            )
+            .back(
+                calls_out(SECOND, client, &message("i: x@a")),
+                passed().counts_for(DNS, SECOND).keeps_call(SECOND, "x@a"),
+            ),
+        calls("a server's datagram without a Call-ID is its own business")
+            .back(calls_out(FIRST, client, "x"), passed())
+            .back(calls_out(at(RIP_143, 5353), client, &out()), passed()),
+        case("a server of a service without the engine makes no calls")
+            .change(edited(without_engine))
+            .back(calls_out(FIRST, client, &out()), passed()),
+        case("where nobody is kept a server calls too")
+            .change(edited(without_persistence))
+            .back(calls_out(FIRST, client, "x"), first(UDP))
+            .front(datagram(client, "x"), forwarded()),
+        calls("a server that was taken away makes no calls any more")
+            .change(Change::DeleteDestination {
+                service: key(Protocol::Udp, DNS),
+                address: SocketAddr::V4(FIRST),
+            })
+            .back(calls_out(FIRST, client, &out()), passed())
+            .back(
+                calls_out(SECOND, client, &out()),
+                second(UDP).keeps_call(SECOND, "out@a"),
+            ),
+        calls("whom a server calls there must be a way to").back(
+            calls_out(FIRST, at(UNROUTED_CLIENT, 5060), &out()),
+            passed(),
+        ),
     ]
 }
 
