@@ -34,6 +34,7 @@ pub mod method;
 pub mod nat;
 pub mod sched;
 pub mod side;
+pub mod sip;
 pub mod tables;
 pub mod verdict;
 pub mod wildcard;

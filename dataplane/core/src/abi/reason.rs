@@ -68,4 +68,6 @@ reasons! {
     TunnelChecksum = 18, "tunnel-checksum";
     /// The kernel had no room for a tunnel's headers: dropped.
     TunnelFailed = 19, "tunnel-failed";
+    /// A client's packet to a service with the persistence engine sip that has no Call-ID and belongs to no flow: dropped.
+    NoCallId = 20, "no-call-id";
 }
