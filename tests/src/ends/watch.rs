@@ -21,7 +21,8 @@ const CRC32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 const SCTP: u8 = 132;
 
 /// Looks at so many packets of SCTP that come in by any interface of this network namespace, and computes their checksums
-/// from scratch (RFC 9260, section 6.8).
+/// from scratch (RFC 9260, section 6.8). Those that have none do not count: Linux 6.12 itself, when it cuts messages for
+/// a device that computes no checksums, now and then sends a piece without.
 ///
 /// # Errors
 /// When one is wrong, or none comes for two minutes.
@@ -50,6 +51,9 @@ pub fn watch(count: usize) -> io::Result<()> {
         };
         let (found, right) = checksums(packet)
             .ok_or_else(|| io::Error::other("a packet of SCTP without a whole header"))?;
+        if found == 0 {
+            continue;
+        }
         if found != right {
             let begin = &packet[..packet.len().min(32)];
             let text =
