@@ -107,20 +107,22 @@ fn a_line_is_ended_or_used_again() {
     });
 }
 
-/// The service is edited, and the client's next datagram opens a flow to the server, while the daemon ends the line
-/// that led to it.
+/// The service is edited, and the client's next datagram opens a flow to the server, while the line that led to
+/// it is ended to make room for others. To the server both are from the client's own port.
 #[test]
 fn a_flow_takes_the_place_of_a_line() {
     explore(Some(3), || {
         let world: Arc<World<Watched>> = Arc::new(tables(ONE_SERVICE, &[1, 2, 9, 10]));
         let line = open(&&*world, &datagram(1, BEGIN)).line;
+        let local = live(&world)[0].words.local;
         let seen = control(&*world, line);
         let (_, opened) = race(
             &world,
-            move |world| retire(&world, line, seen, EXPIRED),
-            |world| open(&world, &flow(1, EXPIRED)),
+            move |world| retire(&world, line, seen, BEGIN + 1),
+            |world| open(&world, &flow(1, BEGIN + 1)),
         );
         assert_ne!(opened.line, 0, "{opened:?}");
         assert_eq!(counted(&world), [(0, 1), (0, 0)]);
+        assert_eq!(live(&world)[0].words.local, local);
     });
 }
