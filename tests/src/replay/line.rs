@@ -7,8 +7,8 @@ const TOLD: [&str; 7] = [
 /// Seconds by which a timeout may have gone further in one run than in the other: much less than timeouts are apart, and enough
 /// for a machine that is emulated or busy.
 const SLACK: u32 = 30;
-/// Bytes of a TCP segment over IPv4 that only acknowledges.
-const ACKNOWLEDGEMENT: i64 = 52;
+/// Bytes of a TCP segment that only acknowledges, over IPv4 and over IPv6.
+const ACKNOWLEDGEMENT: [i64; 2] = [52, 72];
 
 /// A line, ready to be compared.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -59,7 +59,8 @@ fn same_traffic(one: &str, other: &str) -> bool {
         let [conns, in_packets, out_packets, in_bytes, out_bytes] = figures.ok()?[..] else {
             return None;
         };
-        let rest = |bytes, packets| bytes - packets * ACKNOWLEDGEMENT;
+        let acknowledgement = ACKNOWLEDGEMENT[usize::from(name.contains('['))];
+        let rest = |bytes, packets| bytes - packets * acknowledgement;
         let traffic = (
             conns,
             rest(in_bytes, in_packets),
@@ -165,6 +166,10 @@ mod tests {
         assert!(one.is_like(&line("      14       70       70     4158     4550")));
         assert!(!one.is_like(&line("      13       71       70     4210     4550")));
         assert!(!one.is_like(&line("      14       71       70     4158     4550")));
+        let line = |figures| Line::read(&format!("TCP  [fd00:a::1]:1002            {figures}"));
+        let one = line("      20       99       96     7820     8106");
+        assert!(one.is_like(&line("      20       98       96     7748     8106")));
+        assert!(!one.is_like(&line("      20       98       96     7768     8106")));
     }
 
     #[test]

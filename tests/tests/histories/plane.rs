@@ -8,7 +8,8 @@ use std::{
 
 use ferrovs_core::{
     abi::{
-        bucket, config, dest,
+        bucket, config,
+        dest::{self, Method},
         endpoint::{Endpoint, tag},
         interface,
         ipv6::{Address, EndpointKey, NeighbourKey},
@@ -44,6 +45,9 @@ const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 3, 0, 1);
 const ROUTER_IPV6: Ipv6Addr = Ipv6Addr::new(0xfd00, 3, 0, 0, 0, 0, 0, 1);
 /// Its number as a next hop.
 const HOP: u32 = 1;
+/// The next hop of each server has so much more than the server's number: it tells the servers apart to which packets go
+/// as they are, or in a tunnel.
+const HOPS: u32 = 10;
 const IPV4_HEADER: usize = 20;
 const IPV6_HEADER: usize = 40;
 /// More buckets than flows, so that none is displaced or evicted.
@@ -104,7 +108,7 @@ pub(crate) struct Listed {
     pub(crate) protocol: u8,
     pub(crate) client: SocketAddr,
     pub(crate) virtual_: SocketAddr,
-    /// Of a template, without port.
+    /// Without port of a template, and where packets go to the port that the client has asked for.
     pub(crate) server: SocketAddr,
     /// The name of its state.
     pub(crate) state: String,
@@ -199,7 +203,20 @@ impl Core {
         self.publisher.commit(&view, plan);
         for record in self.publisher.ledger().dests() {
             let line = (&self.memory).dest(record.number).unwrap();
-            line.store(dest::NEXT_HOP, u64::from(HOP));
+            let number = HOPS + record.number;
+            line.store(dest::NEXT_HOP, u64::from(number));
+            let hop = (&self.memory).next_hop(number).unwrap();
+            hop.store(next_hop::OUT, u64::from(number) << 32);
+            hop.store(next_hop::LINK, u64::from(NO_VLAN));
+            hop.store(next_hop::STATUS, 2 | USABLE);
+            // What tunnels are from.
+            let line = (&self.memory).tunnel(record.number).unwrap();
+            let source = match record.address.ip() {
+                IpAddr::V4(_) => [u64::from(u32::from_ne_bytes(ROUTER.octets())), 0],
+                IpAddr::V6(_) => Address::new(ROUTER_IPV6.octets()).0,
+            };
+            line.store(dest::SOURCE, source[0]);
+            line.store(dest::SOURCE + 1, source[1]);
         }
     }
 
@@ -244,18 +261,35 @@ impl Core {
         let mut frame = SliceFrame::new(&mut bytes).with_mark(packet.mark);
         let verdict = direct(&mut frame, &&self.memory, arrival);
         let after = reasons.map(|reason| self.counted(reason));
-        let (source, destination) = ends(&bytes);
+        let wrapping = bytes.len() - packet.length as usize;
+        let (source, destination) = ends(&bytes[wrapping..]);
         let is_same = (source == packet.source, destination == packet.destination);
         match (verdict, is_same) {
             (Verdict::Pass, (true, true)) => Ok(ipvs::Verdict::Pass),
             (Verdict::Drop, _) if after[0] > before[0] => Ok(ipvs::Verdict::Unreachable),
             (Verdict::Drop, _) if after[1] > before[1] => Ok(ipvs::Verdict::Drop),
             (Verdict::Transmit { .. }, (true, false)) => Ok(ipvs::Verdict::ToServer(destination)),
+            (Verdict::Transmit { interface }, (true, true)) => {
+                let server = self.behind(interface, wrapping > 0);
+                let server = server.ok_or_else(|| format!("left by {interface}: {packet:?}"))?;
+                let server = SocketAddr::new(server, destination.port());
+                Ok(ipvs::Verdict::ToServer(server))
+            }
             (Verdict::Transmit { .. }, (false, true)) => Ok(ipvs::Verdict::ToClient(source)),
             _ => Err(format!(
                 "{verdict:?}, {source} to {destination}, for {packet:?}"
             )),
         }
+    }
+
+    /// The server with this next hop, if packets go to it as they are, or `wrapped`.
+    fn behind(&self, hop: u32, wrapped: bool) -> Option<IpAddr> {
+        let number = hop.checked_sub(HOPS)?;
+        let mode = (&self.memory).dest(number)?.load(dest::MODE);
+        let method = if wrapped { Method::Ipip } else { Method::Route };
+        let mut dests = self.publisher.ledger().dests().iter();
+        let server = dests.find(|record| record.number == number)?;
+        (Method::of(mode) == method).then_some(server.address.ip())
     }
 
     fn counted(&self, reason: Reason) -> u64 {
@@ -305,6 +339,12 @@ impl Core {
 
     fn listed(&self, flow: &Flow) -> Listed {
         let [client, virtual_, mut server] = self.ends(flow);
+        if flow.words.is_one_way() {
+            // A flow whose answers do not come by has no word for their source.
+            let mut dests = self.publisher.ledger().dests().iter();
+            let dest = dests.find(|record| record.number == flow.owner.dest());
+            server = SocketAddr::new(dest.unwrap().address.ip(), 0);
+        }
         let is_template = flow.control.state() == state::TEMPLATE;
         if is_template {
             server.set_port(0);

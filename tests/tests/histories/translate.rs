@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 
 use ferrovs_model::{
-    Destination, Netmask, SchedulerFlags, ServiceKey, ServiceSettings, publish::Figures,
+    Destination, Encapsulation, Netmask, SchedulerFlags, ServiceKey, ServiceSettings,
+    publish::Figures,
 };
-use ferrovs_tests::ipvs::{Conn, Key, Persistence, Protocol, Refusal, Server, Settings, Stats};
+use ferrovs_tests::ipvs::{
+    Conn, Forwarding, Key, Persistence, Protocol, Refusal, Server, Settings, Stats,
+};
 
 use crate::plane::Listed;
 
@@ -35,6 +38,11 @@ pub(crate) fn wanted(settings: &Settings, ipv6: bool) -> ServiceSettings {
 
 pub(crate) fn destination(server: &Server) -> Destination {
     Destination {
+        forwarding: match server.forwarding {
+            Forwarding::Masq => ferrovs_model::Forwarding::Masq,
+            Forwarding::Route => ferrovs_model::Forwarding::Route,
+            Forwarding::Tunnel => ferrovs_model::Forwarding::Tunnel(Encapsulation::Ipip),
+        },
         weight: server.weight,
         upper_threshold: server.upper,
         lower_threshold: server.lower,
