@@ -183,12 +183,15 @@ impl Generator {
         };
         // ipvsadm does not let such a service be without persistence.
         let for_all_ports = slot.is_for_all_ports();
+        let persists = for_all_ports || self.one_in(5);
         Settings {
             flags: Flags {
                 fallback: self.one_in(2),
                 port: self.one_in(2),
             },
-            persistence: (for_all_ports || self.one_in(5)).then(persistence),
+            persistence: persists.then(persistence),
+            // Other services have it for nothing but calls that servers make, of which the model knows nothing.
+            sip: persists && self.one_in(if slot.is_udp() { 2 } else { 10 }),
             one_packet: slot.is_udp() && self.one_in(5),
             ..Settings::new(match self.below(30) {
                 0 => "none",

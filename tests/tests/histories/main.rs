@@ -126,4 +126,5 @@ fn the_core_does_as_the_model_of_ipvs() {
     );
     // Only what nothing later took the place of is answered.
     met.check(&["answered alone"], histories / 20);
+    met.check(&["of a call"], histories / 10);
 }

@@ -14,7 +14,7 @@ use crate::{
     departures,
     event::{Command, Event, set_sysctl},
     met::Met,
-    plane::{Core, Listed},
+    plane::{Core, Listed, message},
     translate::{figures, key, listed, refusal},
     universe::{Client, Host, Slot, keepers, service_key},
 };
@@ -165,6 +165,9 @@ impl Pair {
             if before {
                 self.met.note("opened anew");
             }
+            if service.is_some_and(|service| service.settings.sip) {
+                self.met.note("of a call");
+            }
             if packet.destination.is_ipv6() {
                 self.met.note("on IPv6");
             }
@@ -225,6 +228,8 @@ impl Pair {
                 Some(Forwarding::Masq) => request.mark,
                 _ => 0,
             },
+            // Servers make no calls themselves.
+            call: 0,
             ..request
         };
         if departures::answers_alone(conn, self.served_alone(&packet)) {
@@ -417,12 +422,18 @@ fn request(slot: Slot, client: Client, flags: u8, data: u8) -> Packet {
         _ => 20,
     };
     let headers = header + IP_HEADER[usize::from(destination.is_ipv6())];
+    let call = if protocol == Protocol::Udp {
+        flags & 3
+    } else {
+        0
+    };
     Packet {
+        call,
         protocol,
         source: slot.client(client),
         destination,
         flags: if protocol == Protocol::Udp { 0 } else { flags },
-        length: headers + u64::from(data),
+        length: headers + message(call).len() as u64 + u64::from(data),
         mark: slot.mark(),
     }
 }

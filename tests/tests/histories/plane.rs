@@ -8,7 +8,9 @@ use std::{
 
 use ferrovs_core::{
     abi::{
-        bucket, config,
+        bucket,
+        call::Call,
+        config,
         dest::{self, Method},
         endpoint::{Endpoint, tag},
         interface,
@@ -113,6 +115,24 @@ pub(crate) struct Listed {
     /// The name of its state.
     pub(crate) state: String,
     pub(crate) is_template: bool,
+    /// Of a template that is for a call.
+    pub(crate) call_id: String,
+}
+
+/// The Call-ID of a call.
+pub(crate) fn call_id(call: u8) -> String {
+    format!("call-{call}@example.org")
+}
+
+/// A message of a call; nothing for 0.
+pub(crate) fn message(call: u8) -> String {
+    match call {
+        0 => String::new(),
+        call => format!(
+            "OPTIONS sip:b SIP/2.0\r\nCall-ID: {}\r\n\r\n",
+            call_id(call)
+        ),
+    }
 }
 
 /// Active flows of a server, its others, and its templates.
@@ -251,7 +271,11 @@ impl Core {
     /// # Errors
     /// When it is nothing that IPVS could do.
     pub(crate) fn packet(&self, packet: &Packet) -> Result<ipvs::Verdict, String> {
-        let reasons = [Reason::NoDestination, Reason::DestinationGone];
+        let reasons = [
+            Reason::NoDestination,
+            Reason::DestinationGone,
+            Reason::NoCallId,
+        ];
         let before = reasons.map(|reason| self.counted(reason));
         let mut bytes = bytes_of(packet);
         let arrival = Arrival {
@@ -267,7 +291,7 @@ impl Core {
         match (verdict, is_same) {
             (Verdict::Pass, (true, true)) => Ok(ipvs::Verdict::Pass),
             (Verdict::Drop, _) if after[0] > before[0] => Ok(ipvs::Verdict::Unreachable),
-            (Verdict::Drop, _) if after[1] > before[1] => Ok(ipvs::Verdict::Drop),
+            (Verdict::Drop, _) if after[1..] != before[1..] => Ok(ipvs::Verdict::Drop),
             (Verdict::Transmit { .. }, (true, false)) => Ok(ipvs::Verdict::ToServer(destination)),
             (Verdict::Transmit { interface }, (true, true)) => {
                 let server = self.behind(interface, wrapping > 0);
@@ -338,7 +362,7 @@ impl Core {
     }
 
     fn listed(&self, flow: &Flow) -> Listed {
-        let [client, virtual_, mut server] = self.ends(flow);
+        let [mut client, virtual_, mut server] = self.ends(flow);
         if flow.words.is_one_way() {
             // A flow whose answers do not come by has no word for their source.
             let mut dests = self.publisher.ledger().dests().iter();
@@ -346,9 +370,19 @@ impl Core {
             server = SocketAddr::new(dest.unwrap().address.ip(), 0);
         }
         let is_template = flow.control.state() == state::TEMPLATE;
+        let mut call = Call::NONE;
         if is_template {
             server.set_port(0);
+            call = Call::of(Endpoint::unpack(flow.words.ends(flow.owner).client));
         }
+        if !call.is_none() {
+            if client.is_ipv4() {
+                client = address(flow.words.local);
+            }
+            client.set_port(0);
+        }
+        let calls = self.memory.calls();
+        let text = calls.get(&call).map(|text| String::from_utf8_lossy(text));
         Listed {
             protocol: tag(flow.words.client) as u8,
             client,
@@ -356,6 +390,7 @@ impl Core {
             server,
             state: state::name(flow.control.state()).to_owned(),
             is_template,
+            call_id: text.unwrap_or_default().into_owned(),
         }
     }
 
@@ -363,10 +398,7 @@ impl Core {
     fn ends(&self, flow: &Flow) -> [SocketAddr; 3] {
         let words = &flow.words;
         if !is_ipv6(words.client) {
-            return [words.client, words.virtual_, words.dest].map(|word| {
-                let end = Endpoint::unpack(word);
-                SocketAddr::from((end.octets(), end.host_port()))
-            });
+            return [words.client, words.virtual_, words.dest].map(address);
         }
         let end =
             |address: Address, port: u16| SocketAddr::from((address.octets(), u16::from_be(port)));
@@ -413,7 +445,11 @@ fn bytes_of(packet: &Packet) -> Vec<u8> {
     bytes.extend(packet.source.port().to_be_bytes());
     bytes.extend(packet.destination.port().to_be_bytes());
     match packet.protocol {
-        Protocol::Udp => bytes.extend(segment.to_be_bytes()),
+        Protocol::Udp => {
+            bytes.extend(segment.to_be_bytes());
+            bytes.extend([0; 2]);
+            bytes.extend(message(packet.call).as_bytes());
+        }
         // No tag, some checksum, and one chunk.
         Protocol::Sctp => bytes.extend([0, 0, 0, 0, 1, 2, 3, 4, packet.flags, 0, 0, 4]),
         _ => {
@@ -423,6 +459,12 @@ fn bytes_of(packet: &Packet) -> Vec<u8> {
     }
     bytes.resize(length.into(), 0);
     bytes
+}
+
+/// The IPv4 endpoint in a word.
+fn address(word: u64) -> SocketAddr {
+    let end = Endpoint::unpack(word);
+    SocketAddr::from((end.octets(), end.host_port()))
 }
 
 /// Source and destination of a packet.

@@ -10,7 +10,7 @@ use ferrovs_tests::ipvs::{
     Conn, Forwarding, Key, Persistence, Protocol, Refusal, Server, Settings, Stats,
 };
 
-use crate::plane::Listed;
+use crate::plane::{Listed, call_id};
 
 pub(crate) fn wanted(settings: &Settings, ipv6: bool) -> ServiceSettings {
     let mut flags = SchedulerFlags::NONE;
@@ -31,6 +31,7 @@ pub(crate) fn wanted(settings: &Settings, ipv6: bool) -> ServiceSettings {
     ServiceSettings {
         scheduler_flags: flags,
         persistence: settings.persistence.map(persistence),
+        persistence_engine: settings.sip.then(|| "sip".to_owned()),
         one_packet: settings.one_packet,
         ..ServiceSettings::new(settings.scheduler)
     }
@@ -105,5 +106,6 @@ pub(crate) fn listed(conn: &Conn) -> Listed {
         },
         state: conn.state.to_string(),
         is_template: conn.is_template,
+        call_id: conn.call.map(call_id).unwrap_or_default(),
     }
 }
