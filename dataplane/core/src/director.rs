@@ -23,6 +23,7 @@ use crate::flow::touch::touch;
 use crate::flow::{self, Flow, find, is_expired, place, retire};
 use crate::frame::Frame;
 use crate::hop::{self, Hop};
+use crate::icmp::Quoting;
 use crate::method;
 use crate::nat;
 use crate::side::Side;
@@ -63,7 +64,7 @@ impl Met {
 
 /// The link header of a packet of ours, and the version of IP behind it.
 #[inline(always)]
-fn link_of<F: Frame, T: Tables>(
+pub(crate) fn link_of<F: Frame, T: Tables>(
     frame: &F,
     tables: &T,
     arrival: Arrival,
@@ -82,11 +83,14 @@ fn link_of<F: Frame, T: Tables>(
 /// A packet that opens a flow goes the way twice: to where the flow is missed, and once more when it has been
 /// opened. Between the two, opening has the stack for itself (512 bytes are all there is).
 #[inline(always)]
-fn direct_of<A: Family, F: Frame, T: Tables>(frame: &mut F, tables: &T, met: &Met) -> Verdict {
+fn direct_of<A: Quoting, F: Frame, T: Tables>(frame: &mut F, tables: &T, met: &Met) -> Verdict {
     let mut wish = Wish::NONE;
     let mut verdict = go::<A, F, T>(frame, tables, met, 0, &mut wish);
     if verdict == STRAYS {
         return stray::<A, F, T>(frame, tables, met);
+    }
+    if verdict == ICMP {
+        return Verdict::unpack(frame.translate::<A, T>(tables, met.arrival));
     }
     if verdict == OPENS {
         let opened = schedule(tables, &mut wish, met.arrival.hook);
@@ -137,9 +141,11 @@ fn stray<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, met: &Met) -> Ve
 const OPENS: u64 = u64::MAX;
 /// What [`go`] says of a server's packet that belongs to no flow. No verdict is packed as this.
 const STRAYS: u64 = u64::MAX - 1;
+/// What [`go`] says of ICMP. No verdict is packed as this.
+const ICMP: u64 = u64::MAX - 2;
 
 /// The way, for a packet whose flow is in line `opened`, or has to be looked for if that is 0. The verdict,
-/// packed; or [`OPENS`]: then the flow that is to be opened is in `wish`; or [`STRAYS`].
+/// packed; or [`OPENS`]: then the flow that is to be opened is in `wish`; or [`STRAYS`], or [`ICMP`].
 ///
 /// A function for each family, so that neither takes registers from the other.
 #[inline(never)]
@@ -159,6 +165,7 @@ fn go<A: Family, F: Frame, T: Tables>(
             Verdict::Drop
         }
         Err(Leave::Stray) => return STRAYS,
+        Err(Leave::Icmp) => return ICMP,
         Err(Leave::Foreign) => Verdict::Pass,
         Err(Leave::Pass(reason)) => {
             // What XDP passes, the tc program of the same interface sees again, and counts.
@@ -183,6 +190,8 @@ fn go<A: Family, F: Frame, T: Tables>(
 enum Leave {
     /// None of ours.
     Foreign,
+    /// ICMP, which has a way of its own.
+    Icmp,
     /// A server's, and of no flow.
     Stray,
     /// Ours, but the stack's business.
@@ -217,6 +226,7 @@ fn decide<A: Family, F: Frame, T: Tables>(
     let mut packet = match A::parse(frame, met.link) {
         Parsed::Packet(packet) => packet,
         Parsed::Fragment => return Err(Leave::Pass(Reason::Fragment)),
+        Parsed::Icmp => return Err(Leave::Icmp),
         Parsed::Foreign => return Err(Leave::Foreign),
     };
     let config = tables.config(0).ok_or(Leave::Foreign)?;

@@ -5,12 +5,14 @@
 //! memory bytes are the wire's.
 
 use crate::answer::{Question, answer};
+use crate::icmp::{Quoting, restate, translate};
 use crate::method::tunnel::{Room, wrap};
 use crate::nat::{Rewrite, RewriteIpv6, crc32c, rewrite, rewrite_ipv6};
 use crate::tables::Tables;
-use crate::wire::Headers;
+use crate::verdict::Arrival;
 use crate::wire::ipv6::{Upper, skip};
 use crate::wire::sctp;
+use crate::wire::{Headers, Link};
 
 /// A change to a layer-4 checksum, as RFC 1624 differences: one's complement sums of (new - old), not
 /// folded further than 32 bits.
@@ -96,6 +98,21 @@ pub trait Frame {
         Self: Sized,
     {
         rewrite_ipv6(self, headers, new)
+    }
+
+    /// Decides about an ICMP message: [`crate::icmp::translate`].
+    fn translate<A: Quoting, T: Tables>(&mut self, tables: &T, arrival: Arrival) -> u64
+    where
+        Self: Sized,
+    {
+        translate::<A, Self, T>(self, tables, arrival)
+    }
+    /// Rewrites an ICMP error: [`crate::icmp::restate`].
+    fn restate<A: Quoting, T: Tables>(&mut self, tables: &T, link: Link, found: u64) -> bool
+    where
+        Self: Sized,
+    {
+        restate::<A, Self, T>(self, tables, link, found)
     }
 
     /// The product of two polynomials: [`crate::nat::crc32c::times`].

@@ -29,6 +29,7 @@ pub mod family;
 pub mod flow;
 pub mod frame;
 pub mod hop;
+pub mod icmp;
 pub mod mark;
 pub mod method;
 pub mod nat;

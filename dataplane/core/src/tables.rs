@@ -23,6 +23,7 @@ use crate::flow::retire::take;
 use crate::flow::schedule::{Consent, choose, consent};
 use crate::flow::tcp::Direction;
 use crate::frame::Frame;
+use crate::icmp::find::{quoted, quoted_ipv6};
 use crate::mark::marked;
 use crate::sched::ewma::{self, Race};
 use crate::sched::lblcr::{self, Quest, Tour};
@@ -268,6 +269,22 @@ pub trait Tables {
         Self: Sized,
     {
         successor(self, client, virtual_)
+    }
+
+    /// Finds the flow of an IPv4 packet that an error quotes: [`crate::icmp::find::quoted`].
+    fn quoted(&self, source: u64, destination: u64, mark: u32) -> u64
+    where
+        Self: Sized,
+    {
+        quoted(self, source, destination, mark)
+    }
+
+    /// The same of an IPv6 packet: [`crate::icmp::find::quoted_ipv6`].
+    fn quoted_ipv6(&self, source: Address, destination: Address, rest: u64) -> u64
+    where
+        Self: Sized,
+    {
+        quoted_ipv6(self, source, destination, rest)
     }
 
     /// The number of the server that the [steps](crate::sched::lblcr::step) through a set find.

@@ -21,11 +21,13 @@ use aya_ebpf::programs::{TcContext, XdpContext};
 use ferrovs_core::abi::dest::Method;
 use ferrovs_core::answer::Question;
 use ferrovs_core::frame::{ChecksumChange, Frame};
+use ferrovs_core::icmp::Quoting;
 use ferrovs_core::method::tunnel::Room;
 use ferrovs_core::nat::{Rewrite, RewriteIpv6, checksum};
 use ferrovs_core::tables::Tables;
-use ferrovs_core::wire::Headers;
+use ferrovs_core::verdict::Arrival;
 use ferrovs_core::wire::ipv6::{self, Upper};
+use ferrovs_core::wire::{Headers, Link};
 
 use calls::*;
 
@@ -174,7 +176,11 @@ impl<const VARYING: bool> Frame for XdpFrame<VARYING> {
         ferrovs_sctp_xdp,
         ferrovs_mend_crc_xdp,
         ferrovs_answer_xdp,
-        ferrovs_wrap_xdp
+        ferrovs_wrap_xdp,
+        ferrovs_icmp_xdp,
+        ferrovs_icmp_ipv6_xdp,
+        ferrovs_restate_xdp,
+        ferrovs_restate_ipv6_xdp
     );
 
     #[inline(always)]
@@ -292,7 +298,11 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
         ferrovs_sctp_tc,
         ferrovs_mend_crc_tc,
         ferrovs_answer_tc,
-        ferrovs_wrap_tc
+        ferrovs_wrap_tc,
+        ferrovs_icmp_tc,
+        ferrovs_icmp_ipv6_tc,
+        ferrovs_restate_tc,
+        ferrovs_restate_ipv6_tc
     );
 
     #[inline(always)]

@@ -384,6 +384,17 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn quoted(&self, source: u64, destination: u64, mark: u32) -> u64 {
+        ferrovs_quoted(source, destination, mark)
+    }
+
+    #[inline(always)]
+    fn quoted_ipv6(&self, source: Address, destination: Address, rest: u64) -> u64 {
+        let (Address([a, b]), Address([c, d])) = (source, destination);
+        ferrovs_quoted_ipv6(a, b, c, d, rest)
+    }
+
+    #[inline(always)]
     fn heir(&self, client: u64, virtual_: u64) -> u16 {
         ferrovs_heir(client, virtual_) as u16
     }

@@ -65,6 +65,8 @@ pub(crate) struct Way {
     pub arrival: Port,
     /// The flow's server.
     pub server: Ipv4Addr,
+    /// Whether the client has sent it.
+    pub from_client: bool,
 }
 
 impl Model {
@@ -210,6 +212,7 @@ impl Model {
                 _ => neighbour_of(*flow.server.ip()),
             },
             server: *flow.server.ip(),
+            from_client,
             arrival: self.arrivals[&(flow.protocol, flow.client, flow.virtual_)],
         }
     }

@@ -110,6 +110,44 @@ pub(crate) enum Transport {
     },
     /// The payload alone, as this IP protocol.
     Other(u8),
+    /// ICMP or, by the family, ICMPv6: see [`Packet::quotation`].
+    Icmp,
+}
+
+/// An ICMP message: its header, and the packet that it quotes.
+#[derive(Clone, Debug)]
+pub(crate) struct Quotation {
+    /// Type and code, as ICMP has them.
+    pub kind: u8,
+    pub code: u8,
+    /// The second half of the header.
+    pub rest: u32,
+    pub packet: Box<Packet>,
+    /// Bytes of the packet that are quoted, if not all.
+    pub bytes: Option<usize>,
+}
+
+impl Quotation {
+    /// The same as ICMPv6 has it, if it has it.
+    fn in_ipv6(&self) -> Option<Self> {
+        let (kind, code) = match (self.kind, self.code) {
+            (3, 4) => (2, 0),
+            (3, code) => (1, code),
+            (11, code) => (3, code),
+            (12, code) => (4, code),
+            (8, code) => (128, code),
+            _ => return None,
+        };
+        // Its header is 20 bytes longer.
+        let bytes = self.bytes.map(|bytes| bytes + 20);
+        Some(Self {
+            kind,
+            code,
+            packet: Box::new(self.packet.in_ipv6()?),
+            bytes,
+            ..self.clone()
+        })
+    }
 }
 
 /// A packet by its fields. Fields that end in `_error` are added to a right checksum to make it wrong.
@@ -140,6 +178,8 @@ pub(crate) struct Packet {
     /// TCP options, a multiple of four bytes.
     pub tcp_options: Vec<u8>,
     pub payload: Vec<u8>,
+    /// Of [`Transport::Icmp`].
+    pub quotation: Option<Quotation>,
     /// Bytes behind the IP packet: what Ethernet pads short frames with.
     pub padding: usize,
     pub ip_error: u16,
@@ -205,6 +245,7 @@ impl Packet {
             transport,
             tcp_options: Vec::new(),
             payload: Vec::new(),
+            quotation: None,
             padding: 0,
             ip_error: 0,
             transport_error: 0,
@@ -244,6 +285,29 @@ impl Packet {
             Transport::Udp { .. } => 17,
             Transport::Sctp { .. } => 132,
             Transport::Other(protocol) => protocol,
+            Transport::Icmp => match self.family {
+                Family::V4 => 1,
+                Family::V6 => 58,
+            },
+        }
+    }
+
+    /// The packet, or, of an error, an answer to the packet that it quotes, as long as the error: of the same flow.
+    pub(crate) fn as_answer(&self) -> Self {
+        let Some(Quotation { packet: quoted, .. }) = &self.quotation else {
+            return self.clone();
+        };
+        let header = match self.family {
+            Family::V4 => 0,
+            Family::V6 => 40,
+        };
+        Self {
+            transport: quoted.transport,
+            source: quoted.destination,
+            destination: quoted.source,
+            quotation: None,
+            total_length: Some(self.ip_length() - header),
+            ..self.clone()
         }
     }
 
@@ -277,8 +341,13 @@ impl Packet {
             && self.options.is_empty()
             && self.ip_error == 0
             && self.cut.is_none();
+        let quotation = match &self.quotation {
+            Some(quotation) => Some(quotation.in_ipv6()?),
+            None => None,
+        };
         is_plain.then(|| Self {
             family: Family::V6,
+            quotation,
             ..self.clone()
         })
     }
@@ -368,7 +437,7 @@ impl Packet {
 
     fn transport_bytes(&self) -> Vec<u8> {
         let mut segment = Vec::new();
-        if !matches!(self.transport, Transport::Other(_)) {
+        if !matches!(self.transport, Transport::Other(_) | Transport::Icmp) {
             segment.extend(self.source.port().to_be_bytes());
             segment.extend(self.destination.port().to_be_bytes());
         }
@@ -417,6 +486,25 @@ impl Packet {
                 }
             }
             Transport::Other(_) => segment.extend(&self.payload),
+            Transport::Icmp => {
+                let quotation = self.quotation.as_ref().unwrap();
+                segment.extend([quotation.kind, quotation.code, 0, 0]);
+                segment.extend(quotation.rest.to_be_bytes());
+                let quoted = Self {
+                    link: Link::Bare,
+                    ..(*quotation.packet).clone()
+                };
+                let mut quoted = quoted.bytes();
+                quoted.truncate(quotation.bytes.unwrap_or(usize::MAX));
+                segment.extend(quoted);
+                segment.extend(&self.payload);
+                let checksum = match self.family {
+                    Family::V4 => !sum(&segment, 0),
+                    Family::V6 => self.checksum(&segment),
+                };
+                let checksum = spoilt(checksum, self.transport_error);
+                segment[2..4].copy_from_slice(&checksum.to_be_bytes());
+            }
         }
         segment
     }

@@ -241,7 +241,7 @@ impl<H: Home> Run<'_, H> {
     ) -> Result<Option<(Hook, Action, Vec<u8>)>, String> {
         let home = self.home;
         let drawn = || drawn_port(home, packet);
-        let way = self.model.take(packet, port, expect, drawn);
+        let way = self.model.take(&packet.as_answer(), port, expect, drawn);
         self.random |= expect.draws_port;
         let Some(outcome) = outcome else {
             return match expect.fate {
@@ -275,9 +275,20 @@ impl<H: Home> Run<'_, H> {
     ) -> Result<(), String> {
         let hop = self.case.world.hop(way.neighbour);
         let mut output = packet.clone();
-        output.source = way.source;
-        output.destination = way.destination;
         output.ttl -= 1;
+        match &mut output.quotation {
+            // Outside it is for who has sent what is inside, and what goes to a client comes from the virtual address.
+            Some(quotation) if expect.forwarding == Forwarding::Masq => {
+                quotation.packet.source = way.destination;
+                quotation.packet.destination = way.source;
+                output.destination.set_ip(*way.destination.ip());
+                if !way.from_client {
+                    output.source.set_ip(*way.source.ip());
+                }
+            }
+            Some(_) => {}
+            None => (output.source, output.destination) = (way.source, way.destination),
+        }
         if !expect.resolved {
             output.link = hop.ok_or("the case has no next hop for it")?.link();
         }

@@ -33,6 +33,16 @@ impl Link {
             Self::Tagged => 18,
         }
     }
+
+    /// That of this [length](Self::length).
+    #[inline(always)]
+    pub const fn of_length(length: usize) -> Self {
+        match length {
+            0 => Self::Bare,
+            14 => Self::Ethernet,
+            _ => Self::Tagged,
+        }
+    }
 }
 
 /// The version of IP that a frame carries.

@@ -4,6 +4,8 @@ use crate::frame::Frame;
 
 /// Offset of the total length.
 pub const LENGTH: usize = 2;
+/// Offset of flags and fragment offset.
+pub const FRAGMENT: usize = 6;
 /// Offset of time to live and protocol; the header checksum follows.
 pub const TTL: usize = 8;
 /// Offset of the source address; the destination follows.
@@ -12,7 +14,7 @@ pub const SOURCE: usize = 12;
 pub const DESTINATION: usize = 16;
 
 /// More fragments follow, or this is not the first.
-const FRAGMENT: u16 = u16::from_ne_bytes([0x3f, 0xff]);
+const IS_FRAGMENT: u16 = u16::from_ne_bytes([0x3f, 0xff]);
 
 /// What the header says.
 #[derive(Clone, Copy)]
@@ -41,7 +43,7 @@ pub struct Ipv4 {
 pub fn parse<F: Frame>(frame: &F, offset: usize) -> Option<Ipv4> {
     let [version, _, l0, l1] = frame.read_u32(offset)?.to_ne_bytes();
     let [ttl, protocol, _, _] = frame.read_u32(offset + TTL)?.to_ne_bytes();
-    let fragment = frame.read_u16(offset + 6)? & FRAGMENT != 0;
+    let fragment = frame.read_u16(offset + FRAGMENT)? & IS_FRAGMENT != 0;
     let source = frame.read_u32(offset + SOURCE)?;
     let destination = frame.read_u32(offset + DESTINATION)?;
     let length = u16::from_be_bytes([l0, l1]);

@@ -6,6 +6,7 @@
 //! so the receiver drops the packet (RFC 1624, section 3).
 
 pub mod ethernet;
+pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
 pub mod sctp;
@@ -99,6 +100,8 @@ pub enum Parsed {
     Packet(Packet),
     /// A fragment, first or later, of any packet.
     Fragment,
+    /// ICMP or, in an IPv6 packet, ICMPv6.
+    Icmp,
     /// Nothing that a service could want.
     Foreign,
 }
@@ -112,6 +115,9 @@ pub fn parse_ipv4<F: Frame>(frame: &F, link: Link) -> Parsed {
     };
     if ip.fragment {
         return Parsed::Fragment;
+    }
+    if ip.protocol == icmp::ICMP {
+        return Parsed::Icmp;
     }
     let transport = network + ip.header;
     let Some((ports, tcp)) = transport::parse(frame, transport, ip.protocol, ip.payload) else {
@@ -154,6 +160,9 @@ pub fn parse_ipv6<F: Frame>(frame: &F, link: Link) -> Parsed {
     };
     if upper.is_fragment() {
         return Parsed::Fragment;
+    }
+    if upper.protocol == icmp::ICMPV6 {
+        return Parsed::Icmp;
     }
     let extensions = upper.offset.wrapping_sub(first);
     if extensions > ip.payload as usize {

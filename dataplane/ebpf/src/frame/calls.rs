@@ -6,18 +6,21 @@ use ferrovs_core::abi::answer::Request;
 use ferrovs_core::abi::endpoint::{Endpoint, tag};
 use ferrovs_core::abi::ipv6::Address;
 use ferrovs_core::answer::{Question, answer};
+use ferrovs_core::family::{Ipv4, Ipv6};
+use ferrovs_core::icmp::{restate, translate};
 use ferrovs_core::method::tunnel::wrap;
 use ferrovs_core::nat::{Rewrite, RewriteIpv6, crc32c, rewrite, rewrite_ipv6};
-use ferrovs_core::wire::Headers;
+use ferrovs_core::verdict::{Arrival, Hook};
 use ferrovs_core::wire::ipv6::skip;
 use ferrovs_core::wire::sctp;
+use ferrovs_core::wire::{Headers, Link};
 
 use super::{SkbFrame, XdpFrame};
 use crate::maps::Maps;
 
 /// The methods of [`Frame`](ferrovs_core::frame::Frame) that are calls of these functions.
 macro_rules! calls {
-    ($skip:ident, $sctp:ident, $mend_crc:ident, $answer:ident, $wrap:ident) => {
+    ($skip:ident, $sctp:ident, $mend_crc:ident, $answer:ident, $wrap:ident, $icmp:ident, $icmp_ipv6:ident, $restate:ident, $restate_ipv6:ident) => {
         #[inline(always)]
         fn skip_extensions(&self, offset: usize, next: u8) -> Upper {
             Upper::unpack($skip(self.0, offset as u64, u64::from(next)))
@@ -47,6 +50,25 @@ macro_rules! calls {
         #[inline(always)]
         fn wrap<T: Tables>(&mut self, _: &T, dest: u32, headers: Headers) -> u64 {
             $wrap(self.0, dest, headers.pack())
+        }
+
+        #[inline(always)]
+        fn translate<A: Quoting, T: Tables>(&mut self, _: &T, arrival: Arrival) -> u64 {
+            if A::TAG == 0 {
+                $icmp(self.0, arrival.interface)
+            } else {
+                $icmp_ipv6(self.0, arrival.interface)
+            }
+        }
+
+        #[inline(always)]
+        fn restate<A: Quoting, T: Tables>(&mut self, _: &T, link: Link, found: u64) -> bool {
+            let network = link.length() as u32;
+            0 != if A::TAG == 0 {
+                $restate(self.0, network, found)
+            } else {
+                $restate_ipv6(self.0, network, found)
+            }
         }
     };
 }
@@ -113,7 +135,7 @@ fn question(network: u64, interface: u64, request: u64) -> Question {
 }
 
 macro_rules! functions {
-    ($context:ty, $frame:ident, $skip:ident, $sctp:ident, $mend_crc:ident, $answer:ident, $wrap:ident) => {
+    ($context:ty, $frame:ident, $hook:expr, $skip:ident, $sctp:ident, $mend_crc:ident, $answer:ident, $wrap:ident, $icmp:ident, $icmp_ipv6:ident, $restate:ident, $restate_ipv6:ident) => {
         /// [`skip`].
         #[unsafe(no_mangle)]
         #[inline(never)]
@@ -167,26 +189,84 @@ macro_rules! functions {
             let headers = Headers::unpack(headers);
             wrap(&mut $frame::<true>(context), &maps, dest, headers)
         }
+
+        /// [`translate`] of an IPv4 packet.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $icmp(context: *mut $context, interface: u32) -> u64 {
+            let maps = Maps::new(context.cast());
+            let arrival = Arrival {
+                interface,
+                hook: $hook,
+            };
+            translate::<Ipv4, _, _>(&mut $frame::<true>(context), &maps, arrival)
+        }
+
+        /// The same of an IPv6 packet.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $icmp_ipv6(context: *mut $context, interface: u32) -> u64 {
+            let maps = Maps::new(context.cast());
+            let arrival = Arrival {
+                interface,
+                hook: $hook,
+            };
+            translate::<Ipv6, _, _>(&mut $frame::<true>(context), &maps, arrival)
+        }
+
+        /// [`restate`] of an IPv4 packet: not zero if it is done.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $restate(context: *mut $context, network: u32, found: u64) -> u64 {
+            let maps = Maps::new(context.cast());
+            let link = Link::of_length(network as usize);
+            let mut frame = $frame::<true>(context);
+            u64::from(restate::<Ipv4, _, _>(&mut frame, &maps, link, found))
+        }
+
+        /// The same of an IPv6 packet.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $restate_ipv6(
+            context: *mut $context,
+            network: u32,
+            found: u64,
+        ) -> u64 {
+            let maps = Maps::new(context.cast());
+            let link = Link::of_length(network as usize);
+            let mut frame = $frame::<true>(context);
+            u64::from(restate::<Ipv6, _, _>(&mut frame, &maps, link, found))
+        }
     };
 }
 
 functions!(
     xdp_md,
     XdpFrame,
+    Hook::Xdp,
     ferrovs_skip_xdp,
     ferrovs_sctp_xdp,
     ferrovs_mend_crc_xdp,
     ferrovs_answer_xdp,
-    ferrovs_wrap_xdp
+    ferrovs_wrap_xdp,
+    ferrovs_icmp_xdp,
+    ferrovs_icmp_ipv6_xdp,
+    ferrovs_restate_xdp,
+    ferrovs_restate_ipv6_xdp
 );
 functions!(
     __sk_buff,
     SkbFrame,
+    Hook::Tc,
     ferrovs_skip_tc,
     ferrovs_sctp_tc,
     ferrovs_mend_crc_tc,
     ferrovs_answer_tc,
-    ferrovs_wrap_tc
+    ferrovs_wrap_tc,
+    ferrovs_icmp_tc,
+    ferrovs_icmp_ipv6_tc,
+    ferrovs_restate_tc,
+    ferrovs_restate_ipv6_tc
 );
 
 /// [`crc32c::times`].

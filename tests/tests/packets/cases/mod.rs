@@ -3,6 +3,7 @@
 mod answers;
 mod departures;
 mod hops;
+mod icmp;
 mod ip;
 mod ipv6;
 mod link;
@@ -51,6 +52,7 @@ fn of_ipv4() -> Vec<Case> {
         link::cases(),
         ip::cases(),
         hops::cases(),
+        icmp::cases(),
         services::cases(),
         departures::cases(),
         persistence::cases(),

@@ -2,6 +2,7 @@
 
 use crate::frame::Frame;
 use crate::nat::{self, checksum::sum_of};
+use crate::wire::icmp::{ICMP, ICMPV6};
 use crate::wire::transport::UDP_CHECKSUM;
 use crate::wire::{Headers, TCP, UDP, ipv4, ipv6};
 
@@ -135,6 +136,9 @@ impl Inner {
         match headers.protocol {
             TCP => {}
             UDP if frame.read_u16(headers.transport + UDP_CHECKSUM)? != 0 => {}
+            // It has no pseudo-header.
+            ICMP => return Some(inverted(0)),
+            ICMPV6 => {}
             _ => return None,
         }
         let segment = (self.length() - header) as u16;
