@@ -7,7 +7,7 @@
 //! untouched, and there it comes by here once more.
 
 use crate::abi::answer::Request;
-use crate::abi::dest;
+use crate::abi::dest::{self, Method};
 use crate::abi::flow::Owner;
 use crate::abi::pointer::PointerKey;
 use crate::abi::reason::Reason;
@@ -109,9 +109,9 @@ fn direct_of<A: Quoting, F: Frame, T: Tables>(frame: &mut F, tables: &T, met: &M
         verdict = go::<A, F, T>(frame, tables, met, opened.line, &mut wish);
     }
     match Verdict::unpack(verdict) {
-        Verdict::TooBig { mtu } => {
+        Verdict::Tell { request } => {
             let mut question = met.unreachable::<A>();
-            question.request = Request::too_big(A::TAG != 0, mtu);
+            question.request = request.of_family(A::TAG != 0);
             frame.answer(tables, question);
             Verdict::Drop
         }
@@ -178,6 +178,10 @@ fn go<A: Family, F: Frame, T: Tables>(
             count(tables, reason);
             Verdict::Drop
         }
+        Err(Leave::Tell(reason, request)) => {
+            count(tables, reason);
+            Verdict::Tell { request }
+        }
         Err(Leave::Defer) => {
             count(tables, Reason::Deferred);
             Verdict::Defer
@@ -198,10 +202,24 @@ enum Leave {
     Pass(Reason),
     /// Ours, and not to be forwarded.
     Drop(Reason),
+    /// Likewise, and its sender is to be told.
+    Tell(Reason, Request),
     /// Ours, but not for this hook.
     Defer,
     /// Ours, and without the flow that it opens.
     Open,
+}
+
+impl Leave {
+    /// The sender of a packet that goes in this direction is told, a client by whom it asked (as of packets for the
+    /// kernel's own addresses), a server by the director itself (`ip_forward`).
+    #[inline(always)]
+    const fn told(reason: Reason, request: Request, direction: Direction) -> Self {
+        match direction {
+            Direction::ToClient => Self::Tell(reason, request.by_director()),
+            Direction::ToServer | Direction::OneWay => Self::Tell(reason, request),
+        }
+    }
 }
 
 /// One packet and what it is judged by.
@@ -260,6 +278,10 @@ fn decide<A: Family, F: Frame, T: Tables>(
             (flow, case.hop_to_client(&flow)?, Direction::ToClient)
         }
     };
+    if !hop.takes(frame, &packet) {
+        let request = Request::too_big(false, hop.mtu as u32);
+        return Err(Leave::told(Reason::TooBig, request, direction));
+    }
     case.keep_books(&flow, &hop, direction)?;
     if direction == Direction::OneWay {
         return method::forward::<A, F, T>(frame, tables, &packet, &flow, &hop)
@@ -417,7 +439,12 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
                 if way & dest::LOCAL != 0 && flow.words.is_one_way() {
                     return self.up();
                 }
-                self.hop(way as u32, 0)
+                let mut hop = self.hop(way as u32, 0)?;
+                if Method::of(line.load(dest::MODE)).wraps() {
+                    // A tunnel knows for itself what fits.
+                    hop.mtu = 0;
+                }
+                Ok(hop)
             }
             _ if flow::sysctls(self.tables).expire_nodest_conn() => {
                 Err(self.replace(flow, service, wish))
@@ -462,7 +489,8 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
     #[inline(always)]
     fn keep_books(&self, flow: &Flow, hop: &Hop, direction: Direction) -> Result<(), Leave> {
         if self.packet.ttl <= 1 && !hop.is_local() {
-            return Err(Leave::Drop(Reason::TtlExceeded));
+            let request = Request::time_exceeded(false);
+            return Err(Leave::told(Reason::TtlExceeded, request, direction));
         }
         let line = self.tables.flow(flow.number).ok_or(Leave::Foreign)?;
         if !touch(self.tables, line, flow, &self.packet, direction, self.now) {

@@ -5,6 +5,7 @@
 //! memory bytes are the wire's.
 
 use crate::answer::{Question, answer};
+use crate::hop::is_cut_to;
 use crate::icmp::{Quoting, restate, translate};
 use crate::method::tunnel::{Room, wrap};
 use crate::nat::{Rewrite, RewriteIpv6, crc32c, rewrite, rewrite_ipv6};
@@ -141,6 +142,13 @@ pub trait Frame {
     /// How much payload each packet has, bytes, where the kernel has joined several of a stream and cuts them again
     /// when they leave; 0: the packet stands for itself.
     fn segment(&self) -> u32;
+    /// Whether a packet that is too big leaves in pieces that are not: [`crate::hop::is_cut_to`].
+    fn is_cut_to(&self, headers: Headers, mtu: u16) -> bool
+    where
+        Self: Sized,
+    {
+        is_cut_to(self, headers, mtu)
+    }
     /// Makes room for outer headers between link header and IP header: the link header moves to the front.
     /// `None`, and nothing done, if there is none to be had.
     fn make_room(&mut self, room: Room) -> Option<()>;

@@ -180,7 +180,8 @@ impl<const VARYING: bool> Frame for XdpFrame<VARYING> {
         ferrovs_icmp_xdp,
         ferrovs_icmp_ipv6_xdp,
         ferrovs_restate_xdp,
-        ferrovs_restate_ipv6_xdp
+        ferrovs_restate_ipv6_xdp,
+        ferrovs_cut_xdp
     );
 
     #[inline(always)]
@@ -302,7 +303,8 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
         ferrovs_icmp_tc,
         ferrovs_icmp_ipv6_tc,
         ferrovs_restate_tc,
-        ferrovs_restate_ipv6_tc
+        ferrovs_restate_ipv6_tc,
+        ferrovs_cut_tc
     );
 
     #[inline(always)]

@@ -18,6 +18,7 @@ mod load;
 mod marks;
 mod neighbours;
 mod objects;
+mod paths;
 mod persistence;
 mod restarts;
 mod stage;

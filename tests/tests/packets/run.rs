@@ -168,19 +168,15 @@ impl<H: Home> Run<'_, H> {
         let ipv6 = self.case.world.family == Family::V6;
         let header = link_length(packet.link);
         let length = (packet.ip_length() as usize).min(LONGEST[usize::from(ipv6)]);
-        let family = if ipv6 {
-            Request::port_unreachable(true).0
-        } else {
-            0
+        // An outer header of IPv6 is 20 bytes longer.
+        let narrower = match expect.forwarding {
+            Forwarding::Tunnel(_) if ipv6 => 20_u64 << 32,
+            _ => 0,
         };
         expect.answer.map(|request| Answer {
-            request: match request.mtu() {
-                0 => Request(request.0 | family),
-                // An outer header of IPv6 is 20 bytes longer.
-                mtu if ipv6 => Request::too_big(true, mtu - 20),
-                mtu => Request::too_big(false, mtu),
-            }
-            .quoting(length),
+            request: Request(request.0 - narrower)
+                .of_family(ipv6)
+                .quoting(length),
             interface: self.home.interfaces().index(port),
             packet: input[header..header + length].to_vec(),
         })

@@ -38,7 +38,7 @@ reasons! {
     NoDestination = 2, "no-destination";
     /// The flow's real server was removed: dropped.
     DestinationGone = 3, "destination-gone";
-    /// TTL would reach zero: dropped.
+    /// TTL would reach zero: dropped, and its sender told so.
     TtlExceeded = 4, "ttl-exceeded";
     /// No line could be had for a new flow: dropped.
     TableFull = 5, "table-full";
@@ -68,4 +68,6 @@ reasons! {
     TunnelChecksum = 18, "tunnel-checksum";
     /// The kernel had no room for a tunnel's headers: dropped.
     TunnelFailed = 19, "tunnel-failed";
+    /// Too big for the link by which it would leave: dropped, and its sender told so.
+    TooBig = 21, "too-big";
 }

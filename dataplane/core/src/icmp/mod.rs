@@ -74,7 +74,7 @@ fn decide<A: Quoting, F: Frame, T: Tables>(
     if found.direction() == Direction::OneWay {
         return match method::forward::<A, F, T>(frame, tables, &error.answer, &flow, &hop)? {
             // Nobody is told of an error (RFC 1122, section 3.2.2).
-            Verdict::TooBig { .. } => Some(Verdict::Drop),
+            Verdict::Tell { .. } => Some(Verdict::Drop),
             verdict => Some(verdict),
         };
     }

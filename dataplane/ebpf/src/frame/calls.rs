@@ -7,6 +7,7 @@ use ferrovs_core::abi::endpoint::{Endpoint, tag};
 use ferrovs_core::abi::ipv6::Address;
 use ferrovs_core::answer::{Question, answer};
 use ferrovs_core::family::{Ipv4, Ipv6};
+use ferrovs_core::hop::is_cut_to;
 use ferrovs_core::icmp::{restate, translate};
 use ferrovs_core::method::tunnel::wrap;
 use ferrovs_core::nat::{Rewrite, RewriteIpv6, crc32c, rewrite, rewrite_ipv6};
@@ -20,7 +21,7 @@ use crate::maps::Maps;
 
 /// The methods of [`Frame`](ferrovs_core::frame::Frame) that are calls of these functions.
 macro_rules! calls {
-    ($skip:ident, $sctp:ident, $mend_crc:ident, $answer:ident, $wrap:ident, $icmp:ident, $icmp_ipv6:ident, $restate:ident, $restate_ipv6:ident) => {
+    ($skip:ident, $sctp:ident, $mend_crc:ident, $answer:ident, $wrap:ident, $icmp:ident, $icmp_ipv6:ident, $restate:ident, $restate_ipv6:ident, $cut:ident) => {
         #[inline(always)]
         fn skip_extensions(&self, offset: usize, next: u8) -> Upper {
             Upper::unpack($skip(self.0, offset as u64, u64::from(next)))
@@ -59,6 +60,11 @@ macro_rules! calls {
             } else {
                 $icmp_ipv6(self.0, arrival.interface)
             }
+        }
+
+        #[inline(always)]
+        fn is_cut_to(&self, headers: Headers, mtu: u16) -> bool {
+            $cut(self.0, headers.pack(), u32::from(mtu)) != 0
         }
 
         #[inline(always)]
@@ -135,7 +141,7 @@ fn question(network: u64, interface: u64, request: u64) -> Question {
 }
 
 macro_rules! functions {
-    ($context:ty, $frame:ident, $hook:expr, $skip:ident, $sctp:ident, $mend_crc:ident, $answer:ident, $wrap:ident, $icmp:ident, $icmp_ipv6:ident, $restate:ident, $restate_ipv6:ident) => {
+    ($context:ty, $frame:ident, $hook:expr, $skip:ident, $sctp:ident, $mend_crc:ident, $answer:ident, $wrap:ident, $icmp:ident, $icmp_ipv6:ident, $restate:ident, $restate_ipv6:ident, $cut:ident) => {
         /// [`skip`].
         #[unsafe(no_mangle)]
         #[inline(never)]
@@ -214,6 +220,14 @@ macro_rules! functions {
             translate::<Ipv6, _, _>(&mut $frame::<true>(context), &maps, arrival)
         }
 
+        /// [`is_cut_to`]: not zero if so.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $cut(context: *mut $context, headers: u32, mtu: u32) -> u64 {
+            let frame = $frame::<true>(context);
+            u64::from(is_cut_to(&frame, Headers::unpack(headers), mtu as u16))
+        }
+
         /// [`restate`] of an IPv4 packet: not zero if it is done.
         #[unsafe(no_mangle)]
         #[inline(never)]
@@ -252,7 +266,8 @@ functions!(
     ferrovs_icmp_xdp,
     ferrovs_icmp_ipv6_xdp,
     ferrovs_restate_xdp,
-    ferrovs_restate_ipv6_xdp
+    ferrovs_restate_ipv6_xdp,
+    ferrovs_cut_xdp
 );
 functions!(
     __sk_buff,
@@ -266,7 +281,8 @@ functions!(
     ferrovs_icmp_tc,
     ferrovs_icmp_ipv6_tc,
     ferrovs_restate_tc,
-    ferrovs_restate_ipv6_tc
+    ferrovs_restate_ipv6_tc,
+    ferrovs_cut_tc
 );
 
 /// [`crc32c::times`].

@@ -7,7 +7,7 @@ use ferrovs_core::abi::{
 
 use super::{ALICE, FIRST, alice, client, first, from_client};
 use crate::{
-    case::{Case, case, dropped, forwarded, passed},
+    case::{Case, case, expired, forwarded, passed},
     packet::{ACK, Packet, SYN, Transport, at},
     world::{DNS, HTTP, RIP_143},
 };
@@ -80,7 +80,6 @@ fn headers() -> Vec<Case> {
 }
 
 fn times_to_live() -> Vec<Case> {
-    let expired = || dropped(Reason::TtlExceeded);
     vec![
         case("a TTL of 2 leaves 1")
             .front(alice(SYN).ttl(2), forwarded().opens(FIRST, SYN_RECV))
@@ -91,8 +90,8 @@ fn times_to_live() -> Vec<Case> {
             .answered()
             .front(alice(ACK).ttl(1), expired())
             .front(alice(ACK).ttl(0), expired())
-            .back(first(ACK).ttl(1), expired())
-            .back(first(ACK).ttl(0), expired())
+            .back(first(ACK).ttl(1), expired().by_director())
+            .back(first(ACK).ttl(0), expired().by_director())
             .front(alice(ACK), forwarded().state(ESTABLISHED).protects()),
         case("a SYN whose TTL ends here still opens its flow, as in IPVS")
             .front(alice(SYN).ttl(1), expired().opens(FIRST, SYN_RECV))

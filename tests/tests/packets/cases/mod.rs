@@ -9,6 +9,7 @@ mod ipv6;
 mod link;
 mod locality;
 mod methods;
+mod mtu;
 mod one_packet;
 mod persistence;
 mod ports;
@@ -61,6 +62,7 @@ fn of_ipv4() -> Vec<Case> {
         schedulers::cases(),
         locality::cases(),
         methods::cases(),
+        mtu::cases(),
     ]
     .concat()
 }
