@@ -9,7 +9,7 @@
 use crate::abi::answer::Request;
 use crate::abi::dest::{self, Method};
 use crate::abi::flow::Owner;
-use crate::abi::pointer::PointerKey;
+use crate::abi::pointer::{Pointer, PointerKey};
 use crate::abi::reason::Reason;
 use crate::abi::{filter, interface, state};
 use crate::answer::Question;
@@ -21,9 +21,9 @@ use crate::flow::schedule::schedule;
 use crate::flow::tcp::Direction;
 use crate::flow::touch::touch;
 use crate::flow::{self, Flow, find, is_expired, place, retire};
+use crate::fragment::Cut;
 use crate::frame::Frame;
 use crate::hop::{self, Hop};
-use crate::icmp::Quoting;
 use crate::method;
 use crate::nat;
 use crate::side::Side;
@@ -83,7 +83,7 @@ pub(crate) fn link_of<F: Frame, T: Tables>(
 /// A packet that opens a flow goes the way twice: to where the flow is missed, and once more when it has been
 /// opened. Between the two, opening has the stack for itself (512 bytes are all there is).
 #[inline(always)]
-fn direct_of<A: Quoting, F: Frame, T: Tables>(frame: &mut F, tables: &T, met: &Met) -> Verdict {
+fn direct_of<A: Cut, F: Frame, T: Tables>(frame: &mut F, tables: &T, met: &Met) -> Verdict {
     let mut wish = Wish::NONE;
     let mut verdict = go::<A, F, T>(frame, tables, met, 0, &mut wish);
     if verdict == STRAYS {
@@ -91,6 +91,9 @@ fn direct_of<A: Quoting, F: Frame, T: Tables>(frame: &mut F, tables: &T, met: &M
     }
     if verdict == ICMP {
         return Verdict::unpack(frame.translate::<A, T>(tables, met.arrival));
+    }
+    if verdict == FOLLOWS {
+        return Verdict::unpack(frame.follow::<A, T>(tables, met.arrival));
     }
     if verdict == OPENS {
         let opened = schedule(tables, &mut wish, met.arrival.hook);
@@ -143,13 +146,15 @@ const OPENS: u64 = u64::MAX;
 const STRAYS: u64 = u64::MAX - 1;
 /// What [`go`] says of ICMP. No verdict is packed as this.
 const ICMP: u64 = u64::MAX - 2;
+/// What [`go`] says of a later fragment. No verdict is packed as this.
+const FOLLOWS: u64 = u64::MAX - 3;
 
 /// The way, for a packet whose flow is in line `opened`, or has to be looked for if that is 0. The verdict,
-/// packed; or [`OPENS`]: then the flow that is to be opened is in `wish`; or [`STRAYS`], or [`ICMP`].
+/// packed; or [`OPENS`]: then the flow that is to be opened is in `wish`; or [`STRAYS`], [`ICMP`] or [`FOLLOWS`].
 ///
 /// A function for each family, so that neither takes registers from the other.
 #[inline(never)]
-fn go<A: Family, F: Frame, T: Tables>(
+fn go<A: Cut, F: Frame, T: Tables>(
     frame: &mut F,
     tables: &T,
     met: &Met,
@@ -166,6 +171,7 @@ fn go<A: Family, F: Frame, T: Tables>(
         }
         Err(Leave::Stray) => return STRAYS,
         Err(Leave::Icmp) => return ICMP,
+        Err(Leave::Follow) => return FOLLOWS,
         Err(Leave::Foreign) => Verdict::Pass,
         Err(Leave::Pass(reason)) => {
             // What XDP passes, the tc program of the same interface sees again, and counts.
@@ -196,6 +202,8 @@ enum Leave {
     Foreign,
     /// ICMP, which has a way of its own.
     Icmp,
+    /// A later fragment, which goes where the first one went.
+    Follow,
     /// A server's, and of no flow.
     Stray,
     /// Ours, but the stack's business.
@@ -234,7 +242,7 @@ struct Case<'a, A: Family, T: Tables> {
 }
 
 #[inline(always)]
-fn decide<A: Family, F: Frame, T: Tables>(
+fn decide<A: Cut, F: Frame, T: Tables>(
     frame: &mut F,
     tables: &T,
     met: &Met,
@@ -243,7 +251,7 @@ fn decide<A: Family, F: Frame, T: Tables>(
 ) -> Result<Verdict, Leave> {
     let mut packet = match A::parse(frame, met.link) {
         Parsed::Packet(packet) => packet,
-        Parsed::Fragment => return Err(Leave::Pass(Reason::Fragment)),
+        Parsed::Fragment => return Err(Leave::Follow),
         Parsed::Icmp => return Err(Leave::Icmp),
         Parsed::Foreign => return Err(Leave::Foreign),
     };
@@ -281,6 +289,10 @@ fn decide<A: Family, F: Frame, T: Tables>(
     if !hop.takes(frame, &packet) {
         let request = Request::too_big(false, hop.mtu as u32);
         return Err(Leave::told(Reason::TooBig, request, direction));
+    }
+    if packet.more {
+        let flow = Pointer::new(flow.number, flow.control.generation());
+        frame.remember::<A, T>(tables, packet.link, flow, direction as u32);
     }
     case.keep_books(&flow, &hop, direction)?;
     if direction == Direction::OneWay {

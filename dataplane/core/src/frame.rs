@@ -4,7 +4,9 @@
 //! the frame returns `None` and changes nothing. Integers are returned as the native integer whose
 //! memory bytes are the wire's.
 
+use crate::abi::pointer::Pointer;
 use crate::answer::{Question, answer};
+use crate::fragment::{Cut, follow, remember};
 use crate::hop::is_cut_to;
 use crate::icmp::{Quoting, restate, translate};
 use crate::method::tunnel::{Room, wrap};
@@ -108,6 +110,20 @@ pub trait Frame {
     {
         translate::<A, Self, T>(self, tables, arrival)
     }
+    /// Remembers where a first fragment goes: [`crate::fragment::remember`].
+    fn remember<A: Cut, T: Tables>(&self, tables: &T, link: Link, to: Pointer, direction: u32)
+    where
+        Self: Sized,
+    {
+        remember::<A, Self, T>(self, tables, link, to, direction);
+    }
+    /// Decides about a later fragment: [`crate::fragment::follow`].
+    fn follow<A: Cut, T: Tables>(&mut self, tables: &T, arrival: Arrival) -> u64
+    where
+        Self: Sized,
+    {
+        follow::<A, Self, T>(self, tables, arrival)
+    }
     /// Rewrites an ICMP error: [`crate::icmp::restate`].
     fn restate<A: Quoting, T: Tables>(&mut self, tables: &T, link: Link, found: u64) -> bool
     where
@@ -152,6 +168,8 @@ pub trait Frame {
     /// Makes room for outer headers between link header and IP header: the link header moves to the front.
     /// `None`, and nothing done, if there is none to be had.
     fn make_room(&mut self, room: Room) -> Option<()>;
+    /// Tells who keeps the sum of all bytes behind the link header (CHECKSUM_COMPLETE) that it has changed by this difference.
+    fn sum_has_changed(&mut self, _difference: u32) {}
     /// Applies a change to the layer-4 checksum at `offset`. The last thing done to a frame: where the
     /// kernel keeps the checksum half computed (CHECKSUM_PARTIAL), only the kernel can do it right.
     fn change_checksum(&mut self, offset: usize, change: ChecksumChange) -> Option<()>;

@@ -25,8 +25,10 @@
 pub mod abi;
 pub mod answer;
 pub mod director;
+pub(crate) mod errand;
 pub mod family;
 pub mod flow;
+pub mod fragment;
 pub mod frame;
 pub mod hop;
 pub mod icmp;

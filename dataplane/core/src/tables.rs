@@ -5,6 +5,7 @@
 
 use crate::abi::WORDS;
 use crate::abi::flow::Control;
+use crate::abi::fragment::{FragmentKey, Known};
 use crate::abi::ipv6::{Address, EndpointKey, NeighbourKey};
 use crate::abi::locality::LocalityKey;
 use crate::abi::pointer::{Pointer, PointerKey};
@@ -197,6 +198,13 @@ pub trait Tables {
 
     /// The same to an IPv6 address.
     fn route_ipv6(&self, destination: Address, interface: u32) -> Option<RouteIpv6>;
+
+    /// What is known of the packet that a fragment belongs to. A home that forwards no packets remembers none.
+    fn fragment(&self, _: &FragmentKey) -> Option<Known> {
+        None
+    }
+    /// Remembers it.
+    fn set_fragment(&self, _: &FragmentKey, _: Known) {}
 
     // A home that forwards no packets answers none either.
 

@@ -19,7 +19,9 @@ use aya_ebpf::helpers::{
 };
 use aya_ebpf::programs::{TcContext, XdpContext};
 use ferrovs_core::abi::dest::Method;
+use ferrovs_core::abi::pointer::Pointer;
 use ferrovs_core::answer::Question;
+use ferrovs_core::fragment::Cut;
 use ferrovs_core::frame::{ChecksumChange, Frame};
 use ferrovs_core::icmp::Quoting;
 use ferrovs_core::method::tunnel::Room;
@@ -181,7 +183,10 @@ impl<const VARYING: bool> Frame for XdpFrame<VARYING> {
         ferrovs_icmp_ipv6_xdp,
         ferrovs_restate_xdp,
         ferrovs_restate_ipv6_xdp,
-        ferrovs_cut_xdp
+        ferrovs_cut_xdp,
+        ferrovs_remember_xdp,
+        ferrovs_follow_xdp,
+        ferrovs_follow_ipv6_xdp
     );
 
     #[inline(always)]
@@ -304,7 +309,10 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
         ferrovs_icmp_ipv6_tc,
         ferrovs_restate_tc,
         ferrovs_restate_ipv6_tc,
-        ferrovs_cut_tc
+        ferrovs_cut_tc,
+        ferrovs_remember_tc,
+        ferrovs_follow_tc,
+        ferrovs_follow_ipv6_tc
     );
 
     #[inline(always)]
@@ -359,6 +367,12 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
             0 => Some(()),
             _ => None,
         }
+    }
+
+    #[inline(always)]
+    fn sum_has_changed(&mut self, difference: u32) {
+        // SAFETY: plain helper call on the program's own context.
+        unsafe { bpf_csum_update(self.0, difference) };
     }
 
     #[inline(always)]

@@ -17,6 +17,7 @@ use aya_ebpf::helpers::{
 };
 use aya_ebpf::macros::btf_map;
 use ferrovs_core::abi::flow::Control;
+use ferrovs_core::abi::fragment::{self, FragmentKey, Known};
 use ferrovs_core::abi::ipv6::{Address, EndpointKey, HIDDEN, NeighbourKey};
 use ferrovs_core::abi::locality::LocalityKey;
 use ferrovs_core::abi::pointer::{Pointer, PointerKey};
@@ -91,6 +92,11 @@ static POINTERS: Sparse<[u64; 2], u64, 1024> = Sparse::new();
 /// How often sources were answered lately.
 #[btf_map]
 static ANSWERED: LruHashMap<[u64; 2], u64, { answer::SOURCES as usize }> = LruHashMap::new();
+/// Where packets go of which the first fragment was seen.
+#[btf_map]
+static FRAGMENTS: LruHashMap<[u64; 5], [u64; 2], { fragment::PACKETS as usize }> =
+    LruHashMap::new();
+
 /// What the daemon is asked to answer.
 #[btf_map]
 static ANSWERS: RingBuf<[u64; answer::WORDS], { answer::RING }> = RingBuf::new();
@@ -321,6 +327,18 @@ impl Tables for Maps {
     fn answered(&self, source: Address) -> u64 {
         // SAFETY: copied out at once; whatever it was, it was so a moment ago.
         unsafe { ANSWERED.get(source.0) }.copied().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn fragment(&self, key: &FragmentKey) -> Option<Known> {
+        // SAFETY: as above.
+        unsafe { FRAGMENTS.get(key.0) }.map(|known| Known(*known))
+    }
+
+    #[inline(always)]
+    fn set_fragment(&self, key: &FragmentKey, known: Known) {
+        // Without room the others of its packet are left to the stack.
+        let _ = FRAGMENTS.insert(key.0, known.0, u64::from(BPF_ANY));
     }
 
     #[inline(always)]

@@ -54,6 +54,7 @@ pub struct Maps {
     endpoints: Hash<[u64; 3]>,
     pointers: OwnedFd,
     answered: OwnedFd,
+    fragments: OwnedFd,
     answers: OwnedFd,
     localities: OwnedFd,
     pub(crate) wanted: OwnedFd,
@@ -92,6 +93,7 @@ impl Maps {
             endpoints: Hash::open(take("ENDPOINTS6")?).map_err(Error::system(problem))?,
             pointers: take("POINTERS")?,
             answered: take("ANSWERED")?,
+            fragments: take("FRAGMENTS")?,
             answers: take("ANSWERS")?,
             localities: take("LOCALITIES")?,
             wanted: take("WANTED")?,
@@ -158,6 +160,7 @@ impl Maps {
         for map in [
             &self.pointers,
             &self.answered,
+            &self.fragments,
             &self.answers,
             &self.localities,
             &self.wanted,

@@ -178,6 +178,8 @@ pub(crate) struct Packet {
     /// TCP options, a multiple of four bytes.
     pub tcp_options: Vec<u8>,
     pub payload: Vec<u8>,
+    /// Of a fragment: which bytes behind the IP header it has of the whole packet; the end may be beyond.
+    pub piece: Option<(usize, usize)>,
     /// Of [`Transport::Icmp`].
     pub quotation: Option<Quotation>,
     /// Bytes behind the IP packet: what Ethernet pads short frames with.
@@ -245,6 +247,7 @@ impl Packet {
             transport,
             tcp_options: Vec::new(),
             payload: Vec::new(),
+            piece: None,
             quotation: None,
             padding: 0,
             ip_error: 0,
@@ -267,6 +270,43 @@ impl Packet {
     pub(crate) fn ttl(mut self, ttl: u8) -> Self {
         self.ttl = ttl;
         self
+    }
+
+    /// The fragment of it that has these bytes.
+    pub(crate) fn piece(mut self, start: usize, end: usize) -> Self {
+        self.piece = Some((start, end));
+        self
+    }
+
+    /// Whether it is a fragment, but not the first.
+    pub(crate) fn is_later(&self) -> bool {
+        self.piece.is_some_and(|(start, _)| start > 0)
+    }
+
+    /// Bytes of headers that each fragment has.
+    pub(crate) fn header_length(&self) -> u16 {
+        self.ip_length() - self.transport_bytes().len() as u16
+    }
+
+    /// Flags and offset, as IPv4 has them.
+    fn fragment_word(&self) -> u16 {
+        let whole = self.whole_transport().len();
+        self.piece.map_or(self.fragment, |(start, end)| {
+            let more = if end < whole { 0x2000 } else { 0 };
+            self.fragment | (start as u16 / 8) | more
+        })
+    }
+
+    /// The extension headers, and that of a fragment.
+    fn all_extensions(&self) -> Vec<(u8, Vec<u8>)> {
+        let mut extensions = self.extensions.clone();
+        if self.piece.is_some() {
+            let word = self.fragment_word();
+            let [high, low] = (word << 3 | u16::from(word & 0x2000 != 0)).to_be_bytes();
+            let [a, b] = self.id.to_be_bytes();
+            extensions.push((44, vec![0, high, low, 0xab, 0xcd, a, b]));
+        }
+        extensions
     }
 
     pub(crate) fn cut(mut self, bytes: usize) -> Self {
@@ -324,8 +364,11 @@ impl Packet {
     }
 
     fn ipv6_payload(&self) -> u16 {
-        let extensions = self.extensions.iter();
-        let extensions: usize = extensions.map(|(_, content)| 1 + content.len()).sum();
+        let extensions = self.all_extensions();
+        let extensions: usize = extensions
+            .iter()
+            .map(|(_, content)| 1 + content.len())
+            .sum();
         let length = extensions + self.transport_bytes().len();
         self.total_length.unwrap_or(length as u16)
     }
@@ -399,7 +442,7 @@ impl Packet {
         ];
         header.extend(self.ip_length().to_be_bytes());
         header.extend(self.id.to_be_bytes());
-        header.extend(self.fragment.to_be_bytes());
+        header.extend(self.fragment_word().to_be_bytes());
         header.extend([self.ttl, self.protocol(), 0, 0]);
         header.extend(self.source.ip().octets());
         header.extend(self.destination.ip().octets());
@@ -413,12 +456,13 @@ impl Packet {
         // Traffic class and flow label have a value, so that it is seen to stay.
         let mut header = vec![self.version.unwrap_or(6) << 4 | 2, 0x45, 0x67, 0x89];
         header.extend(self.ipv6_payload().to_be_bytes());
-        let kinds = self.extensions.iter().map(|(kind, _)| *kind);
+        let extensions = self.all_extensions();
+        let kinds = extensions.iter().map(|(kind, _)| *kind);
         let mut kinds = kinds.chain([self.protocol()]);
         header.extend(kinds.next());
         header.push(self.ttl);
         header.extend(self.address_bytes());
-        for (_, content) in &self.extensions {
+        for (_, content) in &extensions {
             header.extend(kinds.next());
             header.extend(content);
         }
@@ -435,7 +479,16 @@ impl Packet {
         ends.map(bytes).concat()
     }
 
+    /// What is behind the IP header.
     fn transport_bytes(&self) -> Vec<u8> {
+        let whole = self.whole_transport();
+        match self.piece {
+            Some((start, end)) => whole[start..end.min(whole.len())].to_vec(),
+            None => whole,
+        }
+    }
+
+    fn whole_transport(&self) -> Vec<u8> {
         let mut segment = Vec::new();
         if !matches!(self.transport, Transport::Other(_) | Transport::Icmp) {
             segment.extend(self.source.port().to_be_bytes());

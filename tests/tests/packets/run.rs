@@ -309,6 +309,10 @@ impl<H: Home> Run<'_, H> {
         }
         let is_whole = packet.cut.is_none() && packet.ip_error == 0 && packet.transport_error == 0;
         let outer = expected.len() - output.bytes().len();
+        if packet.piece.is_some() {
+            // Its checksum is that of the whole packet, summed up anew for what is expected.
+            return Ok(());
+        }
         let checked = verify::checksums(&outcome.bytes, link_length(output.link) + outer);
         if checked.is_ok() != is_whole {
             return Err(format!(

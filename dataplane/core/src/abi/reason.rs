@@ -29,7 +29,7 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// A fragment, whose ports are not known, of any packet: passed to the stack.
+    /// A fragment of any packet whose first fragment has not been seen, so that its ports are not known: passed to the stack.
     Fragment = 0, "fragment";
     /// A client's TCP segment or SCTP packet that opens nothing and belongs to no flow, passed to the stack; or a
     /// server's packet that belongs to none, dropped and answered (sysctl `nat_icmp_send`).

@@ -89,6 +89,7 @@ fn answer(protocol: u8, source: Endpoint, destination: Endpoint) -> Packet {
         length: 0,
         ttl: 0,
         protocol,
+        more: false,
         source,
         destination,
         tcp: Tcp::default(),

@@ -20,16 +20,15 @@ pub mod find;
 
 pub use family::Quoting;
 
-use crate::abi::dest;
 use crate::abi::reason::Reason;
 use crate::director::link_of;
+use crate::errand::Errand;
 use crate::flow::tcp::Direction;
 use crate::flow::{self, Flow};
 use crate::frame::Frame;
-use crate::hop::{self, Hop};
-use crate::tables::{Line, Tables, count};
-use crate::verdict::{Arrival, Hook, Verdict};
-use crate::wire::{Link, Packet};
+use crate::tables::{Tables, count};
+use crate::verdict::{Arrival, Verdict};
+use crate::wire::Link;
 use crate::{method, nat};
 use find::Found;
 
@@ -64,13 +63,15 @@ fn decide<A: Quoting, F: Frame, T: Tables>(
     let errand = Errand {
         tables,
         hook: arrival.hook,
-        answer: error.answer,
+        packet: error.answer,
     };
-    let hop = match errand.hop::<A>(&flow, found.direction()) {
+    let client = A::client(&flow);
+    let hop = match errand.hop::<A>(&flow, client, found.direction()) {
         Ok(hop) => hop,
         Err(verdict) => return Some(verdict),
     };
-    errand.count(&flow, found.direction());
+    // As one of the flow's packets (`ip_vs_in_stats`, `ip_vs_out_stats`).
+    errand.count(&flow, found.direction(), 1, error.answer.length);
     if found.direction() == Direction::OneWay {
         return match method::forward::<A, F, T>(frame, tables, &error.answer, &flow, &hop)? {
             // Nobody is told of an error (RFC 1122, section 3.2.2).
@@ -119,87 +120,4 @@ fn flow_of<T: Tables>(tables: &T, found: Found) -> Option<Flow> {
         return None;
     }
     flow::read(tables.flow(found.line())?, found.line())
-}
-
-/// An error and what it is judged by.
-struct Errand<'a, T: Tables> {
-    tables: &'a T,
-    hook: Hook,
-    /// See [`crate::wire::icmp::Error::answer`].
-    answer: Packet,
-}
-
-impl<T: Tables> Errand<'_, T> {
-    /// The way on, or what becomes of the error if there is none.
-    #[inline(always)]
-    fn hop<A: Quoting>(&self, flow: &Flow, direction: Direction) -> Result<Hop, Verdict> {
-        let (number, interface) = if direction == Direction::ToClient {
-            let mut back = flow.way_back;
-            if back.next_hop() == 0 {
-                back = A::way_back(self.tables, flow, A::client(flow));
-            }
-            (back.next_hop(), back.interface())
-        } else {
-            match self.tables.dest(flow.owner.dest()) {
-                Some(line) if line.load(dest::MODE) & dest::FORWARDS != 0 => {
-                    let way = line.load(dest::NEXT_HOP);
-                    if way & dest::LOCAL != 0 && direction == Direction::OneWay {
-                        return self.up();
-                    }
-                    (way as u32, 0)
-                }
-                _ => return Err(self.drop(Reason::DestinationGone)),
-            }
-        };
-        let Some(config) = self.tables.config(0) else {
-            return Err(Verdict::Drop);
-        };
-        let mut hop = hop::find(self.tables, config, number, interface, self.tables.now());
-        hop.trusted &= hop.link == self.answer.link;
-        if !hop.trusted && self.hook == Hook::Xdp {
-            return Err(self.defer());
-        }
-        if hop.interface == 0 {
-            return Err(self.drop(Reason::NoRoute));
-        }
-        if self.answer.ttl <= 1 {
-            return Err(self.drop(Reason::TtlExceeded));
-        }
-        Ok(hop)
-    }
-
-    /// The way to a server on the director.
-    #[inline(always)]
-    fn up(&self) -> Result<Hop, Verdict> {
-        match self.hook {
-            Hook::Xdp => Err(self.defer()),
-            Hook::Tc => Ok(Hop::LOCAL),
-        }
-    }
-
-    #[inline(always)]
-    fn drop(&self, reason: Reason) -> Verdict {
-        count(self.tables, reason);
-        Verdict::Drop
-    }
-
-    #[inline(always)]
-    fn defer(&self) -> Verdict {
-        count(self.tables, Reason::Deferred);
-        Verdict::Defer
-    }
-
-    /// Counts the error as one of the flow's packets (`ip_vs_in_stats`, `ip_vs_out_stats`).
-    #[inline(always)]
-    fn count(&self, flow: &Flow, direction: Direction) {
-        if let Some(counters) = self.tables.traffic(flow.owner.dest()) {
-            let (packets, bytes) = if direction == Direction::ToClient {
-                (dest::OUT_PACKETS, dest::OUT_BYTES)
-            } else {
-                (dest::IN_PACKETS, dest::IN_BYTES)
-            };
-            counters.add_local(packets, 1);
-            counters.add_local(bytes, self.answer.length as u64);
-        }
-    }
 }

@@ -6,7 +6,7 @@
 //! ICMP message with its checksum, and with the addresses that ICMPv6's covers, is the same before and after, so what
 //! the kernel knows of it (CHECKSUM_COMPLETE) stays true, and nobody leaves it to a device (CHECKSUM_PARTIAL).
 
-use super::{Rewrite, checksum, checksum_field, exchange, ports, relabel};
+use super::{Rewrite, checksum, checksum_field, ports, relabel, replace};
 use crate::abi::endpoint::Endpoint;
 use crate::abi::ipv6::Address;
 use crate::frame::{ChecksumChange, Frame};
@@ -48,16 +48,6 @@ pub fn rewrite_ipv6<F: Frame>(
     let (from, to) = (quoted.source, quoted.destination);
     let difference = rewrite_quoted(frame, &error.quoted, from, to, addresses)?;
     mend(frame, error, pseudo + addresses + difference)
-}
-
-/// Writes an address; the difference that it makes to a sum.
-#[inline(always)]
-fn replace<F: Frame>(frame: &mut F, offset: usize, new: Address) -> Option<u32> {
-    let Address([first, second]) = new;
-    Some(
-        checksum::difference_of_u64(exchange(frame, offset, first)?, first)
-            + checksum::difference_of_u64(exchange(frame, offset + 8, second)?, second),
-    )
 }
 
 /// Gives the quoted transport header the ports of these ends, and mends its checksum if that is quoted. `addresses` is the

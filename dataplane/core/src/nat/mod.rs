@@ -72,7 +72,7 @@ pub fn rewrite<F: Frame>(frame: &mut F, headers: Headers, new: Rewrite) -> Optio
 /// Gives the IPv4 header at `network` new addresses and a TTL that is less by `hops`, and mends its checksum. The
 /// difference of the addresses.
 #[inline(always)]
-fn relabel<F: Frame>(
+pub(crate) fn relabel<F: Frame>(
     frame: &mut F,
     network: usize,
     source: u32,
@@ -135,9 +135,7 @@ pub struct RewriteIpv6 {
 #[inline(always)]
 pub fn rewrite_ipv6<F: Frame>(frame: &mut F, headers: Headers, new: RewriteIpv6) -> Option<()> {
     let place = headers.network + new.place;
-    let Address([first, second]) = new.address;
-    let addresses = checksum::difference_of_u64(exchange(frame, place, first)?, first)
-        + checksum::difference_of_u64(exchange(frame, place + 8, second)?, second);
+    let addresses = replace(frame, place, new.address)?;
 
     let new_ports = ports(new.source, new.destination);
     let old_ports = frame.read_u32(headers.transport)?;
@@ -157,6 +155,16 @@ pub fn rewrite_ipv6<F: Frame>(frame: &mut F, headers: Headers, new: RewriteIpv6)
         ipv6: true,
     };
     frame.change_checksum(checksum_field(headers), change)
+}
+
+/// Writes an address; the difference that it makes to a sum.
+#[inline(always)]
+pub(crate) fn replace<F: Frame>(frame: &mut F, offset: usize, new: Address) -> Option<u32> {
+    let Address([first, second]) = new;
+    Some(
+        checksum::difference_of_u64(exchange(frame, offset, first)?, first)
+            + checksum::difference_of_u64(exchange(frame, offset + 8, second)?, second),
+    )
 }
 
 /// Writes eight bytes; what they were before.

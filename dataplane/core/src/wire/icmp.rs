@@ -18,11 +18,6 @@ const HEADER: usize = 8;
 /// Bytes of a quoted TCP, UDP or SCTP packet that there must be.
 const LEAST: usize = 8;
 
-/// An IPv4 header's fragment offset.
-const FRAGMENT_OFFSET: u16 = u16::from_ne_bytes([0x1f, 0xff]);
-/// The same of IPv6's fragment header.
-const FRAGMENT_OFFSET_IPV6: u16 = u16::from_ne_bytes([0xff, 0xf8]);
-
 /// An error about a TCP, UDP or SCTP packet.
 #[derive(Clone, Copy)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
@@ -60,12 +55,12 @@ pub fn parse_ipv4<F: Frame>(frame: &F, link: Link) -> Option<Error> {
     let ip = ipv4::parse(frame, network)?;
     let icmp = network + ip.header;
     let [kind, _, _, _] = frame.read_u32(icmp)?.to_ne_bytes();
-    if ip.protocol != ICMP || !matches!(kind, 3 | 4 | 11 | 12) {
+    if ip.protocol != ICMP || ip.more || !matches!(kind, 3 | 4 | 11 | 12) {
         return None;
     }
     let quoted = icmp + HEADER;
     let of = ipv4::parse(frame, quoted)?;
-    if frame.read_u16(quoted + ipv4::FRAGMENT)? & FRAGMENT_OFFSET != 0 {
+    if of.later {
         return None;
     }
     let quoted = Quoted {
@@ -85,6 +80,7 @@ pub fn parse_ipv4<F: Frame>(frame: &F, link: Link) -> Option<Error> {
             length: ip.length as u32,
             ttl: ip.ttl,
             protocol: of.protocol,
+            more: false,
             source: Endpoint {
                 address: of.destination,
                 port: to,
@@ -107,22 +103,12 @@ pub fn parse_ipv6<F: Frame>(frame: &F, link: Link) -> Option<Error> {
     let icmp = outer.offset;
     let [kind, _, _, _] = frame.read_u32(icmp)?.to_ne_bytes();
     // From 128 on it is no error.
-    if outer.protocol != ICMPV6 || kind == 0 || kind >= 128 {
+    if outer.protocol != ICMPV6 || outer.fragment != 0 || kind == 0 || kind >= 128 {
         return None;
     }
     let quoted = icmp + HEADER;
     let of = ipv6::parse(frame, quoted)?;
-    let mut inner = upper(frame, quoted + ipv6::HEADER, of.next);
-    if inner.is_fragment() {
-        let [next, _, o0, o1] = frame.read_u32(inner.offset)?.to_ne_bytes();
-        if u16::from_ne_bytes([o0, o1]) & FRAGMENT_OFFSET_IPV6 != 0 {
-            return None;
-        }
-        inner = ipv6::Upper {
-            offset: inner.offset + 8,
-            protocol: next,
-        };
-    }
+    let inner = upper(frame, quoted + ipv6::HEADER, of.next);
     let headers = inner.offset.wrapping_sub(quoted + ipv6::HEADER);
     let end = network + ipv6::HEADER + ip.payload as usize;
     let quoted = Quoted {
@@ -142,6 +128,7 @@ pub fn parse_ipv6<F: Frame>(frame: &F, link: Link) -> Option<Error> {
             length: ip.payload as u32 + ipv6::HEADER as u32,
             ttl: ip.limit,
             protocol: inner.protocol,
+            more: false,
             source: Endpoint {
                 address: 0,
                 port: to,
@@ -164,6 +151,7 @@ fn upper<F: Frame>(frame: &F, offset: usize, next: u8) -> ipv6::Upper {
         ipv6::Upper {
             offset,
             protocol: next,
+            fragment: 0,
         }
     }
 }

@@ -38,6 +38,8 @@ pub struct Packet {
     pub ttl: u8,
     /// [`TCP`], [`UDP`] or [`SCTP`].
     pub protocol: u8,
+    /// Whether it is the first of several fragments.
+    pub more: bool,
     /// Where it comes from.
     pub source: Endpoint,
     /// Where it goes.
@@ -98,7 +100,7 @@ impl Headers {
 pub enum Parsed {
     /// TCP, UDP or SCTP with its whole header.
     Packet(Packet),
-    /// A fragment, first or later, of any packet.
+    /// A fragment of any packet, but not the first.
     Fragment,
     /// ICMP or, in an IPv6 packet, ICMPv6.
     Icmp,
@@ -113,7 +115,7 @@ pub fn parse_ipv4<F: Frame>(frame: &F, link: Link) -> Parsed {
     let Some(ip) = ipv4::parse(frame, network) else {
         return Parsed::Foreign;
     };
-    if ip.fragment {
+    if ip.later {
         return Parsed::Fragment;
     }
     if ip.protocol == icmp::ICMP {
@@ -129,6 +131,7 @@ pub fn parse_ipv4<F: Frame>(frame: &F, link: Link) -> Parsed {
         length: ip.length as u32,
         ttl: ip.ttl,
         protocol: ip.protocol,
+        more: ip.more,
         source: Endpoint {
             address: ip.source,
             port: ports.0,
@@ -156,9 +159,10 @@ pub fn parse_ipv6<F: Frame>(frame: &F, link: Link) -> Parsed {
         ipv6::Upper {
             offset: first,
             protocol: ip.next,
+            fragment: 0,
         }
     };
-    if upper.is_fragment() {
+    if upper.is_later() {
         return Parsed::Fragment;
     }
     if upper.protocol == icmp::ICMPV6 {
@@ -178,6 +182,7 @@ pub fn parse_ipv6<F: Frame>(frame: &F, link: Link) -> Parsed {
         length: ip.payload as u32 + ipv6::HEADER as u32,
         ttl: ip.limit,
         protocol: upper.protocol,
+        more: upper.fragment != 0,
         source: Endpoint {
             address: 0,
             port: ports.0,

@@ -5,8 +5,10 @@ use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use ferrovs_core::abi::answer::Request;
 use ferrovs_core::abi::endpoint::{Endpoint, tag};
 use ferrovs_core::abi::ipv6::Address;
+use ferrovs_core::abi::pointer::Pointer;
 use ferrovs_core::answer::{Question, answer};
 use ferrovs_core::family::{Ipv4, Ipv6};
+use ferrovs_core::fragment::{follow, remember};
 use ferrovs_core::hop::is_cut_to;
 use ferrovs_core::icmp::{restate, translate};
 use ferrovs_core::method::tunnel::wrap;
@@ -21,7 +23,7 @@ use crate::maps::Maps;
 
 /// The methods of [`Frame`](ferrovs_core::frame::Frame) that are calls of these functions.
 macro_rules! calls {
-    ($skip:ident, $sctp:ident, $mend_crc:ident, $answer:ident, $wrap:ident, $icmp:ident, $icmp_ipv6:ident, $restate:ident, $restate_ipv6:ident, $cut:ident) => {
+    ($skip:ident, $sctp:ident, $mend_crc:ident, $answer:ident, $wrap:ident, $icmp:ident, $icmp_ipv6:ident, $restate:ident, $restate_ipv6:ident, $cut:ident, $remember:ident, $follow:ident, $follow_ipv6:ident) => {
         #[inline(always)]
         fn skip_extensions(&self, offset: usize, next: u8) -> Upper {
             Upper::unpack($skip(self.0, offset as u64, u64::from(next)))
@@ -59,6 +61,21 @@ macro_rules! calls {
                 $icmp(self.0, arrival.interface)
             } else {
                 $icmp_ipv6(self.0, arrival.interface)
+            }
+        }
+
+        #[inline(always)]
+        fn remember<A: Cut, T: Tables>(&self, _: &T, link: Link, to: Pointer, direction: u32) {
+            let network = link.length() as u32;
+            $remember(self.0, to.0, network, direction, u32::from(A::TAG));
+        }
+
+        #[inline(always)]
+        fn follow<A: Cut, T: Tables>(&mut self, _: &T, arrival: Arrival) -> u64 {
+            if A::TAG == 0 {
+                $follow(self.0, arrival.interface)
+            } else {
+                $follow_ipv6(self.0, arrival.interface)
             }
         }
 
@@ -141,7 +158,7 @@ fn question(network: u64, interface: u64, request: u64) -> Question {
 }
 
 macro_rules! functions {
-    ($context:ty, $frame:ident, $hook:expr, $skip:ident, $sctp:ident, $mend_crc:ident, $answer:ident, $wrap:ident, $icmp:ident, $icmp_ipv6:ident, $restate:ident, $restate_ipv6:ident, $cut:ident) => {
+    ($context:ty, $frame:ident, $hook:expr, $skip:ident, $sctp:ident, $mend_crc:ident, $answer:ident, $wrap:ident, $icmp:ident, $icmp_ipv6:ident, $restate:ident, $restate_ipv6:ident, $cut:ident, $remember:ident, $follow:ident, $follow_ipv6:ident) => {
         /// [`skip`].
         #[unsafe(no_mangle)]
         #[inline(never)]
@@ -220,6 +237,51 @@ macro_rules! functions {
             translate::<Ipv6, _, _>(&mut $frame::<true>(context), &maps, arrival)
         }
 
+        /// [`remember`], of the family that the tag says. The result means nothing.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $remember(
+            context: *mut $context,
+            to: u64,
+            network: u32,
+            direction: u32,
+            tag: u32,
+        ) -> u64 {
+            let maps = Maps::new(context.cast());
+            let link = Link::of_length(network as usize);
+            let (frame, to) = ($frame::<true>(context), Pointer(to));
+            if tag == 0 {
+                remember::<Ipv4, _, _>(&frame, &maps, link, to, direction);
+            } else {
+                remember::<Ipv6, _, _>(&frame, &maps, link, to, direction);
+            }
+            0
+        }
+
+        /// [`follow`] of an IPv4 packet.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $follow(context: *mut $context, interface: u32) -> u64 {
+            let maps = Maps::new(context.cast());
+            let arrival = Arrival {
+                interface,
+                hook: $hook,
+            };
+            follow::<Ipv4, _, _>(&mut $frame::<true>(context), &maps, arrival)
+        }
+
+        /// The same of an IPv6 packet.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $follow_ipv6(context: *mut $context, interface: u32) -> u64 {
+            let maps = Maps::new(context.cast());
+            let arrival = Arrival {
+                interface,
+                hook: $hook,
+            };
+            follow::<Ipv6, _, _>(&mut $frame::<true>(context), &maps, arrival)
+        }
+
         /// [`is_cut_to`]: not zero if so.
         #[unsafe(no_mangle)]
         #[inline(never)]
@@ -267,7 +329,10 @@ functions!(
     ferrovs_icmp_ipv6_xdp,
     ferrovs_restate_xdp,
     ferrovs_restate_ipv6_xdp,
-    ferrovs_cut_xdp
+    ferrovs_cut_xdp,
+    ferrovs_remember_xdp,
+    ferrovs_follow_xdp,
+    ferrovs_follow_ipv6_xdp
 );
 functions!(
     __sk_buff,
@@ -282,7 +347,10 @@ functions!(
     ferrovs_icmp_ipv6_tc,
     ferrovs_restate_tc,
     ferrovs_restate_ipv6_tc,
-    ferrovs_cut_tc
+    ferrovs_cut_tc,
+    ferrovs_remember_tc,
+    ferrovs_follow_tc,
+    ferrovs_follow_ipv6_tc
 );
 
 /// [`crc32c::times`].

@@ -2,6 +2,7 @@
 
 mod answers;
 mod departures;
+mod fragments;
 mod hops;
 mod icmp;
 mod ip;
@@ -52,6 +53,7 @@ fn of_ipv4() -> Vec<Case> {
         sctp::cases(),
         link::cases(),
         ip::cases(),
+        fragments::cases(),
         hops::cases(),
         icmp::cases(),
         services::cases(),
