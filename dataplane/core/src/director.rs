@@ -17,7 +17,7 @@ use crate::family::{Family, Ipv4, Ipv6};
 use crate::flow::machine::NOT;
 use crate::flow::one_packet;
 use crate::flow::open::Wish;
-use crate::flow::schedule::schedule;
+use crate::flow::schedule::find_server;
 use crate::flow::tcp::Direction;
 use crate::flow::touch::touch;
 use crate::flow::{self, Flow, find, is_expired, place, retire};
@@ -60,6 +60,25 @@ impl Met {
             request: Request::port_unreachable(A::TAG != 0),
         }
     }
+
+    /// The verdict that is packed so. Who is to be told something is told.
+    #[inline(always)]
+    fn conclude<A: Family, F: Frame, T: Tables>(
+        &self,
+        frame: &F,
+        tables: &T,
+        verdict: u64,
+    ) -> Verdict {
+        match Verdict::unpack(verdict) {
+            Verdict::Tell { request } => {
+                let mut question = self.unreachable::<A>();
+                question.request = request.of_family(A::TAG != 0);
+                frame.answer(tables, question);
+                Verdict::Drop
+            }
+            verdict => verdict,
+        }
+    }
 }
 
 /// The link header of a packet of ours, and the version of IP behind it.
@@ -85,41 +104,37 @@ pub(crate) fn link_of<F: Frame, T: Tables>(
 #[inline(always)]
 fn direct_of<A: Cut, F: Frame, T: Tables>(frame: &mut F, tables: &T, met: &Met) -> Verdict {
     let mut wish = Wish::NONE;
-    let mut verdict = go::<A, F, T>(frame, tables, met, 0, &mut wish);
-    if verdict == STRAYS {
-        return stray::<A, F, T>(frame, tables, met);
-    }
-    if verdict == ICMP {
-        return Verdict::unpack(frame.translate::<A, T>(tables, met.arrival));
-    }
-    if verdict == FOLLOWS {
-        return Verdict::unpack(frame.follow::<A, T>(tables, met.arrival));
-    }
-    if verdict == OPENS {
-        let opened = schedule(tables, &mut wish, met.arrival.hook);
-        if let Some(reason) = opened.refusal {
-            count(tables, reason);
-            match reason {
-                Reason::Deferred => return Verdict::Defer,
-                Reason::NoDestination => frame.answer(tables, met.unreachable::<A>()),
-                _ => {}
+    let verdict = go::<A, F, T>(frame, tables, met, 0, &mut wish);
+    let found = match verdict {
+        OPENS => find_server(frame, tables, &mut wish, met.arrival.hook),
+        STRAYS => {
+            wish.interface = met.arrival.interface;
+            frame.caller(tables, met.link, A::TAG != 0, &mut wish);
+            let call = frame.call_out(tables, &mut wish);
+            if wish.dest == 0 {
+                return stray::<A, F, T>(frame, tables, met);
             }
-            return Verdict::Drop;
+            call
         }
-        if opened.line == 0 {
-            return Verdict::Pass;
+        ICMP => return Verdict::unpack(frame.translate::<A, T>(tables, met.arrival)),
+        FOLLOWS => return Verdict::unpack(frame.follow::<A, T>(tables, met.arrival)),
+        verdict => return met.conclude::<A, F, T>(frame, tables, verdict),
+    };
+    let opened = tables.finish(&mut wish, found);
+    if let Some(reason) = opened.refusal {
+        count(tables, reason);
+        match reason {
+            Reason::Deferred => return Verdict::Defer,
+            Reason::NoDestination => frame.answer(tables, met.unreachable::<A>()),
+            _ => {}
         }
-        verdict = go::<A, F, T>(frame, tables, met, opened.line, &mut wish);
+        return Verdict::Drop;
     }
-    match Verdict::unpack(verdict) {
-        Verdict::Tell { request } => {
-            let mut question = met.unreachable::<A>();
-            question.request = request.of_family(A::TAG != 0);
-            frame.answer(tables, question);
-            Verdict::Drop
-        }
-        verdict => verdict,
+    if opened.line == 0 {
+        return Verdict::Pass;
     }
+    let verdict = go::<A, F, T>(frame, tables, met, opened.line, &mut wish);
+    met.conclude::<A, F, T>(frame, tables, verdict)
 }
 
 /// What becomes of a server's packet that belongs to no flow: it is the server's own business, unless servers are
@@ -169,7 +184,9 @@ fn go<A: Cut, F: Frame, T: Tables>(
             count(tables, Reason::Contended);
             Verdict::Drop
         }
-        Err(Leave::Stray) => return STRAYS,
+        Err(Leave::Stray) if opened == 0 => return STRAYS,
+        // Where it should open a flow, its client has one with another server.
+        Err(Leave::Stray) => Verdict::Pass,
         Err(Leave::Icmp) => return ICMP,
         Err(Leave::Follow) => return FOLLOWS,
         Err(Leave::Foreign) => Verdict::Pass,
@@ -391,6 +408,7 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
             state,
             interface: self.arrival.interface,
             now: self.now,
+            payload: packet.datagram(),
         };
         Leave::Open
     }

@@ -37,6 +37,7 @@ pub mod method;
 pub mod nat;
 pub mod sched;
 pub mod side;
+pub mod sip;
 pub mod tables;
 pub mod verdict;
 pub mod wildcard;

@@ -11,6 +11,7 @@
 
 pub mod answer;
 pub mod bucket;
+pub mod call;
 pub mod config;
 pub mod dest;
 pub mod endpoint;
@@ -31,7 +32,7 @@ pub mod state;
 
 /// Version of the table layout, word [`config::LAYOUT`] of the configuration.
 /// A daemon refuses tables that carry another one.
-pub const LAYOUT: u64 = 7;
+pub const LAYOUT: u64 = 8;
 
 /// Words in a line.
 pub const WORDS: usize = 8;

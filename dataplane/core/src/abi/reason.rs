@@ -68,6 +68,8 @@ reasons! {
     TunnelChecksum = 18, "tunnel-checksum";
     /// The kernel had no room for a tunnel's headers: dropped.
     TunnelFailed = 19, "tunnel-failed";
+    /// A client's packet to a service with the persistence engine sip that has no Call-ID and belongs to no flow: dropped.
+    NoCallId = 20, "no-call-id";
     /// Too big for the link by which it would leave: dropped, and its sender told so.
     TooBig = 21, "too-big";
 }

@@ -13,11 +13,13 @@ use super::ends::{Ends, is_ipv6, server};
 use super::settle::settle;
 use super::{handshake, is_expired, one_packet, place, retire};
 use crate::abi::bucket::{LINES, LOCK};
-use crate::abi::endpoint::{Endpoint, tag};
+use crate::abi::call::Call;
+use crate::abi::endpoint::{Endpoint, TEMPLATE, tag};
 use crate::abi::flow::{CONTROL, Control, HANDSHAKE, OWNER, Owner, WAY_BACK, WayBack};
 use crate::abi::ipv6::Address;
 use crate::abi::reason::Reason;
 use crate::abi::state;
+use crate::sip::Payload;
 use crate::tables::{Line, Tables};
 
 /// Tries for a bucket's lock. Its holder needs well under a microsecond.
@@ -47,6 +49,8 @@ pub struct Wish {
     pub interface: u32,
     /// Current tick.
     pub now: u32,
+    /// Where its first packet has its payload, if that is a UDP datagram.
+    pub payload: Payload,
 }
 
 impl Wish {
@@ -62,7 +66,44 @@ impl Wish {
         state: 0,
         interface: 0,
         now: 0,
+        payload: Payload::NONE,
     };
+
+    /// The client's whole address, an IPv4 one in the lowest bits.
+    #[inline(always)]
+    pub const fn whole_address(&self) -> Address {
+        if is_ipv6(self.client) {
+            self.address
+        } else {
+            Address([Endpoint::unpack(self.client).address as u64, 0])
+        }
+    }
+
+    /// The wish for a template: the same, or for a call, with the call in place of the client's endpoint, and the client's
+    /// whole address.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of(&self, call: Call) -> Self {
+        if call.is_none() {
+            return *self;
+        }
+        Self {
+            client: call.endpoint().pack(tag(self.client) | TEMPLATE),
+            address: self.whole_address(),
+            ..*self
+        }
+    }
+
+    /// The wish for a template that is to name this very server, whoever it has named so far.
+    #[inline(always)]
+    #[must_use]
+    pub const fn insisting(self, dest: u32) -> Self {
+        Self {
+            dest,
+            state: state::TEMPLATE,
+            ..self
+        }
+    }
 
     /// What schedulers that hash know the client's address by: itself, or an IPv6 one folded (`addr_fold`
     /// in `ip_vs_sh_hashkey`). Wire order.

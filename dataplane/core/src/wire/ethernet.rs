@@ -34,13 +34,13 @@ impl Link {
         }
     }
 
-    /// That of this [length](Self::length).
+    /// The one of this length.
     #[inline(always)]
-    pub const fn of_length(length: usize) -> Self {
-        match length {
-            0 => Self::Bare,
+    pub const fn of_length(bytes: usize) -> Self {
+        match bytes {
             14 => Self::Ethernet,
-            _ => Self::Tagged,
+            18 => Self::Tagged,
+            _ => Self::Bare,
         }
     }
 }

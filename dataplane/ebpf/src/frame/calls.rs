@@ -3,16 +3,20 @@
 
 use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use ferrovs_core::abi::answer::Request;
+use ferrovs_core::abi::call::Call;
 use ferrovs_core::abi::endpoint::{Endpoint, tag};
 use ferrovs_core::abi::ipv6::Address;
 use ferrovs_core::abi::pointer::Pointer;
 use ferrovs_core::answer::{Question, answer};
 use ferrovs_core::family::{Ipv4, Ipv6};
+use ferrovs_core::flow::call_out::{call_out, caller};
+use ferrovs_core::flow::open::Wish;
 use ferrovs_core::fragment::{follow, remember};
 use ferrovs_core::hop::is_cut_to;
 use ferrovs_core::icmp::{restate, translate};
 use ferrovs_core::method::tunnel::wrap;
 use ferrovs_core::nat::{Rewrite, RewriteIpv6, crc32c, rewrite, rewrite_ipv6};
+use ferrovs_core::sip::{self, Payload, Search};
 use ferrovs_core::verdict::{Arrival, Hook};
 use ferrovs_core::wire::ipv6::skip;
 use ferrovs_core::wire::sctp;
@@ -23,7 +27,7 @@ use crate::maps::Maps;
 
 /// The methods of [`Frame`](ferrovs_core::frame::Frame) that are calls of these functions.
 macro_rules! calls {
-    ($skip:ident, $sctp:ident, $mend_crc:ident, $answer:ident, $wrap:ident, $icmp:ident, $icmp_ipv6:ident, $restate:ident, $restate_ipv6:ident, $cut:ident, $remember:ident, $follow:ident, $follow_ipv6:ident) => {
+    ($skip:ident, $sctp:ident, $mend_crc:ident, $answer:ident, $wrap:ident, $icmp:ident, $icmp_ipv6:ident, $restate:ident, $restate_ipv6:ident, $cut:ident, $remember:ident, $follow:ident, $follow_ipv6:ident, $call:ident, $caller:ident, $call_out:ident, $note:ident, $read_on:ident) => {
         #[inline(always)]
         fn skip_extensions(&self, offset: usize, next: u8) -> Upper {
             Upper::unpack($skip(self.0, offset as u64, u64::from(next)))
@@ -93,9 +97,51 @@ macro_rules! calls {
                 $restate_ipv6(self.0, network, found)
             }
         }
+
+        #[inline(always)]
+        fn seek(&self, search: Search) -> Search {
+            let mut seeking = Seeking {
+                context: self.0,
+                search,
+            };
+            let context: *mut Seeking<_> = &mut seeking;
+            let callback = $read_on as extern "C" fn(u32, *mut Seeking<_>) -> i64;
+            // SAFETY: the kernel calls back with the context it was given, which outlives the call.
+            unsafe { bpf_loop(search.steps(), callback as *mut c_void, context.cast(), 0) };
+            seeking.search
+        }
+
+        #[inline(always)]
+        fn call<T: Tables>(&self, _: &T, number: u16, payload: Payload, client: Address) -> Call {
+            let Address([first, second]) = client;
+            let place = u64::from(payload.0) | u64::from(number) << 32;
+            Call($call(self.0, place, first, second))
+        }
+
+        #[inline(always)]
+        fn caller<T: Tables>(&self, _: &T, link: Link, ipv6: bool, wish: &mut Wish) {
+            $caller(self.0, wish, link.length() as u32, u32::from(ipv6));
+        }
+
+        #[inline(always)]
+        fn call_out<T: Tables>(&self, _: &T, wish: &mut Wish) -> u64 {
+            $call_out(self.0, wish)
+        }
+
+        #[inline(always)]
+        fn note_call<T: Tables>(&self, _: &T, payload: Payload, call: Call) {
+            $note(self.0, payload.0, call.0);
+        }
     };
 }
 pub(super) use calls;
+
+/// A message that is read, and the context of its packet.
+#[repr(C)]
+pub(super) struct Seeking<C> {
+    pub(super) context: *mut C,
+    pub(super) search: Search,
+}
 
 /// The two halves of [`Headers::pack`] go with an endpoint each.
 #[inline(always)]
@@ -158,7 +204,7 @@ fn question(network: u64, interface: u64, request: u64) -> Question {
 }
 
 macro_rules! functions {
-    ($context:ty, $frame:ident, $hook:expr, $skip:ident, $sctp:ident, $mend_crc:ident, $answer:ident, $wrap:ident, $icmp:ident, $icmp_ipv6:ident, $restate:ident, $restate_ipv6:ident, $cut:ident, $remember:ident, $follow:ident, $follow_ipv6:ident) => {
+    ($context:ty, $frame:ident, $hook:expr, $skip:ident, $sctp:ident, $mend_crc:ident, $answer:ident, $wrap:ident, $icmp:ident, $icmp_ipv6:ident, $restate:ident, $restate_ipv6:ident, $cut:ident, $remember:ident, $follow:ident, $follow_ipv6:ident, $call:ident, $caller:ident, $call_out:ident, $note:ident, $read_on:ident) => {
         /// [`skip`].
         #[unsafe(no_mangle)]
         #[inline(never)]
@@ -313,6 +359,80 @@ macro_rules! functions {
             let mut frame = $frame::<true>(context);
             u64::from(restate::<Ipv6, _, _>(&mut frame, &maps, link, found))
         }
+
+        /// [`sip::call`]; `place` is the [`Payload`] and, from bit 32 on, the service's number.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $call(
+            context: *mut $context,
+            place: u64,
+            first: u64,
+            second: u64,
+        ) -> u64 {
+            let payload = Payload(place as u32);
+            let maps = Maps::new(context.cast());
+            let client = Address([first, second]);
+            let number = (place >> 32) as u16;
+            sip::call(&$frame::<true>(context), &maps, number, payload, client).0
+        }
+
+        /// [`caller`]; the link header is known by its length. The result means nothing.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $caller(
+            context: *mut $context,
+            wish: *mut Wish,
+            link: u32,
+            ipv6: u32,
+        ) -> u64 {
+            if wish.is_null() {
+                return 0;
+            }
+            // SAFETY: the caller's, who waits.
+            let wish = unsafe { &mut *wish };
+            let maps = Maps::new(context.cast());
+            let link = Link::of_length(link as usize);
+            caller(&$frame::<true>(context), &maps, link, ipv6 != 0, wish);
+            0
+        }
+
+        /// [`call_out`]. After it the verifier knows nothing any more about the wish, which spares it a way of its own
+        /// through all that follows.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $call_out(context: *mut $context, wish: *mut Wish) -> u64 {
+            if wish.is_null() {
+                return 0;
+            }
+            // SAFETY: the caller's, who waits.
+            let wish = unsafe { &mut *wish };
+            call_out(&$frame::<true>(context), &Maps::new(context.cast()), wish)
+        }
+
+        /// [`sip::note`]. The result means nothing.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $note(context: *mut $context, payload: u32, call: u64) -> u64 {
+            let maps = Maps::new(context.cast());
+            sip::note(
+                &$frame::<true>(context),
+                &maps,
+                Payload(payload),
+                Call(call),
+            );
+            0
+        }
+
+        /// [`sip::step`] as `bpf_loop` calls it: 0 goes on, 1 ends the loop.
+        #[inline(never)]
+        pub(super) extern "C" fn $read_on(_: u32, seeking: *mut Seeking<$context>) -> i64 {
+            // SAFETY: what `seek` handed to `bpf_loop`.
+            let seeking = unsafe { &mut *seeking };
+            i64::from(sip::step(
+                &$frame::<true>(seeking.context),
+                &mut seeking.search,
+            ))
+        }
     };
 }
 
@@ -332,7 +452,12 @@ functions!(
     ferrovs_cut_xdp,
     ferrovs_remember_xdp,
     ferrovs_follow_xdp,
-    ferrovs_follow_ipv6_xdp
+    ferrovs_follow_ipv6_xdp,
+    ferrovs_call_xdp,
+    ferrovs_caller_xdp,
+    ferrovs_call_out_xdp,
+    ferrovs_note_xdp,
+    read_on_xdp
 );
 functions!(
     __sk_buff,
@@ -350,7 +475,12 @@ functions!(
     ferrovs_cut_tc,
     ferrovs_remember_tc,
     ferrovs_follow_tc,
-    ferrovs_follow_ipv6_tc
+    ferrovs_follow_ipv6_tc,
+    ferrovs_call_tc,
+    ferrovs_caller_tc,
+    ferrovs_call_out_tc,
+    ferrovs_note_tc,
+    read_on_tc
 );
 
 /// [`crc32c::times`].
