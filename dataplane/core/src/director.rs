@@ -7,9 +7,9 @@
 //! untouched, and there it comes by here once more.
 
 use crate::abi::answer::Request;
-use crate::abi::dest;
+use crate::abi::dest::{self, Method};
 use crate::abi::flow::Owner;
-use crate::abi::pointer::PointerKey;
+use crate::abi::pointer::{Pointer, PointerKey};
 use crate::abi::reason::Reason;
 use crate::abi::{filter, interface, state};
 use crate::answer::Question;
@@ -21,6 +21,7 @@ use crate::flow::schedule::find_server;
 use crate::flow::tcp::Direction;
 use crate::flow::touch::touch;
 use crate::flow::{self, Flow, find, is_expired, place, retire};
+use crate::fragment::Cut;
 use crate::frame::Frame;
 use crate::hop::{self, Hop};
 use crate::method;
@@ -60,7 +61,7 @@ impl Met {
         }
     }
 
-    /// The verdict that is packed so. Who has sent too much is told so.
+    /// The verdict that is packed so. Who is to be told something is told.
     #[inline(always)]
     fn conclude<A: Family, F: Frame, T: Tables>(
         &self,
@@ -69,9 +70,9 @@ impl Met {
         verdict: u64,
     ) -> Verdict {
         match Verdict::unpack(verdict) {
-            Verdict::TooBig { mtu } => {
+            Verdict::Tell { request } => {
                 let mut question = self.unreachable::<A>();
-                question.request = Request::too_big(A::TAG != 0, mtu);
+                question.request = request.of_family(A::TAG != 0);
                 frame.answer(tables, question);
                 Verdict::Drop
             }
@@ -82,7 +83,7 @@ impl Met {
 
 /// The link header of a packet of ours, and the version of IP behind it.
 #[inline(always)]
-fn link_of<F: Frame, T: Tables>(
+pub(crate) fn link_of<F: Frame, T: Tables>(
     frame: &F,
     tables: &T,
     arrival: Arrival,
@@ -101,7 +102,7 @@ fn link_of<F: Frame, T: Tables>(
 /// A packet that opens a flow goes the way twice: to where the flow is missed, and once more when it has been
 /// opened. Between the two, opening has the stack for itself (512 bytes are all there is).
 #[inline(always)]
-fn direct_of<A: Family, F: Frame, T: Tables>(frame: &mut F, tables: &T, met: &Met) -> Verdict {
+fn direct_of<A: Cut, F: Frame, T: Tables>(frame: &mut F, tables: &T, met: &Met) -> Verdict {
     let mut wish = Wish::NONE;
     let verdict = go::<A, F, T>(frame, tables, met, 0, &mut wish);
     let found = match verdict {
@@ -115,6 +116,8 @@ fn direct_of<A: Family, F: Frame, T: Tables>(frame: &mut F, tables: &T, met: &Me
             }
             call
         }
+        ICMP => return Verdict::unpack(frame.translate::<A, T>(tables, met.arrival)),
+        FOLLOWS => return Verdict::unpack(frame.follow::<A, T>(tables, met.arrival)),
         verdict => return met.conclude::<A, F, T>(frame, tables, verdict),
     };
     let opened = tables.finish(&mut wish, found);
@@ -156,13 +159,17 @@ fn stray<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, met: &Met) -> Ve
 const OPENS: u64 = u64::MAX;
 /// What [`go`] says of a server's packet that belongs to no flow. No verdict is packed as this.
 const STRAYS: u64 = u64::MAX - 1;
+/// What [`go`] says of ICMP. No verdict is packed as this.
+const ICMP: u64 = u64::MAX - 2;
+/// What [`go`] says of a later fragment. No verdict is packed as this.
+const FOLLOWS: u64 = u64::MAX - 3;
 
 /// The way, for a packet whose flow is in line `opened`, or has to be looked for if that is 0. The verdict,
-/// packed; or [`OPENS`]: then the flow that is to be opened is in `wish`; or [`STRAYS`].
+/// packed; or [`OPENS`]: then the flow that is to be opened is in `wish`; or [`STRAYS`], [`ICMP`] or [`FOLLOWS`].
 ///
 /// A function for each family, so that neither takes registers from the other.
 #[inline(never)]
-fn go<A: Family, F: Frame, T: Tables>(
+fn go<A: Cut, F: Frame, T: Tables>(
     frame: &mut F,
     tables: &T,
     met: &Met,
@@ -180,6 +187,8 @@ fn go<A: Family, F: Frame, T: Tables>(
         Err(Leave::Stray) if opened == 0 => return STRAYS,
         // Where it should open a flow, its client has one with another server.
         Err(Leave::Stray) => Verdict::Pass,
+        Err(Leave::Icmp) => return ICMP,
+        Err(Leave::Follow) => return FOLLOWS,
         Err(Leave::Foreign) => Verdict::Pass,
         Err(Leave::Pass(reason)) => {
             // What XDP passes, the tc program of the same interface sees again, and counts.
@@ -191,6 +200,10 @@ fn go<A: Family, F: Frame, T: Tables>(
         Err(Leave::Drop(reason)) => {
             count(tables, reason);
             Verdict::Drop
+        }
+        Err(Leave::Tell(reason, request)) => {
+            count(tables, reason);
+            Verdict::Tell { request }
         }
         Err(Leave::Defer) => {
             count(tables, Reason::Deferred);
@@ -204,16 +217,34 @@ fn go<A: Family, F: Frame, T: Tables>(
 enum Leave {
     /// None of ours.
     Foreign,
+    /// ICMP, which has a way of its own.
+    Icmp,
+    /// A later fragment, which goes where the first one went.
+    Follow,
     /// A server's, and of no flow.
     Stray,
     /// Ours, but the stack's business.
     Pass(Reason),
     /// Ours, and not to be forwarded.
     Drop(Reason),
+    /// Likewise, and its sender is to be told.
+    Tell(Reason, Request),
     /// Ours, but not for this hook.
     Defer,
     /// Ours, and without the flow that it opens.
     Open,
+}
+
+impl Leave {
+    /// The sender of a packet that goes in this direction is told, a client by whom it asked (as of packets for the
+    /// kernel's own addresses), a server by the director itself (`ip_forward`).
+    #[inline(always)]
+    const fn told(reason: Reason, request: Request, direction: Direction) -> Self {
+        match direction {
+            Direction::ToClient => Self::Tell(reason, request.by_director()),
+            Direction::ToServer | Direction::OneWay => Self::Tell(reason, request),
+        }
+    }
 }
 
 /// One packet and what it is judged by.
@@ -228,7 +259,7 @@ struct Case<'a, A: Family, T: Tables> {
 }
 
 #[inline(always)]
-fn decide<A: Family, F: Frame, T: Tables>(
+fn decide<A: Cut, F: Frame, T: Tables>(
     frame: &mut F,
     tables: &T,
     met: &Met,
@@ -237,7 +268,8 @@ fn decide<A: Family, F: Frame, T: Tables>(
 ) -> Result<Verdict, Leave> {
     let mut packet = match A::parse(frame, met.link) {
         Parsed::Packet(packet) => packet,
-        Parsed::Fragment => return Err(Leave::Pass(Reason::Fragment)),
+        Parsed::Fragment => return Err(Leave::Follow),
+        Parsed::Icmp => return Err(Leave::Icmp),
         Parsed::Foreign => return Err(Leave::Foreign),
     };
     let config = tables.config(0).ok_or(Leave::Foreign)?;
@@ -271,6 +303,14 @@ fn decide<A: Family, F: Frame, T: Tables>(
             (flow, case.hop_to_client(&flow)?, Direction::ToClient)
         }
     };
+    if !hop.takes(frame, &packet) {
+        let request = Request::too_big(false, hop.mtu as u32);
+        return Err(Leave::told(Reason::TooBig, request, direction));
+    }
+    if packet.more {
+        let flow = Pointer::new(flow.number, flow.control.generation());
+        frame.remember::<A, T>(tables, packet.link, flow, direction as u32);
+    }
     case.keep_books(&flow, &hop, direction)?;
     if direction == Direction::OneWay {
         return method::forward::<A, F, T>(frame, tables, &packet, &flow, &hop)
@@ -429,7 +469,12 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
                 if way & dest::LOCAL != 0 && flow.words.is_one_way() {
                     return self.up();
                 }
-                self.hop(way as u32, 0)
+                let mut hop = self.hop(way as u32, 0)?;
+                if Method::of(line.load(dest::MODE)).wraps() {
+                    // A tunnel knows for itself what fits.
+                    hop.mtu = 0;
+                }
+                Ok(hop)
             }
             _ if flow::sysctls(self.tables).expire_nodest_conn() => {
                 Err(self.replace(flow, service, wish))
@@ -474,7 +519,8 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
     #[inline(always)]
     fn keep_books(&self, flow: &Flow, hop: &Hop, direction: Direction) -> Result<(), Leave> {
         if self.packet.ttl <= 1 && !hop.is_local() {
-            return Err(Leave::Drop(Reason::TtlExceeded));
+            let request = Request::time_exceeded(false);
+            return Err(Leave::told(Reason::TtlExceeded, request, direction));
         }
         let line = self.tables.flow(flow.number).ok_or(Leave::Foreign)?;
         if !touch(self.tables, line, flow, &self.packet, direction, self.now) {

@@ -6,13 +6,18 @@
 
 use crate::abi::call::Call;
 use crate::abi::ipv6::Address;
+use crate::abi::pointer::Pointer;
 use crate::answer::{Question, answer};
 use crate::flow::call_out::{call_out, caller};
 use crate::flow::open::Wish;
+use crate::fragment::{Cut, follow, remember};
+use crate::hop::is_cut_to;
+use crate::icmp::{Quoting, restate, translate};
 use crate::method::tunnel::{Room, wrap};
 use crate::nat::{Rewrite, RewriteIpv6, crc32c, rewrite, rewrite_ipv6};
 use crate::sip::{self, Payload, Search};
 use crate::tables::Tables;
+use crate::verdict::Arrival;
 use crate::wire::ipv6::{Upper, skip};
 use crate::wire::sctp;
 use crate::wire::{Headers, Link};
@@ -103,6 +108,35 @@ pub trait Frame {
         rewrite_ipv6(self, headers, new)
     }
 
+    /// Decides about an ICMP message: [`crate::icmp::translate`].
+    fn translate<A: Quoting, T: Tables>(&mut self, tables: &T, arrival: Arrival) -> u64
+    where
+        Self: Sized,
+    {
+        translate::<A, Self, T>(self, tables, arrival)
+    }
+    /// Remembers where a first fragment goes: [`crate::fragment::remember`].
+    fn remember<A: Cut, T: Tables>(&self, tables: &T, link: Link, to: Pointer, direction: u32)
+    where
+        Self: Sized,
+    {
+        remember::<A, Self, T>(self, tables, link, to, direction);
+    }
+    /// Decides about a later fragment: [`crate::fragment::follow`].
+    fn follow<A: Cut, T: Tables>(&mut self, tables: &T, arrival: Arrival) -> u64
+    where
+        Self: Sized,
+    {
+        follow::<A, Self, T>(self, tables, arrival)
+    }
+    /// Rewrites an ICMP error: [`crate::icmp::restate`].
+    fn restate<A: Quoting, T: Tables>(&mut self, tables: &T, link: Link, found: u64) -> bool
+    where
+        Self: Sized,
+    {
+        restate::<A, Self, T>(self, tables, link, found)
+    }
+
     /// The product of two polynomials: [`crate::nat::crc32c::times`].
     fn times(one: u32, other: u32) -> u32 {
         crc32c::times(one, other)
@@ -170,9 +204,18 @@ pub trait Frame {
     /// How much payload each packet has, bytes, where the kernel has joined several of a stream and cuts them again
     /// when they leave; 0: the packet stands for itself.
     fn segment(&self) -> u32;
+    /// Whether a packet that is too big leaves in pieces that are not: [`crate::hop::is_cut_to`].
+    fn is_cut_to(&self, headers: Headers, mtu: u16) -> bool
+    where
+        Self: Sized,
+    {
+        is_cut_to(self, headers, mtu)
+    }
     /// Makes room for outer headers between link header and IP header: the link header moves to the front.
     /// `None`, and nothing done, if there is none to be had.
     fn make_room(&mut self, room: Room) -> Option<()>;
+    /// Tells who keeps the sum of all bytes behind the link header (CHECKSUM_COMPLETE) that it has changed by this difference.
+    fn sum_has_changed(&mut self, _difference: u32) {}
     /// Applies a change to the layer-4 checksum at `offset`. The last thing done to a frame: where the
     /// kernel keeps the checksum half computed (CHECKSUM_PARTIAL), only the kernel can do it right.
     fn change_checksum(&mut self, offset: usize, change: ChecksumChange) -> Option<()>;

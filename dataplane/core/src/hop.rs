@@ -4,9 +4,11 @@
 //! neighbour, there is no hop, and the packet takes the slow way through tc.
 
 use crate::abi::config::{self, HEARTBEAT_LIMIT};
-use crate::abi::next_hop::{ETHERNET, LINK, MACS, NO_VLAN, OUT, STATUS, USABLE};
+use crate::abi::next_hop::{ETHERNET, LINK, MACS, NO_VLAN, OUT, STATUS, USABLE, mtu};
+use crate::frame::Frame;
 use crate::tables::{Line, Tables};
-use crate::wire::Link;
+use crate::wire::transport::{TCP_OFFSET, UDP_HEADER};
+use crate::wire::{Headers, Link, Packet, SCTP, TCP};
 
 /// A way out. All fields always have a value (what an `Option` leaves undefined, the verifier may
 /// refuse).
@@ -25,6 +27,8 @@ pub struct Hop {
     pub source_rest: u32,
     /// 802.1Q tag control information as it stands on the wire, for [`Link::Tagged`].
     pub tag: u16,
+    /// The longest packet that the link takes, bytes; 0: not known.
+    pub mtu: u16,
 }
 
 impl Hop {
@@ -36,13 +40,40 @@ impl Hop {
         macs: 0,
         source_rest: 0,
         tag: 0,
+        mtu: 0,
     };
+
+    /// Whether the link takes this packet.
+    #[inline(always)]
+    pub fn takes<F: Frame>(&self, frame: &F, packet: &Packet) -> bool {
+        packet.length <= self.mtu as u32 || frame.is_cut_to(packet.headers(), self.mtu)
+    }
 
     /// Whether it is [`Hop::LOCAL`]. One that is not known has been dealt with before.
     #[inline(always)]
     pub const fn is_local(&self) -> bool {
         self.interface == 0
     }
+}
+
+/// Whether a packet of more than `mtu` bytes (0: not known) leaves as several that have no more: what the kernel has joined of
+/// a stream (GRO, TSO) does (`skb_gso_validate_network_len`).
+///
+/// The eBPF programs make it a function that is verified by itself.
+#[inline(always)]
+pub fn is_cut_to<F: Frame>(frame: &F, headers: Headers, mtu: u16) -> bool {
+    let segment = frame.segment();
+    let header = match headers.protocol {
+        TCP => match frame.read_u16(headers.transport + TCP_OFFSET) {
+            Some(word) => (word.to_ne_bytes()[0] >> 4) as usize * 4,
+            None => return false,
+        },
+        // Each lies there as it was made.
+        SCTP => return segment != 0 || mtu == 0,
+        _ => UDP_HEADER,
+    };
+    let longest = headers.transport - headers.network + header + segment as usize;
+    mtu == 0 || segment != 0 && longest <= mtu as usize
 }
 
 /// The next hop of this number, or the one by `interface` if it has none. `config` is line 0.
@@ -76,5 +107,6 @@ pub fn find<T: Tables>(tables: &T, config: T::Line, number: u32, interface: u32,
         macs,
         source_rest: out as u32,
         tag: tag.to_be(),
+        mtu: mtu(about),
     }
 }

@@ -25,10 +25,13 @@
 pub mod abi;
 pub mod answer;
 pub mod director;
+pub(crate) mod errand;
 pub mod family;
 pub mod flow;
+pub mod fragment;
 pub mod frame;
 pub mod hop;
+pub mod icmp;
 pub mod mark;
 pub mod method;
 pub mod nat;

@@ -76,6 +76,18 @@ pub fn tell_ipv6<F: Frame, T: Tables>(
 ) -> Option<(Side, Address)> {
     let source = ipv6::address(frame, packet.network() + ipv6::SOURCE)?;
     let destination = ipv6::address(frame, packet.network() + ipv6::DESTINATION)?;
+    tell_between(tables, config, packet, source, destination)
+}
+
+/// As [`tell_ipv6`], of a packet between these addresses.
+#[inline(always)]
+pub fn tell_between<T: Tables>(
+    tables: &T,
+    config: T::Line,
+    packet: &mut Packet,
+    source: Address,
+    destination: Address,
+) -> Option<(Side, Address)> {
     let key = EndpointKey::virtual_(destination, packet.destination.port, packet.protocol);
     if let Some(value) = tables.endpoint(&key) {
         packet.source.address = digest(config, source);

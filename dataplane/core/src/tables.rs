@@ -6,6 +6,7 @@
 use crate::abi::WORDS;
 use crate::abi::call::Call;
 use crate::abi::flow::Control;
+use crate::abi::fragment::{FragmentKey, Known};
 use crate::abi::ipv6::{Address, EndpointKey, NeighbourKey};
 use crate::abi::locality::LocalityKey;
 use crate::abi::pointer::{Pointer, PointerKey};
@@ -24,6 +25,7 @@ use crate::flow::retire::take;
 use crate::flow::schedule::{Consent, choose, consent, finish};
 use crate::flow::tcp::Direction;
 use crate::frame::Frame;
+use crate::icmp::find::{quoted, quoted_ipv6};
 use crate::mark::marked;
 use crate::sched::ewma::{self, Race};
 use crate::sched::lblcr::{self, Quest, Tour};
@@ -198,6 +200,13 @@ pub trait Tables {
     /// The same to an IPv6 address.
     fn route_ipv6(&self, destination: Address, interface: u32) -> Option<RouteIpv6>;
 
+    /// What is known of the packet that a fragment belongs to. A home that forwards no packets remembers none.
+    fn fragment(&self, _: &FragmentKey) -> Option<Known> {
+        None
+    }
+    /// Remembers it.
+    fn set_fragment(&self, _: &FragmentKey, _: Known) {}
+
     // A home that forwards no packets answers none either.
 
     /// How often a source was answered lately: an [`crate::abi::answer::Allowance`]. An IPv4 address is mapped
@@ -273,6 +282,22 @@ pub trait Tables {
         Self: Sized,
     {
         successor(self, client, virtual_)
+    }
+
+    /// Finds the flow of an IPv4 packet that an error quotes: [`crate::icmp::find::quoted`].
+    fn quoted(&self, source: u64, destination: u64, mark: u32) -> u64
+    where
+        Self: Sized,
+    {
+        quoted(self, source, destination, mark)
+    }
+
+    /// The same of an IPv6 packet: [`crate::icmp::find::quoted_ipv6`].
+    fn quoted_ipv6(&self, source: Address, destination: Address, rest: u64) -> u64
+    where
+        Self: Sized,
+    {
+        quoted_ipv6(self, source, destination, rest)
     }
 
     /// The number of the server that the [steps](crate::sched::lblcr::step) through a set find.

@@ -1,5 +1,7 @@
 //! What becomes of a packet.
 
+use crate::abi::answer::Request;
+
 /// Where the packet was met.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
@@ -31,10 +33,10 @@ pub enum Verdict {
     Defer,
     /// Gone.
     Drop,
-    /// Gone, and its sender is to be told. Only on the way through the core, which then says [`Verdict::Drop`].
-    TooBig {
-        /// Packets of so many bytes would fit.
-        mtu: u32,
+    /// Gone, and its sender is to be told so. Only on the way through the core, which then says [`Verdict::Drop`].
+    Tell {
+        /// What; of which family, and how much is quoted, is not said yet.
+        request: Request,
     },
     /// Rewritten down to the Ethernet header: out of this interface.
     Transmit {
@@ -67,7 +69,8 @@ impl Verdict {
             Self::Drop => 2,
             Self::Transmit { interface } => 3 | (interface as u64) << 32,
             Self::Resolve { interface } => 4 | (interface as u64) << 32,
-            Self::TooBig { mtu } => 6 | (mtu as u64) << 32,
+            // Of its lower half two bytes are in use so far.
+            Self::Tell { request } => 6 | (request.0 & 0xffff) << 8 | request.0 >> 32 << 32,
             Self::Hand { interface, dest } => {
                 5 | ((dest & 0xff_ffff) as u64) << 8 | (interface as u64) << 32
             }
@@ -84,7 +87,9 @@ impl Verdict {
             2 => Self::Drop,
             3 => Self::Transmit { interface },
             4 => Self::Resolve { interface },
-            6 => Self::TooBig { mtu: interface },
+            6 => Self::Tell {
+                request: Request(word >> 8 & 0xffff | word >> 32 << 32),
+            },
             _ => Self::Hand {
                 interface,
                 dest: word as u32 >> 8,

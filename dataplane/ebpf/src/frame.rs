@@ -22,13 +22,17 @@ use aya_ebpf::programs::{TcContext, XdpContext};
 use ferrovs_core::abi::call::Call;
 use ferrovs_core::abi::dest::Method;
 use ferrovs_core::abi::ipv6::Address;
+use ferrovs_core::abi::pointer::Pointer;
 use ferrovs_core::answer::Question;
 use ferrovs_core::flow::open::Wish;
+use ferrovs_core::fragment::Cut;
 use ferrovs_core::frame::{ChecksumChange, Frame};
+use ferrovs_core::icmp::Quoting;
 use ferrovs_core::method::tunnel::Room;
 use ferrovs_core::nat::{Rewrite, RewriteIpv6, checksum};
 use ferrovs_core::sip::{Payload, Search};
 use ferrovs_core::tables::Tables;
+use ferrovs_core::verdict::Arrival;
 use ferrovs_core::wire::ipv6::{self, Upper};
 use ferrovs_core::wire::{Headers, Link};
 
@@ -180,6 +184,14 @@ impl<const VARYING: bool> Frame for XdpFrame<VARYING> {
         ferrovs_mend_crc_xdp,
         ferrovs_answer_xdp,
         ferrovs_wrap_xdp,
+        ferrovs_icmp_xdp,
+        ferrovs_icmp_ipv6_xdp,
+        ferrovs_restate_xdp,
+        ferrovs_restate_ipv6_xdp,
+        ferrovs_cut_xdp,
+        ferrovs_remember_xdp,
+        ferrovs_follow_xdp,
+        ferrovs_follow_ipv6_xdp,
         ferrovs_call_xdp,
         ferrovs_caller_xdp,
         ferrovs_call_out_xdp,
@@ -303,6 +315,14 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
         ferrovs_mend_crc_tc,
         ferrovs_answer_tc,
         ferrovs_wrap_tc,
+        ferrovs_icmp_tc,
+        ferrovs_icmp_ipv6_tc,
+        ferrovs_restate_tc,
+        ferrovs_restate_ipv6_tc,
+        ferrovs_cut_tc,
+        ferrovs_remember_tc,
+        ferrovs_follow_tc,
+        ferrovs_follow_ipv6_tc,
         ferrovs_call_tc,
         ferrovs_caller_tc,
         ferrovs_call_out_tc,
@@ -362,6 +382,12 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
             0 => Some(()),
             _ => None,
         }
+    }
+
+    #[inline(always)]
+    fn sum_has_changed(&mut self, difference: u32) {
+        // SAFETY: plain helper call on the program's own context.
+        unsafe { bpf_csum_update(self.0, difference) };
     }
 
     #[inline(always)]

@@ -51,7 +51,7 @@ pub fn ferrovs_xdp(ctx: XdpContext) -> u32 {
         Verdict::Pass | Verdict::Defer | Verdict::Resolve { .. } | Verdict::Hand { .. } => {
             xdp_action::XDP_PASS
         }
-        Verdict::Drop | Verdict::TooBig { .. } => xdp_action::XDP_DROP,
+        Verdict::Drop | Verdict::Tell { .. } => xdp_action::XDP_DROP,
         // SAFETY: plain helper call.
         Verdict::Transmit { interface } => (unsafe { bpf_redirect(interface, 0) }) as u32,
     }
@@ -76,7 +76,7 @@ pub fn ferrovs_tc(ctx: TcContext) -> i32 {
     let maps = Maps::new(ctx.as_ptr());
     match direct(&mut SkbFrame::<false>::new(&ctx), &maps, arrival) {
         Verdict::Pass | Verdict::Defer => TC_ACT_UNSPEC,
-        Verdict::Drop | Verdict::TooBig { .. } => TC_ACT_SHOT,
+        Verdict::Drop | Verdict::Tell { .. } => TC_ACT_SHOT,
         // SAFETY: plain helper call.
         Verdict::Transmit { interface } => (unsafe { bpf_redirect(interface, 0) }) as i32,
         Verdict::Resolve { interface } => {

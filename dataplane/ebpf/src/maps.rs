@@ -18,6 +18,7 @@ use aya_ebpf::helpers::{
 use aya_ebpf::macros::btf_map;
 use ferrovs_core::abi::call::{self, Call};
 use ferrovs_core::abi::flow::Control;
+use ferrovs_core::abi::fragment::{self, FragmentKey, Known};
 use ferrovs_core::abi::ipv6::{Address, EndpointKey, HIDDEN, NeighbourKey};
 use ferrovs_core::abi::locality::LocalityKey;
 use ferrovs_core::abi::pointer::{Pointer, PointerKey};
@@ -92,6 +93,11 @@ static POINTERS: Sparse<[u64; 2], u64, 1024> = Sparse::new();
 /// How often sources were answered lately.
 #[btf_map]
 static ANSWERED: LruHashMap<[u64; 2], u64, { answer::SOURCES as usize }> = LruHashMap::new();
+/// Where packets go of which the first fragment was seen.
+#[btf_map]
+static FRAGMENTS: LruHashMap<[u64; 5], [u64; 2], { fragment::PACKETS as usize }> =
+    LruHashMap::new();
+
 /// What the daemon is asked to answer.
 #[btf_map]
 static ANSWERS: RingBuf<[u64; answer::WORDS], { answer::RING }> = RingBuf::new();
@@ -331,6 +337,18 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn fragment(&self, key: &FragmentKey) -> Option<Known> {
+        // SAFETY: as above.
+        unsafe { FRAGMENTS.get(key.0) }.map(|known| Known(*known))
+    }
+
+    #[inline(always)]
+    fn set_fragment(&self, key: &FragmentKey, known: Known) {
+        // Without room the others of its packet are left to the stack.
+        let _ = FRAGMENTS.insert(key.0, known.0, u64::from(BPF_ANY));
+    }
+
+    #[inline(always)]
     fn set_answered(&self, source: Address, allowance: u64) {
         // Without room for one more source, this one may be answered once more.
         let _ = ANSWERED.insert(source.0, allowance, u64::from(BPF_ANY));
@@ -407,6 +425,17 @@ impl Tables for Maps {
     fn wildcard_ipv6(&self, source: Address, destination: Address, rest: u64) -> u64 {
         let (Address([a, b]), Address([c, d])) = (source, destination);
         ferrovs_wildcard_ipv6(a, b, c, d, rest)
+    }
+
+    #[inline(always)]
+    fn quoted(&self, source: u64, destination: u64, mark: u32) -> u64 {
+        ferrovs_quoted(source, destination, mark)
+    }
+
+    #[inline(always)]
+    fn quoted_ipv6(&self, source: Address, destination: Address, rest: u64) -> u64 {
+        let (Address([a, b]), Address([c, d])) = (source, destination);
+        ferrovs_quoted_ipv6(a, b, c, d, rest)
     }
 
     #[inline(always)]

@@ -56,6 +56,7 @@ pub struct Maps {
     endpoints: Hash<[u64; 3]>,
     pointers: OwnedFd,
     answered: OwnedFd,
+    fragments: OwnedFd,
     answers: OwnedFd,
     localities: OwnedFd,
     calls: OwnedFd,
@@ -95,6 +96,7 @@ impl Maps {
             endpoints: Hash::open(take("ENDPOINTS6")?).map_err(Error::system(problem))?,
             pointers: take("POINTERS")?,
             answered: take("ANSWERED")?,
+            fragments: take("FRAGMENTS")?,
             answers: take("ANSWERS")?,
             localities: take("LOCALITIES")?,
             calls: take("CALLS")?,
@@ -162,6 +164,7 @@ impl Maps {
         for map in [
             &self.pointers,
             &self.answered,
+            &self.fragments,
             &self.answers,
             &self.localities,
             &self.calls,

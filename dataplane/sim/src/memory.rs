@@ -15,6 +15,7 @@ use ferrovs_core::{
         call::Call,
         config,
         filter::Geometry,
+        fragment::{FragmentKey, Known},
         interface,
         ipv6::{Address, EndpointKey, NeighbourKey},
         locality::LocalityKey,
@@ -75,6 +76,7 @@ pub struct Memory {
     endpoints: RefCell<BTreeMap<EndpointKey, u64>>,
     pointers: RefCell<BTreeMap<[u64; 2], Pointer>>,
     answered: RefCell<BTreeMap<Address, u64>>,
+    fragments: RefCell<BTreeMap<FragmentKey, Known>>,
     answers: RefCell<Vec<Answer>>,
     /// Which of the next ones are whose.
     locality_keys: RefCell<BTreeMap<LocalityKey, usize>>,
@@ -109,6 +111,7 @@ impl Memory {
             endpoints: RefCell::default(),
             pointers: RefCell::default(),
             answered: RefCell::default(),
+            fragments: RefCell::default(),
             answers: RefCell::default(),
             locality_keys: RefCell::default(),
             localities: lines(LOCALITIES),
@@ -386,6 +389,14 @@ impl<'a> Tables for &'a Memory {
                 neighbour: Address::new(neighbour.octets()),
             }),
         }
+    }
+
+    fn fragment(&self, key: &FragmentKey) -> Option<Known> {
+        self.fragments.borrow().get(key).copied()
+    }
+
+    fn set_fragment(&self, key: &FragmentKey, known: Known) {
+        self.fragments.borrow_mut().insert(*key, known);
     }
 
     fn answered(&self, source: Address) -> u64 {

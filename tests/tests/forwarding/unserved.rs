@@ -45,7 +45,7 @@ fn servers_are_told_if_they_are_to_be_with_xdp() {
 }
 
 /// What a connected socket at `source` hears to a datagram of three bytes.
-fn hears(at: &Namespace, source: SocketAddr, target: SocketAddr) -> ErrorKind {
+pub(crate) fn hears(at: &Namespace, source: SocketAddr, target: SocketAddr) -> ErrorKind {
     let heard = at.run(|| -> io::Result<usize> {
         let socket = UdpSocket::bind(source)?;
         socket.set_read_timeout(Some(PATIENCE))?;

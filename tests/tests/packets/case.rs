@@ -197,6 +197,12 @@ impl Expect {
         self
     }
 
+    /// The same of a server's packet: the director tells it.
+    pub(crate) fn by_director(mut self) -> Self {
+        self.answer = self.answer.map(Request::by_director);
+        self
+    }
+
     /// The sender is told this; the family and how much is quoted follow from the packet.
     pub(crate) fn answered(mut self, request: Request) -> Self {
         self.answer = Some(request);
@@ -220,6 +226,16 @@ pub(crate) fn dropped(reason: Reason) -> Expect {
 /// Nobody serves where the packet went, and its sender is told so.
 pub(crate) fn refused() -> Expect {
     dropped(Reason::NoDestination).answered(Request::port_unreachable(false))
+}
+
+/// A client's packet whose TTL ends here; its sender is told so by whom it asked.
+pub(crate) fn expired() -> Expect {
+    dropped(Reason::TtlExceeded).answered(Request::time_exceeded(false))
+}
+
+/// A client's packet for which a link with this MTU is too narrow, likewise.
+pub(crate) fn too_big(mtu: u32) -> Expect {
+    dropped(Reason::TooBig).answered(Request::too_big(false, mtu))
 }
 
 pub(crate) const fn forwarded() -> Expect {

@@ -50,7 +50,7 @@ impl Action {
     pub(crate) const fn of(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Pass | Verdict::Defer => Self::Pass,
-            Verdict::Drop | Verdict::TooBig { .. } => Self::Drop,
+            Verdict::Drop | Verdict::Tell { .. } => Self::Drop,
             Verdict::Transmit { .. } | Verdict::Resolve { .. } | Verdict::Hand { .. } => {
                 Self::Redirect
             }

@@ -67,6 +67,8 @@ pub(crate) struct Way {
     pub arrival: Port,
     /// The flow's server.
     pub server: Ipv4Addr,
+    /// Whether the client has sent it.
+    pub from_client: bool,
 }
 
 impl Model {
@@ -205,16 +207,22 @@ impl Model {
         let flow = *flow;
         let path = self.paths[&(flow.protocol, flow.client, flow.virtual_, flow.server)];
         let figures = self.books.figures.entry(path).or_default();
-        let length = u64::from(packet.ip_length());
+        // Of all fragments of a packet one counts, and one header.
+        let (packets, length) = if packet.is_later() {
+            (0, packet.ip_length() - packet.header_length())
+        } else {
+            (1, packet.ip_length())
+        };
+        let length = u64::from(length);
         let (source, destination) = if from_client {
-            figures.in_packets += 1;
+            figures.in_packets += packets;
             figures.in_bytes += length;
             match expect.forwarding {
                 Forwarding::Masq => (flow.local, flow.server),
                 _ => (flow.client, flow.virtual_),
             }
         } else {
-            figures.out_packets += 1;
+            figures.out_packets += packets;
             figures.out_bytes += length;
             (flow.virtual_, flow.client)
         };
@@ -226,6 +234,7 @@ impl Model {
                 _ => neighbour_of(*flow.server.ip()),
             },
             server: *flow.server.ip(),
+            from_client,
             arrival: self.arrivals[&(flow.protocol, flow.client, flow.virtual_)],
         }
     }

@@ -122,6 +122,7 @@ impl Stage {
         Object {
             pointers: map_by_name(&plane, "POINTERS").unwrap(),
             answered: map_by_name(&plane, "ANSWERED").unwrap(),
+            fragments: map_by_name(&plane, "FRAGMENTS").unwrap(),
             answers: RefCell::new(Answers::open(&plane.maps).unwrap()),
             localities: map_by_name(&plane, "LOCALITIES").unwrap(),
             before: plane.maps.reasons(),
@@ -148,6 +149,7 @@ pub(crate) struct Object {
     plane: DataPlane,
     pointers: OwnedFd,
     answered: OwnedFd,
+    fragments: OwnedFd,
     answers: RefCell<Answers>,
     localities: OwnedFd,
     buckets: u32,
@@ -193,6 +195,7 @@ impl Object {
         }
         empty::<[u64; 2]>(self.pointers.as_fd());
         empty::<[u64; 2]>(self.answered.as_fd());
+        empty::<[u64; 5]>(self.fragments.as_fd());
         empty::<[u64; 2]>(self.localities.as_fd());
         for call in maps.calls().unwrap() {
             maps.forget_call(call).unwrap();
@@ -314,6 +317,14 @@ impl Home for Object {
             // SAFETY: keys of this map are two words, values one.
             let word: u64 = unsafe { sys::lookup(map, &key) }.unwrap().unwrap();
             let older = word & !0xffff_ffff | u64::from((word as u32).wrapping_sub(ticks));
+            // SAFETY: as above.
+            unsafe { sys::update(map, &key, &older, false) }.unwrap();
+        }
+        for key in keys::<[u64; 5]>(self.fragments.as_fd()) {
+            let map = self.fragments.as_fd();
+            // SAFETY: keys of this map are five words, values two.
+            let known: [u64; 2] = unsafe { sys::lookup(map, &key) }.unwrap().unwrap();
+            let older = [known[0], known[1].wrapping_sub(u64::from(ticks) << 32)];
             // SAFETY: as above.
             unsafe { sys::update(map, &key, &older, false) }.unwrap();
         }

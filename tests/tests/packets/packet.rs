@@ -110,6 +110,44 @@ pub(crate) enum Transport {
     },
     /// The payload alone, as this IP protocol.
     Other(u8),
+    /// ICMP or, by the family, ICMPv6: see [`Packet::quotation`].
+    Icmp,
+}
+
+/// An ICMP message: its header, and the packet that it quotes.
+#[derive(Clone, Debug)]
+pub(crate) struct Quotation {
+    /// Type and code, as ICMP has them.
+    pub kind: u8,
+    pub code: u8,
+    /// The second half of the header.
+    pub rest: u32,
+    pub packet: Box<Packet>,
+    /// Bytes of the packet that are quoted, if not all.
+    pub bytes: Option<usize>,
+}
+
+impl Quotation {
+    /// The same as ICMPv6 has it, if it has it.
+    fn in_ipv6(&self) -> Option<Self> {
+        let (kind, code) = match (self.kind, self.code) {
+            (3, 4) => (2, 0),
+            (3, code) => (1, code),
+            (11, code) => (3, code),
+            (12, code) => (4, code),
+            (8, code) => (128, code),
+            _ => return None,
+        };
+        // Its header is 20 bytes longer.
+        let bytes = self.bytes.map(|bytes| bytes + 20);
+        Some(Self {
+            kind,
+            code,
+            packet: Box::new(self.packet.in_ipv6()?),
+            bytes,
+            ..self.clone()
+        })
+    }
 }
 
 /// A packet by its fields. Fields that end in `_error` are added to a right checksum to make it wrong.
@@ -140,6 +178,10 @@ pub(crate) struct Packet {
     /// TCP options, a multiple of four bytes.
     pub tcp_options: Vec<u8>,
     pub payload: Vec<u8>,
+    /// Of a fragment: which bytes behind the IP header it has of the whole packet; the end may be beyond.
+    pub piece: Option<(usize, usize)>,
+    /// Of [`Transport::Icmp`].
+    pub quotation: Option<Quotation>,
     /// Bytes behind the IP packet: what Ethernet pads short frames with.
     pub padding: usize,
     pub ip_error: u16,
@@ -205,6 +247,8 @@ impl Packet {
             transport,
             tcp_options: Vec::new(),
             payload: Vec::new(),
+            piece: None,
+            quotation: None,
             padding: 0,
             ip_error: 0,
             transport_error: 0,
@@ -228,6 +272,43 @@ impl Packet {
         self
     }
 
+    /// The fragment of it that has these bytes.
+    pub(crate) fn piece(mut self, start: usize, end: usize) -> Self {
+        self.piece = Some((start, end));
+        self
+    }
+
+    /// Whether it is a fragment, but not the first.
+    pub(crate) fn is_later(&self) -> bool {
+        self.piece.is_some_and(|(start, _)| start > 0)
+    }
+
+    /// Bytes of headers that each fragment has.
+    pub(crate) fn header_length(&self) -> u16 {
+        self.ip_length() - self.transport_bytes().len() as u16
+    }
+
+    /// Flags and offset, as IPv4 has them.
+    fn fragment_word(&self) -> u16 {
+        let whole = self.whole_transport().len();
+        self.piece.map_or(self.fragment, |(start, end)| {
+            let more = if end < whole { 0x2000 } else { 0 };
+            self.fragment | (start as u16 / 8) | more
+        })
+    }
+
+    /// The extension headers, and that of a fragment.
+    fn all_extensions(&self) -> Vec<(u8, Vec<u8>)> {
+        let mut extensions = self.extensions.clone();
+        if self.piece.is_some() {
+            let word = self.fragment_word();
+            let [high, low] = (word << 3 | u16::from(word & 0x2000 != 0)).to_be_bytes();
+            let [a, b] = self.id.to_be_bytes();
+            extensions.push((44, vec![0, high, low, 0xab, 0xcd, a, b]));
+        }
+        extensions
+    }
+
     pub(crate) fn cut(mut self, bytes: usize) -> Self {
         self.cut = Some(bytes);
         self
@@ -244,6 +325,29 @@ impl Packet {
             Transport::Udp { .. } => 17,
             Transport::Sctp { .. } => 132,
             Transport::Other(protocol) => protocol,
+            Transport::Icmp => match self.family {
+                Family::V4 => 1,
+                Family::V6 => 58,
+            },
+        }
+    }
+
+    /// The packet, or, of an error, an answer to the packet that it quotes, as long as the error: of the same flow.
+    pub(crate) fn as_answer(&self) -> Self {
+        let Some(Quotation { packet: quoted, .. }) = &self.quotation else {
+            return self.clone();
+        };
+        let header = match self.family {
+            Family::V4 => 0,
+            Family::V6 => 40,
+        };
+        Self {
+            transport: quoted.transport,
+            source: quoted.destination,
+            destination: quoted.source,
+            quotation: None,
+            total_length: Some(self.ip_length() - header),
+            ..self.clone()
         }
     }
 
@@ -260,8 +364,11 @@ impl Packet {
     }
 
     fn ipv6_payload(&self) -> u16 {
-        let extensions = self.extensions.iter();
-        let extensions: usize = extensions.map(|(_, content)| 1 + content.len()).sum();
+        let extensions = self.all_extensions();
+        let extensions: usize = extensions
+            .iter()
+            .map(|(_, content)| 1 + content.len())
+            .sum();
         let length = extensions + self.transport_bytes().len();
         self.total_length.unwrap_or(length as u16)
     }
@@ -277,8 +384,13 @@ impl Packet {
             && self.options.is_empty()
             && self.ip_error == 0
             && self.cut.is_none();
+        let quotation = match &self.quotation {
+            Some(quotation) => Some(quotation.in_ipv6()?),
+            None => None,
+        };
         is_plain.then(|| Self {
             family: Family::V6,
+            quotation,
             ..self.clone()
         })
     }
@@ -330,7 +442,7 @@ impl Packet {
         ];
         header.extend(self.ip_length().to_be_bytes());
         header.extend(self.id.to_be_bytes());
-        header.extend(self.fragment.to_be_bytes());
+        header.extend(self.fragment_word().to_be_bytes());
         header.extend([self.ttl, self.protocol(), 0, 0]);
         header.extend(self.source.ip().octets());
         header.extend(self.destination.ip().octets());
@@ -344,12 +456,13 @@ impl Packet {
         // Traffic class and flow label have a value, so that it is seen to stay.
         let mut header = vec![self.version.unwrap_or(6) << 4 | 2, 0x45, 0x67, 0x89];
         header.extend(self.ipv6_payload().to_be_bytes());
-        let kinds = self.extensions.iter().map(|(kind, _)| *kind);
+        let extensions = self.all_extensions();
+        let kinds = extensions.iter().map(|(kind, _)| *kind);
         let mut kinds = kinds.chain([self.protocol()]);
         header.extend(kinds.next());
         header.push(self.ttl);
         header.extend(self.address_bytes());
-        for (_, content) in &self.extensions {
+        for (_, content) in &extensions {
             header.extend(kinds.next());
             header.extend(content);
         }
@@ -366,9 +479,18 @@ impl Packet {
         ends.map(bytes).concat()
     }
 
+    /// What is behind the IP header.
     fn transport_bytes(&self) -> Vec<u8> {
+        let whole = self.whole_transport();
+        match self.piece {
+            Some((start, end)) => whole[start..end.min(whole.len())].to_vec(),
+            None => whole,
+        }
+    }
+
+    fn whole_transport(&self) -> Vec<u8> {
         let mut segment = Vec::new();
-        if !matches!(self.transport, Transport::Other(_)) {
+        if !matches!(self.transport, Transport::Other(_) | Transport::Icmp) {
             segment.extend(self.source.port().to_be_bytes());
             segment.extend(self.destination.port().to_be_bytes());
         }
@@ -417,6 +539,25 @@ impl Packet {
                 }
             }
             Transport::Other(_) => segment.extend(&self.payload),
+            Transport::Icmp => {
+                let quotation = self.quotation.as_ref().unwrap();
+                segment.extend([quotation.kind, quotation.code, 0, 0]);
+                segment.extend(quotation.rest.to_be_bytes());
+                let quoted = Self {
+                    link: Link::Bare,
+                    ..(*quotation.packet).clone()
+                };
+                let mut quoted = quoted.bytes();
+                quoted.truncate(quotation.bytes.unwrap_or(usize::MAX));
+                segment.extend(quoted);
+                segment.extend(&self.payload);
+                let checksum = match self.family {
+                    Family::V4 => !sum(&segment, 0),
+                    Family::V6 => self.checksum(&segment),
+                };
+                let checksum = spoilt(checksum, self.transport_error);
+                segment[2..4].copy_from_slice(&checksum.to_be_bytes());
+            }
         }
         segment
     }

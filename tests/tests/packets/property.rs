@@ -33,7 +33,7 @@ use crate::{
     model::Books,
     object::Stage,
     observe,
-    packet::{ACK, FIN, Family, Link, Packet, RST, SYN, Transport, at},
+    packet::{ACK, FIN, Family, Link, Packet, Quotation, RST, SYN, Transport, at},
     slices::Slices,
     world::{
         CLIENT, DNS, Daemon, FRONT_ROUTER, Fitness, HTTP, Port, REMOTE_CLIENT, RIP_141, RIP_143,
@@ -163,10 +163,55 @@ fn packet(family: Family) -> impl Strategy<Value = (Port, Packet)> {
     )
 }
 
+/// An ICMP error as an answer to the packet that it quotes, in whole or in part.
+fn error(family: Family) -> impl Strategy<Value = (Port, Packet)> {
+    let kinds = match family {
+        Family::V4 => [3_u8, 3, 4, 11, 12, 8],
+        Family::V6 => [1, 2, 2, 3, 4, 128],
+    };
+    let bytes = select(vec![None, Some(27), Some(28), Some(48), Some(49), Some(60)]);
+    (packet(family), select(kinds.to_vec()), bytes).prop_map(|((port, answer), kind, bytes)| {
+        let (from, to) = (*answer.source.ip(), *answer.destination.ip());
+        let error = Packet::new(answer.link, at(from, 0), at(to, 0), Transport::Icmp);
+        let quoted = answer.clone().with(|packet| {
+            (packet.source, packet.destination) = (answer.destination, answer.source);
+        });
+        let error = error.ttl(answer.ttl).with(|packet| {
+            packet.family = answer.family;
+            packet.quotation = Some(Quotation {
+                kind,
+                code: 0,
+                rest: 1280,
+                packet: Box::new(quoted),
+                bytes,
+            });
+        });
+        (port, error)
+    })
+}
+
+/// The first fragment of a packet, or another one.
+fn piece(family: Family) -> impl Strategy<Value = (Port, Packet)> {
+    let cut = select(vec![(0_usize, 24_usize), (0, 24), (24, 48), (48, 400)]);
+    (packet(family), cut, 0_u16..3).prop_map(|((port, packet), (start, end), id)| {
+        let packet = packet.payload(70).with(|packet| packet.id = id);
+        (port, packet.piece(start, end))
+    })
+}
+
+/// Any of them.
+fn frame(family: Family) -> impl Strategy<Value = (Port, Packet)> {
+    prop_oneof![
+        8 => packet(family),
+        1 => error(family),
+        1 => piece(family),
+    ]
+}
+
 /// One in which a few bytes of the headers are others, or that is cut.
 fn broken(family: Family) -> impl Strategy<Value = Event> {
     (
-        packet(family),
+        frame(family),
         vec((0_usize..94, any::<u8>()), 1..4),
         any::<Option<u8>>(),
     )
@@ -185,7 +230,7 @@ fn broken(family: Family) -> impl Strategy<Value = Event> {
 fn event(family: Family) -> impl Strategy<Value = Event> {
     let neighbour = select(vec![CLIENT, FRONT_ROUTER, RIP_141, RIP_143]);
     prop_oneof![
-        60 => packet(family).prop_map(|(port, packet)| Event::Frame(port, packet.bytes())),
+        60 => frame(family).prop_map(|(port, packet)| Event::Frame(port, packet.bytes())),
         12 => broken(family),
         1 => (1_u32..4).prop_map(|steps| Event::Seconds(steps * SECONDS)),
         1 => any::<bool>().prop_map(Event::Heart),
@@ -349,6 +394,7 @@ fn xdp_with_tc_behind_it_decides_as_tc_alone() {
 
 fn everything_was_met(met: &BTreeSet<Reason>) {
     let rooms = [
+        Reason::Fragment,
         Reason::NoFlow,
         Reason::NoDestination,
         Reason::TtlExceeded,

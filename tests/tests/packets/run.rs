@@ -168,19 +168,15 @@ impl<H: Home> Run<'_, H> {
         let ipv6 = self.case.world.family == Family::V6;
         let header = link_length(packet.link);
         let length = (packet.ip_length() as usize).min(LONGEST[usize::from(ipv6)]);
-        let family = if ipv6 {
-            Request::port_unreachable(true).0
-        } else {
-            0
+        // An outer header of IPv6 is 20 bytes longer.
+        let narrower = match expect.forwarding {
+            Forwarding::Tunnel(_) if ipv6 => 20_u64 << 32,
+            _ => 0,
         };
         expect.answer.map(|request| Answer {
-            request: match request.mtu() {
-                0 => Request(request.0 | family),
-                // An outer header of IPv6 is 20 bytes longer.
-                mtu if ipv6 => Request::too_big(true, mtu - 20),
-                mtu => Request::too_big(false, mtu),
-            }
-            .quoting(length),
+            request: Request(request.0 - narrower)
+                .of_family(ipv6)
+                .quoting(length),
             interface: self.home.interfaces().index(port),
             packet: input[header..header + length].to_vec(),
         })
@@ -241,7 +237,7 @@ impl<H: Home> Run<'_, H> {
     ) -> Result<Option<(Hook, Action, Vec<u8>)>, String> {
         let home = self.home;
         let drawn = || drawn_port(home, packet);
-        let way = self.model.take(packet, port, expect, drawn);
+        let way = self.model.take(&packet.as_answer(), port, expect, drawn);
         self.random |= expect.draws_port;
         let Some(outcome) = outcome else {
             return match expect.fate {
@@ -275,9 +271,20 @@ impl<H: Home> Run<'_, H> {
     ) -> Result<(), String> {
         let hop = self.case.world.hop(way.neighbour);
         let mut output = packet.clone();
-        output.source = way.source;
-        output.destination = way.destination;
         output.ttl -= 1;
+        match &mut output.quotation {
+            // Outside it is for who has sent what is inside, and what goes to a client comes from the virtual address.
+            Some(quotation) if expect.forwarding == Forwarding::Masq => {
+                quotation.packet.source = way.destination;
+                quotation.packet.destination = way.source;
+                output.destination.set_ip(*way.destination.ip());
+                if !way.from_client {
+                    output.source.set_ip(*way.source.ip());
+                }
+            }
+            Some(_) => {}
+            None => (output.source, output.destination) = (way.source, way.destination),
+        }
         if !expect.resolved {
             output.link = hop.ok_or("the case has no next hop for it")?.link();
         }
@@ -302,6 +309,10 @@ impl<H: Home> Run<'_, H> {
         }
         let is_whole = packet.cut.is_none() && packet.ip_error == 0 && packet.transport_error == 0;
         let outer = expected.len() - output.bytes().len();
+        if packet.piece.is_some() {
+            // Its checksum is that of the whole packet, summed up anew for what is expected.
+            return Ok(());
+        }
         let checked = verify::checksums(&outcome.bytes, link_length(output.link) + outer);
         if checked.is_ok() != is_whole {
             return Err(format!(

@@ -36,6 +36,17 @@ fn of_ipv6(frame: &[u8], offset: usize) -> Result<(), String> {
             equal("UDP", udp.checksum(), right)
         }
         IpNumber::SCTP => sctp(payload.payload),
+        IpNumber::IPV6_ICMP => {
+            let slice = payload.payload;
+            let sum = Sum16BitWords::new()
+                .add_16bytes(header.source)
+                .add_16bytes(header.destination)
+                .add_2bytes([0, 58])
+                .add_2bytes((slice.len() as u16).to_be_bytes())
+                .add_slice(slice);
+            equal("ICMPv6", sum.ones_complement(), 0)?;
+            quotation(slice)
+        }
         other => Err(format!("a packet of IP protocol {} was rewritten", other.0)),
     }
 }
@@ -67,8 +78,31 @@ fn of_ipv4(frame: &[u8], offset: usize) -> Result<(), String> {
             equal("UDP", udp.checksum(), right.map_err(|error| text(&error))?)
         }
         IpNumber::SCTP => sctp(payload),
+        IpNumber::ICMP => {
+            let sum = Sum16BitWords::new().add_slice(payload);
+            equal("ICMP", sum.ones_complement(), 0)?;
+            quotation(payload)
+        }
         other => Err(format!("a packet of IP protocol {} was rewritten", other.0)),
     }
+}
+
+/// What an ICMP message quotes: all checksums of a whole packet, that of the header of one that is cut off.
+fn quotation(message: &[u8]) -> Result<(), String> {
+    let quoted = &message[8..];
+    let word = |at: usize| usize::from(u16::from_be_bytes([quoted[at], quoted[at + 1]]));
+    let (length, header) = match quoted[0] >> 4 {
+        6 => (40 + word(4), 0),
+        _ => (word(2), usize::from(quoted[0] & 15) * 4),
+    };
+    if quoted.len() >= length {
+        return checksums(quoted, 0).map_err(|problem| format!("quoted {problem}"));
+    }
+    let sum = Sum16BitWords::new().add_slice(&quoted[..header]);
+    if header == 0 {
+        return Ok(());
+    }
+    equal("quoted IPv4 header", sum.ones_complement(), 0)
 }
 
 /// CRC32c over the packet with zero in the place of the checksum, which may be left to the device.

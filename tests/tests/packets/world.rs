@@ -144,6 +144,8 @@ pub(crate) struct Hop {
     pub kind: Kind,
     /// Whether a neighbour key leads to it, so that flows can learn it.
     pub learnable: bool,
+    /// The MTU of its link; 0: not known.
+    pub mtu: u16,
 }
 
 impl Hop {
@@ -158,6 +160,7 @@ impl Hop {
                 Kind::Ethernet
             },
             learnable: true,
+            mtu: 1500,
         }
     }
 
@@ -295,6 +298,13 @@ impl Service {
 impl World {
     pub(crate) fn hop(&self, neighbour: Ipv4Addr) -> Option<&Hop> {
         self.hops.iter().find(|hop| hop.neighbour == neighbour)
+    }
+
+    /// All links take large packets.
+    pub(crate) fn widen(&mut self) {
+        for hop in &mut self.hops {
+            hop.mtu = 9000;
+        }
     }
 
     pub(crate) fn hop_mut(&mut self, neighbour: Ipv4Addr) -> &mut Hop {
@@ -512,7 +522,7 @@ fn write_hop<H: Home>(home: &H, hop: &Hop, status: u64) {
     let index = home.interfaces().index(hop.port);
     line.store(next_hop::MACS, macs);
     line.store(next_hop::OUT, u64::from(rest) | u64::from(index) << 32);
-    line.store(next_hop::LINK, u64::from(tag) | 1500 << 16);
+    line.store(next_hop::LINK, u64::from(tag) | u64::from(hop.mtu) << 16);
     line.store(next_hop::STATUS, status);
 }
 

@@ -36,6 +36,8 @@ pub enum Kind {
     PortUnreachable = 0,
     /// The packet does not fit through what lies behind: fragmentation needed (RFC 1191), packet too big.
     TooBig = 1,
+    /// Its TTL or hop limit has come to its end here: time exceeded in transit.
+    TimeExceeded = 2,
 }
 
 /// bits 0..8 the [`Kind`], 8 whether it is an IPv6 packet, 9 whether the answer comes from the director's own
@@ -59,8 +61,19 @@ impl Request {
         Self(Self::new(Kind::TooBig, ipv6).0 | (mtu as u64) << 32)
     }
 
+    /// The packet's TTL has come to its end.
+    pub const fn time_exceeded(ipv6: bool) -> Self {
+        Self::new(Kind::TimeExceeded, ipv6)
+    }
+
     const fn new(kind: Kind, ipv6: bool) -> Self {
-        Self(kind as u64 | if ipv6 { Self::IPV6 } else { 0 })
+        Self(kind as u64).of_family(ipv6)
+    }
+
+    /// The same of a packet of this family.
+    #[must_use]
+    pub const fn of_family(self, ipv6: bool) -> Self {
+        Self(self.0 & !Self::IPV6 | if ipv6 { Self::IPV6 } else { 0 })
     }
 
     /// The same, said by the director itself.
@@ -80,6 +93,7 @@ impl Request {
         match self.0 as u8 {
             0 => Some(Kind::PortUnreachable),
             1 => Some(Kind::TooBig),
+            2 => Some(Kind::TimeExceeded),
             _ => None,
         }
     }
@@ -151,6 +165,9 @@ mod tests {
         assert_eq!(request.kind(), Some(Kind::PortUnreachable));
         assert!(!request.is_ipv6() && !request.is_by_director());
         assert_eq!((request.quoted(), request.mtu()), (28, 0));
+        let request = Request::time_exceeded(false).of_family(true);
+        assert_eq!(request, Request::time_exceeded(true));
+        assert_eq!(request.kind(), Some(Kind::TimeExceeded));
         assert_eq!(Request(7).kind(), None);
     }
 

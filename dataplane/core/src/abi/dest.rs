@@ -57,6 +57,11 @@ pub enum Method {
 const METHOD: u32 = 36;
 
 impl Method {
+    /// Whether it is a kind of tunnelling.
+    pub const fn wraps(self) -> bool {
+        matches!(self, Self::Ipip | Self::Gue | Self::Gre)
+    }
+
     /// Its bits in [`MODE`].
     pub const fn bits(self) -> u64 {
         (self as u64) << METHOD

@@ -17,6 +17,7 @@ pub mod dest;
 pub mod endpoint;
 pub mod filter;
 pub mod flow;
+pub mod fragment;
 pub mod interface;
 pub mod ipv6;
 pub mod latency;

@@ -29,7 +29,7 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// A fragment, whose ports are not known, of any packet: passed to the stack.
+    /// A fragment of any packet whose first fragment has not been seen, so that its ports are not known: passed to the stack.
     Fragment = 0, "fragment";
     /// A client's TCP segment or SCTP packet that opens nothing and belongs to no flow, passed to the stack; or a
     /// server's packet that belongs to none, dropped and answered (sysctl `nat_icmp_send`).
@@ -38,7 +38,7 @@ reasons! {
     NoDestination = 2, "no-destination";
     /// The flow's real server was removed: dropped.
     DestinationGone = 3, "destination-gone";
-    /// TTL would reach zero: dropped.
+    /// TTL would reach zero: dropped, and its sender told so.
     TtlExceeded = 4, "ttl-exceeded";
     /// No line could be had for a new flow: dropped.
     TableFull = 5, "table-full";
@@ -70,4 +70,6 @@ reasons! {
     TunnelFailed = 19, "tunnel-failed";
     /// A client's packet to a service with the persistence engine sip that has no Call-ID and belongs to no flow: dropped.
     NoCallId = 20, "no-call-id";
+    /// Too big for the link by which it would leave: dropped, and its sender told so.
+    TooBig = 21, "too-big";
 }

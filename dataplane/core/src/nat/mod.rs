@@ -5,6 +5,7 @@
 
 pub mod checksum;
 pub mod crc32c;
+pub mod error;
 
 use crate::abi::endpoint::Endpoint;
 use crate::abi::ipv6::Address;
@@ -44,25 +45,15 @@ pub fn readdress<F: Frame>(frame: &mut F, link: Link, hop: &Hop) -> Option<()> {
 #[inline(always)]
 pub fn rewrite<F: Frame>(frame: &mut F, headers: Headers, new: Rewrite) -> Option<()> {
     let network = headers.network;
-    let addresses =
-        checksum::difference(frame.read_u32(network + ipv4::SOURCE)?, new.source.address)
-            + checksum::difference(
-                frame.read_u32(network + ipv4::DESTINATION)?,
-                new.destination.address,
-            );
     let old_ports = frame.read_u32(headers.transport)?;
     let new_ports = ports(new.source.port, new.destination.port);
-
-    let [ttl, protocol, c0, c1] = frame.read_u32(network + ipv4::TTL)?.to_ne_bytes();
-    let old_ttl = u16::from_ne_bytes([ttl, protocol]);
-    let new_ttl = u16::from_ne_bytes([ttl.wrapping_sub(1), protocol]);
-    let sum = checksum::apply(
-        u16::from_ne_bytes([c0, c1]),
-        addresses + checksum::difference(old_ttl as u32, new_ttl as u32),
-    );
-    frame.write_u32(network + ipv4::TTL, new_ttl as u32 | (sum as u32) << 16)?;
-    frame.write_u32(network + ipv4::SOURCE, new.source.address)?;
-    frame.write_u32(network + ipv4::DESTINATION, new.destination.address)?;
+    let addresses = relabel(
+        frame,
+        network,
+        new.source.address,
+        new.destination.address,
+        1,
+    )?;
     frame.write_u32(headers.transport, new_ports)?;
 
     if headers.protocol == SCTP {
@@ -76,6 +67,31 @@ pub fn rewrite<F: Frame>(frame: &mut F, headers: Headers, new: Rewrite) -> Optio
         ipv6: false,
     };
     frame.change_checksum(checksum_field(headers), change)
+}
+
+/// Gives the IPv4 header at `network` new addresses and a TTL that is less by `hops`, and mends its checksum. The
+/// difference of the addresses.
+#[inline(always)]
+pub(crate) fn relabel<F: Frame>(
+    frame: &mut F,
+    network: usize,
+    source: u32,
+    destination: u32,
+    hops: u8,
+) -> Option<u32> {
+    let addresses = checksum::difference(frame.read_u32(network + ipv4::SOURCE)?, source)
+        + checksum::difference(frame.read_u32(network + ipv4::DESTINATION)?, destination);
+    let [ttl, protocol, c0, c1] = frame.read_u32(network + ipv4::TTL)?.to_ne_bytes();
+    let old_ttl = u16::from_ne_bytes([ttl, protocol]);
+    let new_ttl = u16::from_ne_bytes([ttl.wrapping_sub(hops), protocol]);
+    let sum = checksum::apply(
+        u16::from_ne_bytes([c0, c1]),
+        addresses + checksum::difference(old_ttl as u32, new_ttl as u32),
+    );
+    frame.write_u32(network + ipv4::TTL, new_ttl as u32 | (sum as u32) << 16)?;
+    frame.write_u32(network + ipv4::SOURCE, source)?;
+    frame.write_u32(network + ipv4::DESTINATION, destination)?;
+    Some(addresses)
 }
 
 /// Takes one from the TTL of an IPv4 packet, whose header is at `network`, that is not rewritten otherwise.
@@ -119,9 +135,7 @@ pub struct RewriteIpv6 {
 #[inline(always)]
 pub fn rewrite_ipv6<F: Frame>(frame: &mut F, headers: Headers, new: RewriteIpv6) -> Option<()> {
     let place = headers.network + new.place;
-    let Address([first, second]) = new.address;
-    let addresses = checksum::difference_of_u64(exchange(frame, place, first)?, first)
-        + checksum::difference_of_u64(exchange(frame, place + 8, second)?, second);
+    let addresses = replace(frame, place, new.address)?;
 
     let new_ports = ports(new.source, new.destination);
     let old_ports = frame.read_u32(headers.transport)?;
@@ -141,6 +155,16 @@ pub fn rewrite_ipv6<F: Frame>(frame: &mut F, headers: Headers, new: RewriteIpv6)
         ipv6: true,
     };
     frame.change_checksum(checksum_field(headers), change)
+}
+
+/// Writes an address; the difference that it makes to a sum.
+#[inline(always)]
+pub(crate) fn replace<F: Frame>(frame: &mut F, offset: usize, new: Address) -> Option<u32> {
+    let Address([first, second]) = new;
+    Some(
+        checksum::difference_of_u64(exchange(frame, offset, first)?, first)
+            + checksum::difference_of_u64(exchange(frame, offset + 8, second)?, second),
+    )
 }
 
 /// Writes eight bytes; what they were before.

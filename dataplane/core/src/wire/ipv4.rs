@@ -4,6 +4,8 @@ use crate::frame::Frame;
 
 /// Offset of the total length.
 pub const LENGTH: usize = 2;
+/// Offset of flags and fragment offset.
+pub const FRAGMENT: usize = 6;
 /// Offset of time to live and protocol; the header checksum follows.
 pub const TTL: usize = 8;
 /// Offset of the source address; the destination follows.
@@ -11,8 +13,13 @@ pub const SOURCE: usize = 12;
 /// Offset of the destination address.
 pub const DESTINATION: usize = 16;
 
-/// More fragments follow, or this is not the first.
-const FRAGMENT: u16 = u16::from_ne_bytes([0x3f, 0xff]);
+/// Offset of the identification.
+pub const ID: usize = 4;
+
+/// More fragments follow.
+const MORE: u16 = u16::from_ne_bytes([0x20, 0]);
+/// Where the fragment belongs in its packet; 0: it is the first.
+const OFFSET: u16 = u16::from_ne_bytes([0x1f, 0xff]);
 
 /// What the header says.
 #[derive(Clone, Copy)]
@@ -24,8 +31,10 @@ pub struct Ipv4 {
     pub length: u16,
     /// Bytes after the header.
     pub payload: u16,
-    /// Part of a larger packet.
-    pub fragment: bool,
+    /// A fragment of a packet, but not the first.
+    pub later: bool,
+    /// A fragment that is not the last one.
+    pub more: bool,
     /// Time to live.
     pub ttl: u8,
     /// IP protocol number.
@@ -41,7 +50,7 @@ pub struct Ipv4 {
 pub fn parse<F: Frame>(frame: &F, offset: usize) -> Option<Ipv4> {
     let [version, _, l0, l1] = frame.read_u32(offset)?.to_ne_bytes();
     let [ttl, protocol, _, _] = frame.read_u32(offset + TTL)?.to_ne_bytes();
-    let fragment = frame.read_u16(offset + 6)? & FRAGMENT != 0;
+    let fragment = frame.read_u16(offset + FRAGMENT)?;
     let source = frame.read_u32(offset + SOURCE)?;
     let destination = frame.read_u32(offset + DESTINATION)?;
     let length = u16::from_be_bytes([l0, l1]);
@@ -54,7 +63,8 @@ pub fn parse<F: Frame>(frame: &F, offset: usize) -> Option<Ipv4> {
         header,
         length,
         payload,
-        fragment,
+        later: fragment & OFFSET != 0,
+        more: fragment & MORE != 0,
         ttl,
         protocol,
         source,

@@ -5,6 +5,8 @@ use crate::frame::Frame;
 
 /// Length of the header, bytes.
 pub const HEADER: usize = 40;
+/// Length of a fragment header, bytes.
+pub const FRAGMENT_HEADER: usize = 8;
 /// Offset of the length of what follows the header.
 pub const LENGTH: usize = 4;
 /// Offset of next header and hop limit.
@@ -16,13 +18,19 @@ pub const DESTINATION: usize = 24;
 /// Bytes of extension headers that are read over; what has more is left to the stack.
 pub const EXTENSIONS: usize = 128;
 
+/// Where a fragment belongs in its packet, as its header's last two bytes say in host order.
+const OFFSET: u16 = 0xfff8;
+/// Bit of the last byte: more fragments follow.
+const MORE: u8 = 1;
+
 /// Headers that are looked at: the five extension headers that RFC 8200, section 4.1, has for a packet
-/// without fragments and encryption, and the one behind them.
+/// without fragments and encryption, and the one behind them. A fragment header takes the place of one.
 const LOOKS: u32 = 6;
 
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
-const FRAGMENT: u8 = 44;
+/// The next header's number of a fragment header.
+pub const FRAGMENT: u8 = 44;
 const AUTHENTICATION: u8 = 51;
 const NO_NEXT: u8 = 59;
 const OPTIONS: u8 = 60;
@@ -74,19 +82,21 @@ pub struct Upper {
     pub offset: usize,
     /// What that is; not a protocol of ours if it cannot be told.
     pub protocol: u8,
+    /// Offset of the fragment header among them, if the packet is the first of several fragments; else 0.
+    pub fragment: usize,
 }
 
 impl Upper {
-    /// Whether it is a part of a larger packet, first or later.
+    /// Whether it is a fragment of a packet, but not the first.
     #[inline(always)]
-    pub const fn is_fragment(self) -> bool {
+    pub const fn is_later(self) -> bool {
         self.protocol == FRAGMENT
     }
 
-    /// In one number, for a call that returns only that.
+    /// In one number, for a call that returns only that. Offsets are below 2^16.
     #[inline(always)]
     pub const fn pack(self) -> u64 {
-        self.offset as u32 as u64 | (self.protocol as u64) << 32
+        self.offset as u32 as u64 | (self.protocol as u64) << 32 | (self.fragment as u64) << 48
     }
 
     /// What [`Self::pack`] packed.
@@ -95,6 +105,7 @@ impl Upper {
         Self {
             offset: word as u32 as usize,
             protocol: (word >> 32) as u8,
+            fragment: (word >> 48) as usize,
         }
     }
 }
@@ -108,10 +119,12 @@ pub fn skip<F: Frame>(frame: &F, offset: usize, next: u8) -> Upper {
     let unknown = Upper {
         offset,
         protocol: NO_NEXT,
+        fragment: 0,
     };
     let mut upper = Upper {
         offset,
         protocol: next,
+        fragment: 0,
     };
     for _ in 0..LOOKS {
         let kind = upper.protocol;
@@ -125,14 +138,25 @@ pub fn skip<F: Frame>(frame: &F, offset: usize, next: u8) -> Upper {
         if kind == ROUTING && left != 0 {
             return unknown;
         }
-        let bytes = if kind == AUTHENTICATION {
-            (length as usize + 2) * 4
-        } else {
-            (length as usize + 1) * 8
+        let mut fragment = upper.fragment;
+        let bytes = match kind {
+            AUTHENTICATION => (length as usize + 2) * 4,
+            FRAGMENT => {
+                let [_, _, o0, o1] = header.to_ne_bytes();
+                if u16::from_be_bytes([o0, o1]) & OFFSET != 0 {
+                    return upper;
+                }
+                if o1 & MORE != 0 {
+                    fragment = upper.offset;
+                }
+                FRAGMENT_HEADER
+            }
+            _ => (length as usize + 1) * 8,
         };
         upper = Upper {
             offset: upper.offset + bytes,
             protocol: next,
+            fragment,
         };
         if upper.offset > offset + EXTENSIONS {
             return unknown;
@@ -144,5 +168,8 @@ pub fn skip<F: Frame>(frame: &F, offset: usize, next: u8) -> Upper {
 /// Whether a header of this kind has to be read over.
 #[inline(always)]
 pub const fn is_extension(kind: u8) -> bool {
-    matches!(kind, HOP_BY_HOP | ROUTING | AUTHENTICATION | OPTIONS)
+    matches!(
+        kind,
+        HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | OPTIONS
+    )
 }

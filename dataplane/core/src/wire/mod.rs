@@ -6,6 +6,7 @@
 //! so the receiver drops the packet (RFC 1624, section 3).
 
 pub mod ethernet;
+pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
 pub mod sctp;
@@ -38,6 +39,8 @@ pub struct Packet {
     pub ttl: u8,
     /// [`TCP`], [`UDP`] or [`SCTP`].
     pub protocol: u8,
+    /// Whether it is the first of several fragments.
+    pub more: bool,
     /// Where it comes from.
     pub source: Endpoint,
     /// Where it goes.
@@ -60,7 +63,7 @@ impl Packet {
             return Payload::NONE;
         }
         let end = self.network() + self.length as usize;
-        Payload::new(self.transport + transport::UDP_HEADER as usize, end)
+        Payload::new(self.transport + transport::UDP_HEADER, end)
     }
 
     /// Where its headers are.
@@ -108,8 +111,10 @@ impl Headers {
 pub enum Parsed {
     /// TCP, UDP or SCTP with its whole header.
     Packet(Packet),
-    /// A fragment, first or later, of any packet.
+    /// A fragment of any packet, but not the first.
     Fragment,
+    /// ICMP or, in an IPv6 packet, ICMPv6.
+    Icmp,
     /// Nothing that a service could want.
     Foreign,
 }
@@ -121,8 +126,11 @@ pub fn parse_ipv4<F: Frame>(frame: &F, link: Link) -> Parsed {
     let Some(ip) = ipv4::parse(frame, network) else {
         return Parsed::Foreign;
     };
-    if ip.fragment {
+    if ip.later {
         return Parsed::Fragment;
+    }
+    if ip.protocol == icmp::ICMP {
+        return Parsed::Icmp;
     }
     let transport = network + ip.header;
     let Some((ports, tcp)) = transport::parse(frame, transport, ip.protocol, ip.payload) else {
@@ -134,6 +142,7 @@ pub fn parse_ipv4<F: Frame>(frame: &F, link: Link) -> Parsed {
         length: ip.length as u32,
         ttl: ip.ttl,
         protocol: ip.protocol,
+        more: ip.more,
         source: Endpoint {
             address: ip.source,
             port: ports.0,
@@ -161,10 +170,14 @@ pub fn parse_ipv6<F: Frame>(frame: &F, link: Link) -> Parsed {
         ipv6::Upper {
             offset: first,
             protocol: ip.next,
+            fragment: 0,
         }
     };
-    if upper.is_fragment() {
+    if upper.is_later() {
         return Parsed::Fragment;
+    }
+    if upper.protocol == icmp::ICMPV6 {
+        return Parsed::Icmp;
     }
     let extensions = upper.offset.wrapping_sub(first);
     if extensions > ip.payload as usize {
@@ -180,6 +193,7 @@ pub fn parse_ipv6<F: Frame>(frame: &F, link: Link) -> Parsed {
         length: ip.payload as u32 + ipv6::HEADER as u32,
         ttl: ip.limit,
         protocol: upper.protocol,
+        more: upper.fragment != 0,
         source: Endpoint {
             address: 0,
             port: ports.0,

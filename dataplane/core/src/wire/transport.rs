@@ -8,9 +8,12 @@ pub const TCP_CHECKSUM: usize = 16;
 /// Offset of the checksum in a UDP header.
 pub const UDP_CHECKSUM: usize = 6;
 
+/// Offset of a TCP header's length, in four-byte words, in the upper half of the byte; flags follow.
+pub const TCP_OFFSET: usize = 12;
+/// Length of a UDP header.
+pub const UDP_HEADER: usize = 8;
+
 const TCP_HEADER: u16 = 20;
-/// Bytes of a UDP header.
-pub(super) const UDP_HEADER: u16 = 8;
 
 /// What TCP says about the connection, or SCTP in the same words.
 #[derive(Clone, Copy, Default)]
@@ -88,7 +91,7 @@ pub fn parse<F: Frame>(
         TCP if payload >= TCP_HEADER => {
             // The last bytes that NAT will touch: read once, so that no later access can fail.
             frame.read_u32(offset + TCP_CHECKSUM)?;
-            let [_, flags] = frame.read_u16(offset + 12)?.to_ne_bytes();
+            let [_, flags] = frame.read_u16(offset + TCP_OFFSET)?.to_ne_bytes();
             let flags = flags as u16;
             let [s0, s1, s2, s3, a0, a1, a2, a3] = frame.read_u64(offset + 4)?.to_ne_bytes();
             let number = if flags & Tcp::SYN != 0 {
@@ -98,7 +101,7 @@ pub fn parse<F: Frame>(
             };
             Some((ports, Tcp { flags, number }))
         }
-        UDP if payload >= UDP_HEADER => {
+        UDP if payload >= UDP_HEADER as u16 => {
             frame.read_u32(offset + 4)?;
             Some((ports, Tcp::default()))
         }

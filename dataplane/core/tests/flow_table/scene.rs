@@ -61,6 +61,7 @@ pub(crate) fn packet<T: Tables>(
         length: 40,
         ttl: 64,
         protocol: TCP,
+        more: false,
         source: Endpoint::default(),
         destination: Endpoint::default(),
         tcp: Tcp { flags, number },

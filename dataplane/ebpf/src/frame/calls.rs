@@ -6,12 +6,18 @@ use ferrovs_core::abi::answer::Request;
 use ferrovs_core::abi::call::Call;
 use ferrovs_core::abi::endpoint::{Endpoint, tag};
 use ferrovs_core::abi::ipv6::Address;
+use ferrovs_core::abi::pointer::Pointer;
 use ferrovs_core::answer::{Question, answer};
+use ferrovs_core::family::{Ipv4, Ipv6};
 use ferrovs_core::flow::call_out::{call_out, caller};
 use ferrovs_core::flow::open::Wish;
+use ferrovs_core::fragment::{follow, remember};
+use ferrovs_core::hop::is_cut_to;
+use ferrovs_core::icmp::{restate, translate};
 use ferrovs_core::method::tunnel::wrap;
 use ferrovs_core::nat::{Rewrite, RewriteIpv6, crc32c, rewrite, rewrite_ipv6};
 use ferrovs_core::sip::{self, Payload, Search};
+use ferrovs_core::verdict::{Arrival, Hook};
 use ferrovs_core::wire::ipv6::skip;
 use ferrovs_core::wire::sctp;
 use ferrovs_core::wire::{Headers, Link};
@@ -21,7 +27,7 @@ use crate::maps::Maps;
 
 /// The methods of [`Frame`](ferrovs_core::frame::Frame) that are calls of these functions.
 macro_rules! calls {
-    ($skip:ident, $sctp:ident, $mend_crc:ident, $answer:ident, $wrap:ident, $call:ident, $caller:ident, $call_out:ident, $note:ident, $read_on:ident) => {
+    ($skip:ident, $sctp:ident, $mend_crc:ident, $answer:ident, $wrap:ident, $icmp:ident, $icmp_ipv6:ident, $restate:ident, $restate_ipv6:ident, $cut:ident, $remember:ident, $follow:ident, $follow_ipv6:ident, $call:ident, $caller:ident, $call_out:ident, $note:ident, $read_on:ident) => {
         #[inline(always)]
         fn skip_extensions(&self, offset: usize, next: u8) -> Upper {
             Upper::unpack($skip(self.0, offset as u64, u64::from(next)))
@@ -51,6 +57,45 @@ macro_rules! calls {
         #[inline(always)]
         fn wrap<T: Tables>(&mut self, _: &T, dest: u32, headers: Headers) -> u64 {
             $wrap(self.0, dest, headers.pack())
+        }
+
+        #[inline(always)]
+        fn translate<A: Quoting, T: Tables>(&mut self, _: &T, arrival: Arrival) -> u64 {
+            if A::TAG == 0 {
+                $icmp(self.0, arrival.interface)
+            } else {
+                $icmp_ipv6(self.0, arrival.interface)
+            }
+        }
+
+        #[inline(always)]
+        fn remember<A: Cut, T: Tables>(&self, _: &T, link: Link, to: Pointer, direction: u32) {
+            let network = link.length() as u32;
+            $remember(self.0, to.0, network, direction, u32::from(A::TAG));
+        }
+
+        #[inline(always)]
+        fn follow<A: Cut, T: Tables>(&mut self, _: &T, arrival: Arrival) -> u64 {
+            if A::TAG == 0 {
+                $follow(self.0, arrival.interface)
+            } else {
+                $follow_ipv6(self.0, arrival.interface)
+            }
+        }
+
+        #[inline(always)]
+        fn is_cut_to(&self, headers: Headers, mtu: u16) -> bool {
+            $cut(self.0, headers.pack(), u32::from(mtu)) != 0
+        }
+
+        #[inline(always)]
+        fn restate<A: Quoting, T: Tables>(&mut self, _: &T, link: Link, found: u64) -> bool {
+            let network = link.length() as u32;
+            0 != if A::TAG == 0 {
+                $restate(self.0, network, found)
+            } else {
+                $restate_ipv6(self.0, network, found)
+            }
         }
 
         #[inline(always)]
@@ -159,7 +204,7 @@ fn question(network: u64, interface: u64, request: u64) -> Question {
 }
 
 macro_rules! functions {
-    ($context:ty, $frame:ident, $skip:ident, $sctp:ident, $mend_crc:ident, $answer:ident, $wrap:ident, $call:ident, $caller:ident, $call_out:ident, $note:ident, $read_on:ident) => {
+    ($context:ty, $frame:ident, $hook:expr, $skip:ident, $sctp:ident, $mend_crc:ident, $answer:ident, $wrap:ident, $icmp:ident, $icmp_ipv6:ident, $restate:ident, $restate_ipv6:ident, $cut:ident, $remember:ident, $follow:ident, $follow_ipv6:ident, $call:ident, $caller:ident, $call_out:ident, $note:ident, $read_on:ident) => {
         /// [`skip`].
         #[unsafe(no_mangle)]
         #[inline(never)]
@@ -212,6 +257,107 @@ macro_rules! functions {
             let maps = Maps::new(context.cast());
             let headers = Headers::unpack(headers);
             wrap(&mut $frame::<true>(context), &maps, dest, headers)
+        }
+
+        /// [`translate`] of an IPv4 packet.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $icmp(context: *mut $context, interface: u32) -> u64 {
+            let maps = Maps::new(context.cast());
+            let arrival = Arrival {
+                interface,
+                hook: $hook,
+            };
+            translate::<Ipv4, _, _>(&mut $frame::<true>(context), &maps, arrival)
+        }
+
+        /// The same of an IPv6 packet.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $icmp_ipv6(context: *mut $context, interface: u32) -> u64 {
+            let maps = Maps::new(context.cast());
+            let arrival = Arrival {
+                interface,
+                hook: $hook,
+            };
+            translate::<Ipv6, _, _>(&mut $frame::<true>(context), &maps, arrival)
+        }
+
+        /// [`remember`], of the family that the tag says. The result means nothing.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $remember(
+            context: *mut $context,
+            to: u64,
+            network: u32,
+            direction: u32,
+            tag: u32,
+        ) -> u64 {
+            let maps = Maps::new(context.cast());
+            let link = Link::of_length(network as usize);
+            let (frame, to) = ($frame::<true>(context), Pointer(to));
+            if tag == 0 {
+                remember::<Ipv4, _, _>(&frame, &maps, link, to, direction);
+            } else {
+                remember::<Ipv6, _, _>(&frame, &maps, link, to, direction);
+            }
+            0
+        }
+
+        /// [`follow`] of an IPv4 packet.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $follow(context: *mut $context, interface: u32) -> u64 {
+            let maps = Maps::new(context.cast());
+            let arrival = Arrival {
+                interface,
+                hook: $hook,
+            };
+            follow::<Ipv4, _, _>(&mut $frame::<true>(context), &maps, arrival)
+        }
+
+        /// The same of an IPv6 packet.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $follow_ipv6(context: *mut $context, interface: u32) -> u64 {
+            let maps = Maps::new(context.cast());
+            let arrival = Arrival {
+                interface,
+                hook: $hook,
+            };
+            follow::<Ipv6, _, _>(&mut $frame::<true>(context), &maps, arrival)
+        }
+
+        /// [`is_cut_to`]: not zero if so.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $cut(context: *mut $context, headers: u32, mtu: u32) -> u64 {
+            let frame = $frame::<true>(context);
+            u64::from(is_cut_to(&frame, Headers::unpack(headers), mtu as u16))
+        }
+
+        /// [`restate`] of an IPv4 packet: not zero if it is done.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $restate(context: *mut $context, network: u32, found: u64) -> u64 {
+            let maps = Maps::new(context.cast());
+            let link = Link::of_length(network as usize);
+            let mut frame = $frame::<true>(context);
+            u64::from(restate::<Ipv4, _, _>(&mut frame, &maps, link, found))
+        }
+
+        /// The same of an IPv6 packet.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $restate_ipv6(
+            context: *mut $context,
+            network: u32,
+            found: u64,
+        ) -> u64 {
+            let maps = Maps::new(context.cast());
+            let link = Link::of_length(network as usize);
+            let mut frame = $frame::<true>(context);
+            u64::from(restate::<Ipv6, _, _>(&mut frame, &maps, link, found))
         }
 
         /// [`sip::call`]; `place` is the [`Payload`] and, from bit 32 on, the service's number.
@@ -293,11 +439,20 @@ macro_rules! functions {
 functions!(
     xdp_md,
     XdpFrame,
+    Hook::Xdp,
     ferrovs_skip_xdp,
     ferrovs_sctp_xdp,
     ferrovs_mend_crc_xdp,
     ferrovs_answer_xdp,
     ferrovs_wrap_xdp,
+    ferrovs_icmp_xdp,
+    ferrovs_icmp_ipv6_xdp,
+    ferrovs_restate_xdp,
+    ferrovs_restate_ipv6_xdp,
+    ferrovs_cut_xdp,
+    ferrovs_remember_xdp,
+    ferrovs_follow_xdp,
+    ferrovs_follow_ipv6_xdp,
     ferrovs_call_xdp,
     ferrovs_caller_xdp,
     ferrovs_call_out_xdp,
@@ -307,11 +462,20 @@ functions!(
 functions!(
     __sk_buff,
     SkbFrame,
+    Hook::Tc,
     ferrovs_skip_tc,
     ferrovs_sctp_tc,
     ferrovs_mend_crc_tc,
     ferrovs_answer_tc,
     ferrovs_wrap_tc,
+    ferrovs_icmp_tc,
+    ferrovs_icmp_ipv6_tc,
+    ferrovs_restate_tc,
+    ferrovs_restate_ipv6_tc,
+    ferrovs_cut_tc,
+    ferrovs_remember_tc,
+    ferrovs_follow_tc,
+    ferrovs_follow_ipv6_tc,
     ferrovs_call_tc,
     ferrovs_caller_tc,
     ferrovs_call_out_tc,

@@ -18,6 +18,7 @@ use ferrovs_core::flow::reserve::{point, shared_with};
 use ferrovs_core::flow::retire::take;
 use ferrovs_core::flow::schedule::{choose, consent, finish};
 use ferrovs_core::flow::tcp::Direction;
+use ferrovs_core::icmp::find::{quoted, quoted_ipv6};
 use ferrovs_core::mark::marked;
 use ferrovs_core::sched::ewma::{self, Race};
 use ferrovs_core::sched::lblcr::{self, Quest, Tour};
@@ -197,6 +198,22 @@ pub(super) extern "C" fn ferrovs_wildcard(source: u64, destination: u64) -> u64 
 pub(super) extern "C" fn ferrovs_wildcard_ipv6(a: u64, b: u64, c: u64, d: u64, rest: u64) -> u64 {
     let maps = Maps::new(core::ptr::null_mut());
     wildcard_ipv6(&maps, Address([a, b]), Address([c, d]), rest)
+}
+
+/// [`quoted`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(super) extern "C" fn ferrovs_quoted(source: u64, destination: u64, mark: u32) -> u64 {
+    let maps = Maps::new(core::ptr::null_mut());
+    quoted(&maps, source, destination, mark)
+}
+
+/// [`quoted_ipv6`], of a packet from the address `a`, `b` to the address `c`, `d`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(super) extern "C" fn ferrovs_quoted_ipv6(a: u64, b: u64, c: u64, d: u64, rest: u64) -> u64 {
+    let maps = Maps::new(core::ptr::null_mut());
+    quoted_ipv6(&maps, Address([a, b]), Address([c, d]), rest)
 }
 
 /// [`heir`].

@@ -36,6 +36,7 @@ pub(super) fn of(answer: &Answer) -> Option<Message> {
         let head = match kind {
             Kind::PortUnreachable => icmp(1, 4, 0),
             Kind::TooBig => icmp(2, 0, mtu),
+            Kind::TimeExceeded => icmp(3, 0, 0),
         };
         // RFC 4443 has no precedence for it, and the kernel's own (`icmp6_send`) has none.
         (ipv6(header, 8), ipv6(header, 24), 0, head)
@@ -44,6 +45,7 @@ pub(super) fn of(answer: &Answer) -> Option<Message> {
         let head = match kind {
             Kind::PortUnreachable => icmp(3, 3, 0),
             Kind::TooBig => icmp(3, 4, mtu.min(u32::from(u16::MAX))),
+            Kind::TimeExceeded => icmp(11, 0, 0),
         };
         let service = header[1] & SERVICE | INTERNETWORK_CONTROL;
         (ipv4(header, 12), ipv4(header, 16), service, head)
@@ -146,6 +148,13 @@ mod tests {
         assert_eq!(told.source, Some("fe00::1".parse().unwrap()));
         let told = of(&answer(Request::port_unreachable(true), &packet)).unwrap();
         assert_eq!(told.bytes[..8], [1, 4, 0, 0, 0, 0, 0, 0]);
+        let told = of(&answer(Request::time_exceeded(true), &packet)).unwrap();
+        assert_eq!(told.bytes[..8], [3, 0, 0, 0, 0, 0, 0, 0]);
+        let told = of(&answer(Request::time_exceeded(false), &DATAGRAM)).unwrap();
+        assert_eq!(
+            (&told.bytes[..2], &told.bytes[4..8]),
+            (&[11, 0][..], &[0; 4][..])
+        );
     }
 
     #[test]

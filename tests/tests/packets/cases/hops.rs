@@ -9,7 +9,7 @@ use ferrovs_core::abi::{
 
 use super::{ALICE, FIRST, alice, first, from_client, from_server};
 use crate::{
-    case::{Case, Step, case, dropped, forwarded},
+    case::{Case, Step, case, dropped, expired, forwarded},
     packet::{ACK, Link, Packet, SYN, at},
     world::{
         ASYMMETRIC_CLIENT, BACK_ROUTER, CLIENT, FRONT_MAC, FRONT_ROUTER, Fitness, HTTP, Hop, Port,
@@ -58,7 +58,7 @@ fn silence() -> Vec<Case> {
         case("without a heartbeat a TTL of 1 ends at tc")
             .established()
             .step(stops)
-            .front(alice(ACK).ttl(1), dropped(Reason::TtlExceeded).deferred()),
+            .front(alice(ACK).ttl(1), expired().deferred()),
     ]
 }
 

@@ -201,18 +201,25 @@ fn fragments() -> Vec<Case> {
     let part = |packet, extensions: &[_]| behind(packet, extensions).payload(64);
     let counted = || passed().because(Reason::Fragment);
     vec![
-        with_ipv6("fragments of IPv6 packets are the stack's, and counted")
-            .front(part(syn(), &[fragment(0, 1)]), counted())
-            .front(part(syn(), &[fragment(181, 1)]), counted())
-            .front(part(syn(), &[fragment(362, 0)]), counted())
-            .front(part(datagram(), &[fragment(0, 1)]), counted())
-            .back(part(ipv6(first(ACK)), &[fragment(0, 1)]), counted()),
-        with_ipv6("a fragment behind other extension headers").front(
+        with_ipv6("the first fragment is a packet, others are the stack's and counted")
+            .front(part(datagram(), &[fragment(181, 1)]), counted())
+            .front(part(datagram(), &[fragment(362, 0)]), counted())
+            .front(
+                part(syn(), &[fragment(0, 1)]),
+                forwarded().opens(FIRST, SYN_RECV),
+            )
+            .back(
+                part(ipv6(first(ACK)), &[fragment(0, 1)]),
+                forwarded().state(ESTABLISHED),
+            ),
+        with_ipv6("a first fragment behind other extension headers").front(
             part(syn(), &[units(HOP_BY_HOP, 1), fragment(0, 1)]),
-            counted(),
+            forwarded().opens(FIRST, SYN_RECV),
         ),
-        with_ipv6("a packet that is its own only fragment")
-            .front(part(syn(), &[fragment(0, 0)]), counted()),
+        with_ipv6("a packet that is its own only fragment").front(
+            part(syn(), &[fragment(0, 0)]),
+            forwarded().opens(FIRST, SYN_RECV),
+        ),
     ]
 }
 

@@ -11,7 +11,7 @@ use ferrovs_model::{Change, Encapsulation, Forwarding, Protocol, Sysctl, TunnelC
 
 use super::{ALICE, BOB, FIRST, SECOND, alice, first, from_client};
 use crate::{
-    case::{Case, Step, case, dropped, forwarded, passed, up},
+    case::{Case, Step, case, dropped, expired, forwarded, passed, up},
     packet::{ACK, FIN, Packet, RST, SYN, Transport, at},
     world::{CLIENT, DIP, DNS, Fitness, HTTP, Port, RIP_141, RIP_143, World, key, masq, service},
 };
@@ -114,10 +114,7 @@ fn of(method: Forwarding, name: &str) -> Vec<Case> {
             .front(alice(ACK), sent().state(ESTABLISHED)),
         case("a TTL that ends")
             .world(by(method))
-            .front(
-                alice(SYN).ttl(1),
-                dropped(Reason::TtlExceeded).opens(FIRST, SYN_RECV),
-            )
+            .front(alice(SYN).ttl(1), expired().opens(FIRST, SYN_RECV))
             .front(alice(SYN).ttl(2), sent()),
         case("datagrams, all of one flow from one port")
             .world(by(method))

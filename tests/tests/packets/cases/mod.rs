@@ -3,12 +3,15 @@
 mod answers;
 mod calls;
 mod departures;
+mod fragments;
 mod hops;
+mod icmp;
 mod ip;
 mod ipv6;
 mod link;
 mod locality;
 mod methods;
+mod mtu;
 mod one_packet;
 mod persistence;
 mod ports;
@@ -51,7 +54,9 @@ fn of_ipv4() -> Vec<Case> {
         sctp::cases(),
         link::cases(),
         ip::cases(),
+        fragments::cases(),
         hops::cases(),
+        icmp::cases(),
         services::cases(),
         departures::cases(),
         persistence::cases(),
@@ -61,6 +66,7 @@ fn of_ipv4() -> Vec<Case> {
         schedulers::cases(),
         locality::cases(),
         methods::cases(),
+        mtu::cases(),
     ]
     .concat()
 }

@@ -414,7 +414,9 @@ fn checksums() -> Vec<Case> {
         case.front(change(ask(ALICE, MOVED, chunk::DATA)), expect())
             .back(change(answer(FIRST, ALICE, chunk::DATA)), expect())
     };
-    let mut sizes = start("SCTP: payloads of every size, odd ones too").associated();
+    let mut sizes = start("SCTP: payloads of every size, odd ones too")
+        .world(World::widen)
+        .associated();
     for size in [0, 1, 2, 3, 4, 5, 16, 17, 511, 512, 1399, 1400, 1432, 3000] {
         sizes = both(sizes, &|packet| packet.payload(size), &forwarded);
     }

@@ -8,7 +8,7 @@ use super::{ALICE, FIRST, alice, client, first, from_client, from_server};
 use crate::{
     case::{Case, case, forwarded, passed},
     packet::{ACK, FIN, Packet, RST, SYN, at},
-    world::{CLIENT, HTTP, RIP_143, VIP},
+    world::{CLIENT, HTTP, RIP_143, VIP, World},
 };
 
 /// Flags that neither open nor close.
@@ -88,7 +88,9 @@ fn summing_to_zero(packet: &Packet, source: SocketAddrV4, destination: SocketAdd
 }
 
 fn shapes() -> Vec<Case> {
-    let mut sizes = case("payloads of every size, odd ones too").established();
+    let mut sizes = case("payloads of every size, odd ones too")
+        .world(World::widen)
+        .established();
     for size in [0, 1, 2, 3, 5, 6, 7, 255, 536, 1399, 1400, 1460] {
         sizes = sizes
             .front(alice(ACK).payload(size), forwarded())

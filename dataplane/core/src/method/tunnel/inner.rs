@@ -2,6 +2,7 @@
 
 use crate::frame::Frame;
 use crate::nat::{self, checksum::sum_of};
+use crate::wire::icmp::{ICMP, ICMPV6};
 use crate::wire::transport::UDP_CHECKSUM;
 use crate::wire::{Headers, TCP, UDP, ipv4, ipv6};
 
@@ -12,6 +13,9 @@ const IPV6_IN_IP: u8 = 41;
 
 /// An IPv4 header's "don't fragment".
 const DONT_FRAGMENT: u16 = u16::from_ne_bytes([0x40, 0]);
+
+/// Its "more fragments" and fragment offset.
+const IS_FRAGMENT: u16 = u16::from_ne_bytes([0x3f, 0xff]);
 
 /// The fields of its IP header that matter outside, in one word (stack is short): bits 0..16 length, 16..24 class, 24..32
 /// TTL, 32..48 identification, 48..64 [`DONT_FRAGMENT`] or nothing, as it stands in an IPv4 header; there bit 48 says
@@ -126,15 +130,21 @@ impl Inner {
 
     /// The one's complement sum of the whole packet with its next TTL, without a look at its payload: a right checksum makes the
     /// sum of a segment that of its pseudo-header, inverted, and an IPv4 header's zero. `None` where no such
-    /// checksum is at hand: UDP without one, SCTP, and IPv6 with extension headers. Also right where the kernel will
+    /// checksum is at hand: UDP without one, SCTP, fragments, and IPv6 with extension headers. Also right where the kernel will
     /// complete the checksum later (CHECKSUM_PARTIAL).
     #[inline(always)]
     pub(super) fn sum<F: Frame>(self, frame: &F, headers: Headers) -> Option<u32> {
         let network = headers.network;
         let header = headers.transport - network;
+        if !self.is_ipv6() && frame.read_u16(network + ipv4::FRAGMENT)? & IS_FRAGMENT != 0 {
+            return None;
+        }
         match headers.protocol {
             TCP => {}
             UDP if frame.read_u16(headers.transport + UDP_CHECKSUM)? != 0 => {}
+            // It has no pseudo-header.
+            ICMP => return Some(inverted(0)),
+            ICMPV6 => {}
             _ => return None,
         }
         let segment = (self.length() - header) as u16;

@@ -14,6 +14,7 @@ mod gue;
 mod inner;
 mod outer;
 
+use crate::abi::answer::Request;
 use crate::abi::dest::{self, Method};
 use crate::abi::ipv6::Address;
 use crate::abi::next_hop;
@@ -24,6 +25,7 @@ use crate::hop::Hop;
 use crate::nat::readdress;
 use crate::tables::{Half, Line, Tables, count};
 use crate::verdict::Verdict;
+use crate::wire::transport::UDP_HEADER;
 use crate::wire::{Headers, Packet, UDP};
 use inner::Inner;
 use outer::Ends;
@@ -47,7 +49,6 @@ pub struct Room {
 
 /// Longest TCP header, bytes.
 const TCP_HEADER: usize = 60;
-const UDP_HEADER: usize = 8;
 
 /// Wraps the packet for the server of its flow, and readdresses the frame, or leaves that to the kernel if `hop`
 /// cannot be trusted.
@@ -64,7 +65,9 @@ pub(super) fn forward<F: Frame, T: Tables>(
         count(tables, reason);
         return Some(match refusal.mtu() {
             0 => Verdict::Drop,
-            mtu => Verdict::TooBig { mtu },
+            mtu => Verdict::Tell {
+                request: Request::too_big(false, mtu),
+            },
         });
     }
     if hop.trusted {
