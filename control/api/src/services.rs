@@ -1,7 +1,8 @@
 //! Services as they are: wanted settings and observed figures.
 
 use ferrovs_model::{
-    Destination, History, Service, ServiceKey, ServiceSettings, Sysctls, Timeouts, Wanted,
+    Destination, History, PoolAddress, Service, ServiceKey, ServiceSettings, Sysctls, Timeouts,
+    Wanted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,9 @@ pub struct Services {
     /// The sysctls; those with their default are left out.
     #[serde(default, skip_serializing_if = "Sysctls::is_default")]
     pub sysctls: Sysctls,
+    /// The addresses of the pool.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pool: Vec<PoolAddress>,
     /// What went through all services there ever were.
     #[serde(default)]
     pub total: Traffic,
@@ -36,7 +40,7 @@ impl Services {
                 .collect(),
         };
         let services = self.services.iter().map(service).collect();
-        Wanted::of(services, self.timeouts, self.sysctls)
+        Wanted::of(services, self.timeouts, self.sysctls, self.pool.clone())
     }
 }
 

@@ -430,7 +430,7 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
     fn hop_to_client(&self, flow: &Flow) -> Result<Hop, Leave> {
         let mut back = flow.way_back;
         if back.next_hop() == 0 {
-            back = A::way_back(self.tables, flow, self.client);
+            back = A::way_back(self.tables, flow);
         }
         self.hop(back.next_hop(), back.interface())
     }

@@ -4,9 +4,10 @@
 //! the frame returns `None` and changes nothing. Integers are returned as the native integer whose
 //! memory bytes are the wire's.
 
+use crate::abi::ipv6::Address;
 use crate::answer::{Question, answer};
 use crate::method::tunnel::{Room, wrap};
-use crate::nat::{Rewrite, RewriteIpv6, crc32c, rewrite, rewrite_ipv6};
+use crate::nat::{Rewrite, RewriteIpv6, crc32c, rewrite, rewrite_address, rewrite_ipv6};
 use crate::tables::Tables;
 use crate::wire::Headers;
 use crate::wire::ipv6::{Upper, skip};
@@ -88,6 +89,14 @@ pub trait Frame {
         Self: Sized,
     {
         rewrite_ipv6(self, headers, new)
+    }
+
+    /// Gives an IPv6 packet another address: [`crate::nat::rewrite_address`].
+    fn rewrite_address(&mut self, headers: Headers, place: usize, address: Address) -> Option<()>
+    where
+        Self: Sized,
+    {
+        rewrite_address(self, headers, place, address)
     }
 
     /// The product of two polynomials: [`crate::nat::crc32c::times`].

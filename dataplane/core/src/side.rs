@@ -98,7 +98,11 @@ pub fn tell_ipv6<F: Frame, T: Tables>(
         }
         Side::Server(entry) => {
             packet.source.address = entry.digest();
-            packet.destination.address = digest(config, destination);
+            packet.destination.address = if entry.has(Entry::POOLED) {
+                tables.stand_in(destination)
+            } else {
+                digest(config, destination)
+            };
             Some((side, destination))
         }
     }

@@ -19,6 +19,7 @@ use aya_ebpf::helpers::{
 };
 use aya_ebpf::programs::{TcContext, XdpContext};
 use ferrovs_core::abi::dest::Method;
+use ferrovs_core::abi::ipv6::Address;
 use ferrovs_core::answer::Question;
 use ferrovs_core::frame::{ChecksumChange, Frame};
 use ferrovs_core::method::tunnel::Room;
@@ -174,6 +175,7 @@ impl<const VARYING: bool> Frame for XdpFrame<VARYING> {
         ferrovs_sctp_xdp,
         ferrovs_rewrite_xdp,
         ferrovs_rewrite_ipv6_xdp,
+        ferrovs_address_xdp,
         ferrovs_answer_xdp,
         ferrovs_wrap_xdp
     );
@@ -293,6 +295,7 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
         ferrovs_sctp_tc,
         ferrovs_rewrite_tc,
         ferrovs_rewrite_ipv6_tc,
+        ferrovs_address_tc,
         ferrovs_answer_tc,
         ferrovs_wrap_tc
     );

@@ -8,6 +8,7 @@ use std::{
 use crate::{
     mark_way::{Mark, RECEIVER},
     net::{Link, Snapshot, Way},
+    pool::PoolAddress,
 };
 
 /// What the administrator said about hooks.
@@ -38,6 +39,8 @@ pub struct Targets {
     pub virtuals: BTreeSet<IpAddr>,
     /// Destinations, likewise: number and address.
     pub dests: Vec<(u32, IpAddr)>,
+    /// Addresses that servers are to know clients by.
+    pub pool: Vec<PoolAddress>,
     /// Marks of services, likewise.
     pub marks: BTreeSet<Mark>,
     /// Interfaces named by the administrator.
@@ -239,6 +242,7 @@ mod tests {
             addresses: vec![Address {
                 interface: 2,
                 address: VIP,
+                prefix: 24,
             }],
             ..Snapshot::default()
         }
@@ -358,6 +362,7 @@ mod tests {
         network.addresses.push(Address {
             interface: 4,
             address: own,
+            prefix: 24,
         });
         assert!(homeless(&network, &targets()).is_empty());
         let hookings = choose(&network, &targets(), &ways(), |_| true);

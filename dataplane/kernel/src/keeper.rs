@@ -29,6 +29,7 @@ use crate::{
     mark_way::{self, RECEIVER},
     net::{Features, Place, Query, Snapshot, Watch, Way, xdp_features},
     next_hops::NextHops,
+    pool::Pool,
     take_down::release_neighbours,
     tuning::{self, Tuning},
 };
@@ -72,6 +73,7 @@ pub struct Keeper {
     /// The ways to servers elsewhere, each once: servers behind one router have one way.
     towards_servers: BTreeSet<Way>,
     hops: NextHops,
+    pool: Pool,
     hooks: Vec<Hook>,
     tuning: Tuning,
     remember: Remember,
@@ -127,6 +129,7 @@ impl Keeper {
             places: BTreeMap::new(),
             towards_servers: BTreeSet::new(),
             hops,
+            pool: Pool::default(),
             hooks: Vec::new(),
             tuning,
             remember,
@@ -361,6 +364,10 @@ impl Keeper {
         self.known_ways.keep(&targets);
         self.towards_servers = places.values().filter_map(|place| place.way()).collect();
         self.places.clone_from(&places);
+        let maps = &self.plane.maps;
+        let named = &targets.pool;
+        self.pool
+            .update(maps, &self.network, named, places.values());
         // First, so that they are right for what is hooked already, whatever becomes of the hooks.
         let before: BTreeSet<u32> = self.watched().collect();
         self.write_next_hops(&targets)?;
@@ -484,12 +491,17 @@ impl Keeper {
 
     /// Leads each destination to its next hop, or up.
     fn lead(&self, targets: &Targets) {
+        let maps = &self.plane.maps;
         let place = |&(number, address)| {
             let place = self.places.get(&address).copied();
-            (number, place.unwrap_or(Place::Nowhere))
+            let place = place.unwrap_or(Place::Nowhere);
+            // First, because a packet that finds its way needs it.
+            self.pool
+                .offer(maps, &self.network, (number, address), place);
+            (number, place)
         };
         let dests = targets.dests.iter().map(place);
-        self.hops.lead(&self.plane.maps, dests);
+        self.hops.lead(maps, dests);
     }
 
     /// Tunes the interfaces towards servers, after what they were set to has been remembered.

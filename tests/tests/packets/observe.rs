@@ -17,6 +17,7 @@ use ferrovs_core::{
     },
     flow::{
         ends::{is_ipv6, server_address},
+        lease::pooled_address,
         place, read,
     },
     tables::{Line, Tables},
@@ -56,6 +57,10 @@ fn ends<T: Tables>(tables: &T, flow: &ferrovs_core::flow::Flow) -> [SocketAddrV4
     let service = service.unwrap();
     let virtual_ = Address([0, 1].map(|rest| service.load(service::ADDRESS + rest)));
     let settings = tables.dest(flow.owner.dest()).unwrap();
+    let local = match flow.owner.pool() {
+        0 => words.address(),
+        number => pooled_address(tables.pool(number).unwrap()),
+    };
     let server_port = if words.is_one_way() {
         dest::port(settings.load(dest::MODE))
     } else {
@@ -65,7 +70,7 @@ fn ends<T: Tables>(tables: &T, flow: &ferrovs_core::flow::Flow) -> [SocketAddrV4
         host(words.address(), ports.client),
         host(virtual_, ports.virtual_),
         host(server_address(settings), server_port),
-        host(words.address(), ports.local),
+        host(local, ports.local),
     ]
 }
 

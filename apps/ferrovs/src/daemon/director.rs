@@ -9,7 +9,7 @@ use std::{
 };
 
 use ferrovs_api::Refused;
-use ferrovs_kernel::{DataPlane, Targets};
+use ferrovs_kernel::{DataPlane, PoolAddress, Targets};
 use ferrovs_model::{
     Change, Refusal, RefusedChange, ServiceKey, Unforwarded, Wanted,
     publish::{Ledger, Plan, Publisher},
@@ -223,6 +223,7 @@ impl Director {
         Targets {
             virtuals: virtuals.collect::<BTreeSet<_>>(),
             dests: dests.collect(),
+            pool: wanted.pool().iter().map(pooled).collect(),
             marks: marks.collect(),
             named: self.manner.named.clone(),
             choice: self.manner.choice(),
@@ -293,6 +294,14 @@ fn tell(found: &[Unforwarded]) {
     if found.len() > TOLD {
         let more = found.len() - TOLD;
         warn!("{more} more are kept but not forwarded: see `ferrovs status`");
+    }
+}
+
+/// An address of the pool as the network is told of it.
+fn pooled(one: &ferrovs_model::PoolAddress) -> PoolAddress {
+    PoolAddress {
+        address: one.address,
+        ports: one.ports,
     }
 }
 

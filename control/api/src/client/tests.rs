@@ -77,6 +77,7 @@ fn one_connection_serves_several_questions() {
         services: Vec::new(),
         timeouts: Timeouts::default(),
         sysctls: Sysctls::default(),
+        pool: Vec::new(),
         total: crate::Traffic::default(),
     };
     assert_eq!(client.services().unwrap(), expected);

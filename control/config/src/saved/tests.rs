@@ -67,6 +67,25 @@ fn rich() -> Wanted {
             join(
                 http,
                 Destination {
+                    forwarding: Forwarding::FullNat,
+                    ..server(18)
+                },
+            ),
+            join(
+                http,
+                Destination {
+                    forwarding: Forwarding::Auto,
+                    ..server(17)
+                },
+            ),
+            Change::SetPool {
+                addresses: ["10.0.1.254", "[2001:db8::fe]:20000-29999"]
+                    .map(|one| one.parse().unwrap())
+                    .to_vec(),
+            },
+            join(
+                http,
+                Destination {
                     forwarding: Forwarding::Route,
                     weight: 0,
                     upper_threshold: 7,
@@ -116,6 +135,7 @@ fn the_file_is_for_people() {
     let text = write(&rich()).unwrap();
     let expected = r#"
 format = 1
+pool = ["10.0.1.254", "[2001:db8::fe]:20000-29999"]
 
 [timeouts]
 tcp = 1
@@ -154,7 +174,7 @@ tunnel_port = 6080
 tunnel_checksum = "remote"
 weight = 1
 "#;
-    let head: Vec<&str> = text.lines().skip(2).take(38).collect();
+    let head: Vec<&str> = text.lines().skip(2).take(39).collect();
     assert_eq!(head.join("\n"), expected.trim());
 }
 
@@ -170,7 +190,7 @@ fn what_is_wrong_is_named_with_its_place() {
         ),
         (
             "format = 1\nservices = []".to_owned(),
-            "line 2, column 1: unknown field `services`, expected one of `format`, `timeouts`, `sysctls`, `service`",
+            "line 2, column 1: unknown field `services`, expected one of `format`, `pool`, `timeouts`, `sysctls`, `service`",
         ),
         (
             format!("{service}scheduler = \"fifo\""),
@@ -180,7 +200,7 @@ fn what_is_wrong_is_named_with_its_place() {
         ),
         (
             format!("{service}scheduler = \"rr\"\n{server}forwarding = \"mask\""),
-            "line 8, column 14: unknown variant `mask`, expected one of `masq`, `route`, `ipip`, `gue`, `gre`",
+            "line 8, column 14: unknown variant `mask`, expected one of `masq`, `fullnat`, `auto`, `route`, `ipip`, `gue`, `gre`",
         ),
         (
             format!(

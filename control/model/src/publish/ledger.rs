@@ -87,6 +87,9 @@ pub struct DestRecord {
     /// Whether its flows' answers pass here, or did: then they are recognised until it is forgotten.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub(super) answers: bool,
+    /// Whether its flows may have an address of the pool, or might.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) pooled: bool,
     /// Its thresholds, as [`ferrovs_core::abi::dest::Limits`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) limits: u64,
@@ -215,7 +218,8 @@ impl Ledger {
                 record.limits = Limits::new(dest.upper_threshold, dest.lower_threshold).0;
                 record.weight = dest.weight;
                 record.forwarding = dest.forwarding;
-                record.answers |= is_masq(&dest.forwarding);
+                record.answers |= dest.forwarding.rewrites();
+                record.pooled |= dest.forwarding.uses_pool();
             }
         }
     }

@@ -286,6 +286,7 @@ fn add_dests<'a, P: Plane>(
                 weight: 0,
                 forwarding: dest.forwarding,
                 answers: false,
+                pooled: false,
                 idle_since: None,
                 born: counted,
                 zero: counted,
@@ -336,7 +337,8 @@ fn contents<P: Plane>(plane: &P, ledger: &mut Ledger) -> Contents {
     }
     let claims = claims(ledger).into_iter();
     for (key, claim) in claims.filter(|(key, _)| families.contains(&matches!(key, Key::V6(_)))) {
-        entries.insert(key, Entry::new(claim.service, claim.shared));
+        let flag = if claim.pooled { Entry::POOLED } else { 0 };
+        entries.insert(key, Entry::new(claim.service, claim.shared).with(flag));
     }
     let config = plane.tables().config(0);
     let mut contents = Contents {
@@ -373,6 +375,8 @@ struct Claim {
     service: u16,
     /// Whether other services have destinations there too, or had.
     shared: bool,
+    /// Whether flows with it may have an address of the pool.
+    pooled: bool,
 }
 
 impl Claim {
@@ -381,6 +385,7 @@ impl Claim {
         let older = if self.age <= other.age { self } else { other };
         Self {
             shared: self.shared || other.shared || self.service != other.service,
+            pooled: self.pooled || other.pooled,
             ..older
         }
     }
@@ -407,6 +412,7 @@ fn claims(ledger: &mut Ledger) -> BTreeMap<Key, Claim> {
             service: dest.service,
             // Its own clients may be of several virtual addresses and ports.
             shared: of.endpoint().is_none(),
+            pooled: dest.pooled,
         };
         let mut add = |key| {
             let both = claims.get(&key).map_or(claim, |other| other.with(claim));

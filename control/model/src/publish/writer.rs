@@ -65,7 +65,7 @@ pub(super) fn write<P: Plane>(
 }
 
 /// The lines of the present destinations, or of the removed ones. Whether it was too early for one: what was not
-/// masqueraded is so only when the filter is `ready` for its answers.
+/// masqueraded, or not from the pool, is so only when the filter is `ready` for its answers.
 fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool, ready: bool) -> bool {
     let services = ledger.services.iter();
     let of_any_port = services.filter(|service| service.key.is_for_other_ports());
@@ -96,7 +96,8 @@ fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool, ready: bool)
         let is_other =
             (line.load(dest::ENDPOINT), line.load(dest::ADDRESS_REST)) != (endpoint, rest);
         let mut method = method(record.forwarding);
-        let begins = Method::of(method) == Method::Masq && Method::of(before) != Method::Masq;
+        let begins = Method::of(method) == Method::Masq && Method::of(before) != Method::Masq
+            || method & dest::FULL != 0 && before & dest::FULL == 0;
         if begins && !ready && !returns && !is_other {
             early = true;
             method = Method::of(before).bits();
@@ -129,6 +130,8 @@ fn method(forwarding: Forwarding) -> u64 {
     };
     match forwarding {
         Forwarding::Masq => Method::Masq.bits(),
+        Forwarding::FullNat => Method::Masq.bits() | dest::FULL,
+        Forwarding::Auto => Method::Masq.bits() | dest::FULL | dest::FULL_IF_NEAR,
         Forwarding::Route => Method::Route.bits(),
         Forwarding::Tunnel(Encapsulation::Ipip) => Method::Ipip.bits(),
         Forwarding::Tunnel(Encapsulation::Gue { port, checksum: of }) => {

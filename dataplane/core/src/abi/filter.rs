@@ -29,7 +29,7 @@ pub const fn real_key(endpoint: Endpoint, protocol: u8) -> u64 {
 }
 
 /// What an endpoint is: bits 0..16 service number, bit 16 [`Entry::SHARED`], bit 17 [`Entry::REAL`], bit 18
-/// [`Entry::REMOVED`], of a real server's IPv6 endpoint bits 32..64 the address's digest.
+/// [`Entry::REMOVED`], bit 19 [`Entry::POOLED`], of a real server's IPv6 endpoint bits 32..64 the address's digest.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
 pub struct Entry(pub u64);
@@ -46,6 +46,10 @@ impl Entry {
     /// A virtual endpoint whose service was removed: it is there for the flows that it has. Other packets
     /// are for a service for all ports, if there is one.
     pub const REMOVED: u64 = 1 << 18;
+
+    /// A real server's endpoint with flows that have an address of the [pool](super::pool), or may have: replies to
+    /// those are looked for among the pointers first.
+    pub const POOLED: u64 = 1 << 19;
 
     /// Of this service; for a shared endpoint, the one that had it first.
     pub const fn new(service: u16, shared: bool) -> Self {

@@ -22,6 +22,7 @@ pub mod latency;
 pub mod locality;
 pub mod next_hop;
 pub mod pointer;
+pub mod pool;
 pub mod reason;
 pub mod schedule;
 pub mod service;
@@ -30,7 +31,7 @@ pub mod state;
 
 /// Version of the table layout, word [`config::LAYOUT`] of the configuration.
 /// A daemon refuses tables that carry another one.
-pub const LAYOUT: u64 = 7;
+pub const LAYOUT: u64 = 8;
 
 /// Words in a line.
 pub const WORDS: usize = 8;

@@ -22,6 +22,7 @@ pub mod acquire;
 pub mod ends;
 pub mod find;
 pub mod handshake;
+pub mod lease;
 pub mod load;
 pub mod machine;
 pub mod one_packet;

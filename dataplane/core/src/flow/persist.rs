@@ -10,6 +10,7 @@
 use super::acquire::acquire;
 use super::ends::{Words, is_ipv6};
 use super::find;
+use super::lease::NOT_WANTED;
 use super::open::{Outcome, Wish, draft, lock};
 use super::place;
 use super::settle::settle;
@@ -195,7 +196,7 @@ fn make<T: Tables>(tables: &T, template: &Wish, home: u32, alternatives: u64) ->
     if let (Some(words), Some(service)) = (tables.flow(line), service) {
         words.store(KEPT, service.load(service::KEPT));
     }
-    let made = settle(tables, line, state::TEMPLATE);
+    let made = settle(tables, line, state::TEMPLATE, NOT_WANTED);
     if made.line == 0 {
         return made;
     }

@@ -25,22 +25,27 @@ pub fn schedule<T: Tables>(tables: &T, wish: &mut Wish, hook: Hook) -> Outcome {
     if wish.dest == 0 {
         return Outcome::unpack(refusal);
     }
-    if wish.state == state::ONE_PACKET {
-        return open_alone(tables, wish);
-    }
-    tables.open(*wish)
-}
-
-/// Counts a datagram as a connection of its own, and remembers where replies to it go.
-#[inline(always)]
-fn open_alone<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
-    let outcome = tables.open(*wish);
-    if outcome.line != 0
+    let outcome = open(tables, wish);
+    if wish.state == state::ONE_PACKET
+        && outcome.line != 0
         && let Some(counts) = tables.counts(wish.dest)
     {
+        // A connection of its own, which ends at once; the line remembers where replies to it go.
         load::pass(counts);
     }
     outcome
+}
+
+/// Opens the flow of `wish`. The search for an endpoint of the pool is not a step of [`Tables::open`], so that it has
+/// that one's part of the stack.
+#[inline(always)]
+fn open<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
+    let outcome = tables.open(*wish);
+    if !outcome.is_draft {
+        return outcome;
+    }
+    let leased = tables.lease(outcome.line);
+    tables.finish(outcome.line, wish.state, leased)
 }
 
 /// Puts into `wish` the server that its client is kept with, or whom the scheduler picks; if there is none, why, packed.

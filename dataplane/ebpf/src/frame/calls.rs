@@ -7,7 +7,7 @@ use ferrovs_core::abi::endpoint::{Endpoint, tag};
 use ferrovs_core::abi::ipv6::Address;
 use ferrovs_core::answer::{Question, answer};
 use ferrovs_core::method::tunnel::wrap;
-use ferrovs_core::nat::{Rewrite, RewriteIpv6, crc32c, rewrite, rewrite_ipv6};
+use ferrovs_core::nat::{Rewrite, RewriteIpv6, crc32c, rewrite, rewrite_address, rewrite_ipv6};
 use ferrovs_core::wire::Headers;
 use ferrovs_core::wire::ipv6::skip;
 use ferrovs_core::wire::sctp;
@@ -17,7 +17,7 @@ use crate::maps::Maps;
 
 /// The methods of [`Frame`](ferrovs_core::frame::Frame) that are calls of these functions.
 macro_rules! calls {
-    ($skip:ident, $sctp:ident, $rewrite:ident, $rewrite_ipv6:ident, $answer:ident, $wrap:ident) => {
+    ($skip:ident, $sctp:ident, $rewrite:ident, $rewrite_ipv6:ident, $address:ident, $answer:ident, $wrap:ident) => {
         #[inline(always)]
         fn skip_extensions(&self, offset: usize, next: u8) -> Upper {
             Upper::unpack($skip(self.0, offset as u64, u64::from(next)))
@@ -43,6 +43,17 @@ macro_rules! calls {
         fn rewrite_ipv6(&mut self, headers: Headers, new: RewriteIpv6) -> Option<()> {
             let [first, second, rest, ports] = pack_ipv6(headers, new);
             done($rewrite_ipv6(self.0, first, second, rest, ports))
+        }
+
+        #[inline(always)]
+        fn rewrite_address(
+            &mut self,
+            headers: Headers,
+            place: usize,
+            address: Address,
+        ) -> Option<()> {
+            let Address([first, second]) = address;
+            done($address(self.0, first, second, headers.pack(), place as u32))
         }
 
         #[inline(always)]
@@ -120,7 +131,7 @@ fn question(network: u64, interface: u64, request: u64) -> Question {
 }
 
 macro_rules! functions {
-    ($context:ty, $frame:ident, $skip:ident, $sctp:ident, $rewrite:ident, $rewrite_ipv6:ident, $answer:ident, $wrap:ident) => {
+    ($context:ty, $frame:ident, $skip:ident, $sctp:ident, $rewrite:ident, $rewrite_ipv6:ident, $address:ident, $answer:ident, $wrap:ident) => {
         /// [`skip`].
         #[unsafe(no_mangle)]
         #[inline(never)]
@@ -161,6 +172,21 @@ macro_rules! functions {
             u64::from(rewrite_ipv6(&mut $frame::<true>(context), headers, new).is_some())
         }
 
+        /// [`rewrite_address`], likewise.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $address(
+            context: *mut $context,
+            first: u64,
+            second: u64,
+            headers: u32,
+            place: u32,
+        ) -> u64 {
+            let (headers, address) = (Headers::unpack(headers), Address([first, second]));
+            let frame = &mut $frame::<true>(context);
+            u64::from(rewrite_address(frame, headers, place as usize, address).is_some())
+        }
+
         /// [`answer`]: the numbers are those of a [`Question`].
         #[unsafe(no_mangle)]
         #[inline(never)]
@@ -197,6 +223,7 @@ functions!(
     ferrovs_sctp_xdp,
     ferrovs_rewrite_xdp,
     ferrovs_rewrite_ipv6_xdp,
+    ferrovs_address_xdp,
     ferrovs_answer_xdp,
     ferrovs_wrap_xdp
 );
@@ -207,6 +234,7 @@ functions!(
     ferrovs_sctp_tc,
     ferrovs_rewrite_tc,
     ferrovs_rewrite_ipv6_tc,
+    ferrovs_address_tc,
     ferrovs_answer_tc,
     ferrovs_wrap_tc
 );

@@ -43,6 +43,8 @@ pub struct Address {
     pub interface: u32,
     /// The address.
     pub address: IpAddr,
+    /// How many of its leading bits name the network that it is in.
+    pub prefix: u8,
 }
 
 /// What is known about a neighbour.
@@ -205,6 +207,7 @@ fn address_of(message: &AddressMessage) -> Option<Address> {
     Some(Address {
         interface: message.header.index,
         address: own?,
+        prefix: message.header.prefix_len,
     })
 }
 

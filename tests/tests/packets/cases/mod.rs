@@ -2,6 +2,7 @@
 
 mod answers;
 mod departures;
+mod fullnat;
 mod hops;
 mod ip;
 mod ipv6;
@@ -59,6 +60,7 @@ fn of_ipv4() -> Vec<Case> {
         schedulers::cases(),
         locality::cases(),
         methods::cases(),
+        fullnat::cases(),
     ]
     .concat()
 }
