@@ -53,7 +53,13 @@ macro_rules! calls {
             address: Address,
         ) -> Option<()> {
             let Address([first, second]) = address;
-            done($address(self.0, first, second, headers.pack(), place as u32))
+            done($address(
+                self.0,
+                first,
+                second,
+                headers.pack(),
+                place as u32,
+            ))
         }
 
         #[inline(always)]
