@@ -191,7 +191,8 @@ fn seed<T: Tables>(tables: &T, client: u64, dest: u64) -> u32 {
         .config(0)
         .map_or(0, |config| config.load(config::SECRET1));
     let mixed = (client ^ dest.rotate_left(24)).wrapping_mul(secret | 1);
-    (mixed >> 32) as u32
+    // Neighbours must not begin beside each other: their tries would be the same.
+    scatter((mixed >> 32) as u32 ^ mixed as u32)
 }
 
 /// A number without any relation to the one before it.
