@@ -12,6 +12,7 @@ mod cleanup;
 mod demonstration;
 mod direct;
 mod faults;
+mod fullnat;
 mod ipv6;
 mod latency;
 mod load;
