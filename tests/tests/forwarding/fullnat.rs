@@ -84,8 +84,11 @@ impl Servers {
     }
 }
 
-/// Both virtual addresses, each with how a server's address is there.
-fn families() -> [(IpAddr, fn(Ipv4Addr) -> IpAddr); 2] {
+/// A virtual address, and how a server's address is in its family.
+type Addresses = (IpAddr, fn(Ipv4Addr) -> IpAddr);
+
+/// Both families.
+fn families() -> [Addresses; 2] {
     [(VIP.into(), IpAddr::V4), (of(VIP), of)]
 }
 

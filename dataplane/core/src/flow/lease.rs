@@ -1,4 +1,4 @@
-//! An endpoint of the [pool](crate::abi::pool) for a new flow: an address of the director and a port, which the
+//! An endpoint of the [pool] for a new flow: an address of the director and a port, which the
 //! server sees as its peer (FullNat).
 //!
 //! The pointer of the flow's replies is the lease: the server's endpoint and that of the pool together are a key that
