@@ -10,7 +10,7 @@ use super::output;
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
     /// All addresses that it is to have, with ports where not all from 1024 on may be taken: 10.0.0.1,
-    /// 10.0.0.1:20000-29999, [2001:db8::1]:20000-29999. Nothing to list those that it has
+    /// 10.0.0.1:20000-29999, `[2001:db8::1]:20000-29999`. Nothing to list those that it has
     #[arg(value_name = "ADDRESS[:FIRST-LAST]")]
     addresses: Vec<PoolAddress>,
     /// It is to have none: servers know clients by the address that the director itself has towards them

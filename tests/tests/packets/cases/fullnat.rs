@@ -1,6 +1,6 @@
 //! Servers that know clients by addresses of the director (FullNat), for all clients or for those near them.
 
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use ferrovs_core::abi::{
     reason::Reason,
@@ -9,7 +9,9 @@ use ferrovs_core::abi::{
         SCTP_ESTABLISHED, SCTP_INIT1, SYN_RECV, TIME_WAIT, UDP,
     },
 };
-use ferrovs_model::{Change, Forwarding, Protocol, ServiceSettings};
+use ferrovs_model::{
+    Change, Destination, Forwarding, Netmask, Persistence, Protocol, ServiceSettings,
+};
 
 use ferrovs_tests::ipvs::sctp::chunk;
 
@@ -278,7 +280,42 @@ fn others() -> Vec<Case> {
             )
             .back(datagram(from_server(dns, POOL, 0), false), forwarded()),
     );
+    cases.push(all_ports());
     cases
+}
+
+/// A service for all ports, whose servers are asked at the port that the client named.
+fn all_ports() -> Case {
+    let (all, server) = (at(VIP, 0), at(RIP_143, 0));
+    let service = key(Protocol::Tcp, all);
+    let settings = ServiceSettings {
+        persistence: Some(Persistence {
+            timeout: 360,
+            netmask: Netmask::V4(Ipv4Addr::BROADCAST),
+        }),
+        ..ServiceSettings::new("rr")
+    };
+    let destination = Destination {
+        forwarding: Forwarding::FullNat,
+        ..masq(server, 1)
+    };
+    let asked = at(RIP_143, 443);
+    case("a service for all ports, through the pool")
+        .change(Change::AddService { service, settings })
+        .change(Change::AddDestination {
+            service,
+            destination,
+        })
+        .front(
+            from_client(ALICE, at(VIP, 443), SYN),
+            opens(asked).keeps(server).counts_for(all, server),
+        )
+        .back(from_server(asked, POOL, SYN | ACK), forwarded())
+        .back(from_server(at(RIP_143, 444), POOL, SYN | ACK), passed())
+        .front(
+            from_client(ALICE, at(VIP, 444), SYN),
+            opens(at(RIP_143, 444)).counts_for(all, server),
+        )
 }
 
 /// Only clients near their server, and the server itself, have an address of the pool.
