@@ -39,6 +39,8 @@ pub struct Targets {
     pub virtuals: BTreeSet<IpAddr>,
     /// Destinations, likewise: number and address.
     pub dests: Vec<(u32, IpAddr)>,
+    /// Addresses of those destinations whose clients are to be known by the director's.
+    pub pooled: BTreeSet<IpAddr>,
     /// Addresses that servers are to know clients by.
     pub pool: Vec<PoolAddress>,
     /// Marks of services, likewise.
@@ -89,6 +91,15 @@ pub(crate) fn choose(
             "receives what is marked".to_owned(),
         );
     }
+    let local = network.addresses.iter();
+    let local = local.filter(|own| targets.pooled.contains(&own.address));
+    let inner = network.links.values().find(|link| link.loopback);
+    note_all(
+        &mut reasons,
+        "leads to the director's own server",
+        local.filter_map(|own| Some((inner?.index, own.address))),
+    );
+    let inward = reasons.clone();
     let virtuals = network.addresses.iter();
     let virtuals = virtuals.filter(|own| targets.virtuals.contains(&own.address));
     note_all(
@@ -117,7 +128,9 @@ pub(crate) fn choose(
                     "; a VLAN device runs no XDP of its own, and tc sees its frames untagged",
                 );
             }
-            (!link.loopback && !masters).then(|| Hooking {
+            // By the loopback interface come only the director's own packets.
+            let looks = !link.loopback || inward.contains_key(&interface);
+            (looks && !masters).then(|| Hooking {
                 interface,
                 name: link.name.clone(),
                 kind: kind(targets.choice, link, &native),
@@ -181,6 +194,8 @@ fn note(reasons: &mut BTreeMap<u32, Vec<String>>, interface: u32, reason: String
 
 fn kind(choice: HookChoice, link: &Link, native: &impl Fn(&Link) -> bool) -> Kind {
     let xdp = match choice {
+        // What is redirected there could not be let through.
+        _ if link.loopback => false,
         // XDP sees no mark.
         _ if link.name == RECEIVER => false,
         HookChoice::Tc => false,

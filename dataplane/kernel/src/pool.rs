@@ -63,10 +63,12 @@ impl Pool {
         maps: &Maps,
         network: &Snapshot,
         named: &[PoolAddress],
-        places: impl Iterator<Item = &'a Place>,
+        places: impl Iterator<Item = (&'a IpAddr, &'a Place)>,
     ) {
         let own: BTreeSet<IpAddr> = network.addresses.iter().map(|one| one.address).collect();
-        let sources: BTreeSet<IpAddr> = places.filter_map(|place| place.source()).collect();
+        let sources: BTreeSet<IpAddr> = places
+            .filter_map(|(&address, &place)| source(address, place))
+            .collect();
         let foreign: BTreeSet<IpAddr> = named
             .iter()
             .map(|one| one.address)
@@ -131,16 +133,28 @@ impl Pool {
         let mut addresses: Vec<IpAddr> = self.named.clone();
         addresses.retain(|one| one.is_ipv6() == ipv6);
         if addresses.is_empty() {
-            addresses.extend(place.source());
+            addresses.extend(source(address, place));
         }
         let numbers: Vec<u8> = addresses
             .iter()
             .filter_map(|address| self.numbers.get(address).copied())
             .collect();
-        let near = place.way().and_then(|way| near(network, way, address));
+        let near = match place {
+            // Its answers would leave the director past the programs, whoever asks.
+            Place::Here => Some(0),
+            place => place.way().and_then(|way| near(network, way, address)),
+        };
         let reach = Reach::new(near, numbers.len() as u8);
         store_if_other(line, dest::OFFER, Offer::of(numbers.into_iter()).0);
         store_if_other(line, dest::REACH, reach.0);
+    }
+}
+
+/// The address that the director's own connections to a server come from.
+const fn source(server: IpAddr, place: Place) -> Option<IpAddr> {
+    match place {
+        Place::Here => Some(server),
+        place => place.source(),
     }
 }
 

@@ -11,6 +11,7 @@ mod changes;
 mod cleanup;
 mod demonstration;
 mod direct;
+mod everyone;
 mod faults;
 mod fullnat;
 mod ipv6;

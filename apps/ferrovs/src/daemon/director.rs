@@ -218,12 +218,14 @@ impl Director {
                 ServiceKey::Mark { mark, ipv6 } => Some((mark, ipv6)),
                 ServiceKey::Address { .. } => None,
             });
+        let pooled = ledger.dests().iter().filter(|dest| dest.uses_pool());
         let dests = ledger.dests().iter();
         let dests = dests.map(|dest| (dest.number, dest.address.ip()));
         Targets {
             virtuals: virtuals.collect::<BTreeSet<_>>(),
             dests: dests.collect(),
-            pool: wanted.pool().iter().map(pooled).collect(),
+            pooled: pooled.map(|dest| dest.address.ip()).collect(),
+            pool: wanted.pool().iter().map(pool_address).collect(),
             marks: marks.collect(),
             named: self.manner.named.clone(),
             choice: self.manner.choice(),
@@ -298,7 +300,7 @@ fn tell(found: &[Unforwarded]) {
 }
 
 /// An address of the pool as the network is told of it.
-fn pooled(one: &ferrovs_model::PoolAddress) -> PoolAddress {
+fn pool_address(one: &ferrovs_model::PoolAddress) -> PoolAddress {
     PoolAddress {
         address: one.address,
         ports: one.ports,

@@ -107,6 +107,14 @@ pub struct DestRecord {
     pub(super) zero: Figures,
 }
 
+impl DestRecord {
+    /// Whether its flows may have an address of the pool.
+    #[must_use]
+    pub const fn uses_pool(&self) -> bool {
+        self.pooled
+    }
+}
+
 /// Keeps what says nothing out of the stored ledger.
 const fn is_zero(number: &u64) -> bool {
     *number == 0

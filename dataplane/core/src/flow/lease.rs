@@ -94,6 +94,10 @@ pub fn step<T: Tables>(tables: &T, search: &mut Search, at: u32) -> bool {
     };
     let port = port.to_be();
     let local = Endpoint { address, port }.pack(search.tag);
+    if local << 16 == search.dest << 16 {
+        // Of a server on the director: it would talk to itself.
+        return false;
+    }
     let key = PointerKey([search.dest, local]);
     let found = store(tables, key, search.pointer);
     if found {

@@ -149,7 +149,11 @@ impl Snapshot {
 
 fn link_of(message: &LinkMessage) -> Link {
     let header = &message.header;
-    let ethernet = header.link_layer_type == LinkLayerType::Ether;
+    // Frames on the loopback interface have a header too, of zeros.
+    let ethernet = matches!(
+        header.link_layer_type,
+        LinkLayerType::Ether | LinkLayerType::Loopback
+    );
     let mut link = Link {
         index: header.index,
         loopback: header.flags.contains(LinkFlags::Loopback),
