@@ -66,6 +66,7 @@ impl Backend for Director {
             timeouts: self.wanted.timeouts(),
             sysctls: self.wanted.sysctls(),
             pool: self.wanted.pool().to_vec(),
+            snat: self.wanted.snat().cloned(),
             total: Traffic::default(),
         })
     }

@@ -4,6 +4,7 @@ mod import;
 pub(crate) mod output;
 mod pool;
 mod saved;
+mod snat;
 mod status;
 mod sysctl;
 
@@ -40,6 +41,8 @@ enum Command {
     Sysctl(sysctl::Options),
     /// List or set the director's addresses that servers with `--fullnat` or `--auto` know clients by
     Pool(pool::Options),
+    /// Say or set who may make connections from an address of the director: servers of these networks
+    Snat(snat::Options),
     /// Print services, servers, timeouts and sysctls as a file for `restore`, with nothing left out
     Save(saved::SaveOptions),
     /// Make services, servers, timeouts and sysctls what a file of `save` says: all of it or nothing
@@ -73,6 +76,7 @@ pub fn run(args: &[OsString]) -> ExitCode {
         Command::Status(options) => status::run(options),
         Command::Sysctl(options) => sysctl::run(&options),
         Command::Pool(options) => pool::run(&options),
+        Command::Snat(options) => snat::run(&options),
         Command::Save(options) => saved::save(&options),
         Command::Restore(options) => saved::restore(&options),
         Command::Import(options) => import::run(&options),

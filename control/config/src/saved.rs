@@ -9,7 +9,7 @@ mod entry;
 use std::ops::Range;
 
 use ferrovs_model::{
-    Change, Destination, PoolAddress, Refusal, Service, ServiceKey, Sysctls, Timeouts, Wanted,
+    Change, Destination, PoolAddress, Refusal, Service, ServiceKey, Snat, Sysctls, Timeouts, Wanted,
 };
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
@@ -31,6 +31,8 @@ struct File {
     format: u32,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pool: Vec<PoolAddress>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    snat: Option<Snat>,
     #[serde(default)]
     timeouts: Timeouts,
     #[serde(default, skip_serializing_if = "Sysctls::is_default")]
@@ -61,6 +63,7 @@ pub fn write(wanted: &Wanted) -> Result<String, toml::ser::Error> {
     let file = File {
         format: FORMAT,
         pool: wanted.pool().to_vec(),
+        snat: wanted.snat().cloned(),
         timeouts: wanted.timeouts(),
         sysctls: wanted.sysctls(),
         services: services.into_iter().map(unplaced).collect(),
@@ -108,6 +111,9 @@ pub fn read(text: &str) -> Result<Wanted, ReadError> {
     let addresses = file.pool;
     wanted
         .apply(&Change::SetPool { addresses })
+        .map_err(|refusal| at(0..0, refusal.to_string()))?;
+    wanted
+        .apply(&Change::SetSnat { snat: file.snat })
         .map_err(|refusal| at(0..0, refusal.to_string()))?;
     for service in file.services {
         let span = service.span();

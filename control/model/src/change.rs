@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Destination, PoolAddress, ServiceKey, ServiceSettings, Sysctl, Wanted};
+use crate::{Destination, PoolAddress, ServiceKey, ServiceSettings, Snat, Sysctl, Wanted};
 
 /// One change. A list of them, in JSON, is what the API accepts.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -78,6 +78,12 @@ pub enum Change {
         /// The addresses.
         addresses: Vec<PoolAddress>,
     },
+    /// Another way out for connections that servers make themselves, or none (`ferrovs snat`).
+    SetSnat {
+        /// For whom, and by which addresses.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        snat: Option<Snat>,
+    },
     /// Everything becomes as in another state (`ferrovs restore`). A service that is in both stays the
     /// same service: its flows, its counters and its age are kept.
     Replace {
@@ -115,6 +121,7 @@ impl Change {
             | Self::SetTimeouts { .. }
             | Self::SetSysctl { .. }
             | Self::SetPool { .. }
+            | Self::SetSnat { .. }
             | Self::Replace { .. } => None,
         }
     }

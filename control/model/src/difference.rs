@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::{
-    Destination, Netmask, PoolAddress, Service, ServiceKey, ServiceSettings, Sysctl, Timeouts,
-    Wanted,
+    Destination, Netmask, PoolAddress, Service, ServiceKey, ServiceSettings, Snat, Sysctl,
+    Timeouts, Wanted,
 };
 
 /// One thing that is different in the second of two states.
@@ -16,6 +16,8 @@ pub enum Difference {
     Sysctl(Sysctl, u32, u32),
     /// The pool, old and new.
     Pool(Vec<PoolAddress>, Vec<PoolAddress>),
+    /// The servers' way out, old and new.
+    Snat(Option<Snat>, Option<Snat>),
     /// A service that is only in the first.
     ServiceGone(ServiceKey),
     /// A service that is only in the second.
@@ -46,6 +48,10 @@ pub fn differences(old: &Wanted, new: &Wanted) -> Vec<Difference> {
     }
     if old.pool() != new.pool() {
         found.push(Difference::Pool(old.pool().to_vec(), new.pool().to_vec()));
+    }
+    if old.snat() != new.snat() {
+        let (old, new) = (old.snat().cloned(), new.snat().cloned());
+        found.push(Difference::Snat(old, new));
     }
     for service in old.services() {
         match new.service(&service.key) {
@@ -122,6 +128,13 @@ impl fmt::Display for Difference {
                 let line = |pool: &[PoolAddress]| {
                     let addresses = pool.iter().map(|address| format!(" {address}"));
                     format!("pool{}", addresses.collect::<String>())
+                };
+                write!(f, "- {}\n+ {}", line(old), line(new))
+            }
+            Self::Snat(old, new) => {
+                let line = |snat: &Option<Snat>| match snat {
+                    Some(snat) => format!("snat {snat}"),
+                    None => "snat --clear".to_owned(),
                 };
                 write!(f, "- {}\n+ {}", line(old), line(new))
             }

@@ -19,6 +19,7 @@ mod refusal;
 mod scheduler;
 mod service;
 mod settings;
+mod snat;
 mod sysctl;
 mod templates;
 mod timeouts;
@@ -36,6 +37,7 @@ pub use refusal::Refusal;
 pub use scheduler::{NO_SCHEDULER, PERSISTENCE_ENGINES, SCHEDULERS, SchedulerFlags};
 pub use service::{Protocol, Service, ServiceKey};
 pub use settings::{Netmask, Persistence, ServiceSettings};
+pub use snat::{Network, NoNetwork, Snat};
 pub use sysctl::{
     About, MEANINGLESS, Meaningless, NoSuchSysctl, SYSCTLS, Sysctl, Sysctls, WrongValue,
 };

@@ -1,6 +1,6 @@
 //! Why a change was refused.
 
-use ferrovs_core::abi::pool::OFFERED;
+use ferrovs_core::{abi::pool::OFFERED, outward::NETWORKS};
 use serde::{Deserialize, Serialize};
 
 use crate::wanted::{MAX_SERVERS, MAX_SERVERS_OF_SERVICE, MAX_SERVICES};
@@ -46,6 +46,12 @@ pub enum Refusal {
          weights, fewer servers in a service or another scheduler take less"
     )]
     SchedulesFull,
+    /// Servers cannot have such a way out (EINVAL).
+    #[error(
+        "A way out is for 1 to {NETWORKS} networks, by the director's IPv4 addresses, at most {OFFERED}, each named once, \
+         with ports from 1 on"
+    )]
+    Snat,
     /// A service has that key already (EEXIST).
     #[error("Service already exists")]
     ServiceExists,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Change, Destination, MAX_TIMEOUT, PoolAddress, Refusal, Service, ServiceKey, ServiceSettings,
-    Sysctls, Timeouts,
+    Snat, Sysctls, Timeouts,
     amendment::{amend, amended},
     history::{History, Round},
     pool,
@@ -36,6 +36,8 @@ pub struct Wanted {
     sysctls: Sysctls,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pool: Vec<PoolAddress>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snat: Option<Snat>,
     /// How many services have ever been added: the next one's [`Service::added`].
     #[serde(default)]
     ever_added: u64,
@@ -54,7 +56,7 @@ pub struct RefusedChange {
 }
 
 impl Wanted {
-    /// The state with these services, timeouts, sysctls and pool, or `None` if two services have one key or two
+    /// The state with these services, timeouts, sysctls and pool, whose servers have no way out, or `None` if two services have one key or two
     /// destinations of one service one address, or if the pool can be none.
     #[must_use]
     pub fn of(
@@ -68,6 +70,7 @@ impl Wanted {
             timeouts,
             sysctls,
             pool,
+            snat: None,
             ever_added: 0,
         };
         unchecked.try_into().ok()
@@ -92,6 +95,7 @@ impl Wanted {
             && self.timeouts == Timeouts::default()
             && self.sysctls.is_default()
             && self.pool.is_empty()
+            && self.snat.is_none()
     }
 
     /// The timeouts.
@@ -110,6 +114,12 @@ impl Wanted {
     #[must_use]
     pub fn pool(&self) -> &[PoolAddress] {
         &self.pool
+    }
+
+    /// The servers' way out, if they have one.
+    #[must_use]
+    pub const fn snat(&self) -> Option<&Snat> {
+        self.snat.as_ref()
     }
 
     /// Makes one change, or none of it.
@@ -142,6 +152,11 @@ impl Wanted {
             Change::SetPool { addresses } => {
                 pool::check(addresses)?;
                 self.pool.clone_from(addresses);
+                Ok(())
+            }
+            Change::SetSnat { snat } => {
+                snat.as_ref().map_or(Ok(()), Snat::check)?;
+                self.snat.clone_from(snat);
                 Ok(())
             }
             Change::Replace { state } => self.replace(state),
@@ -291,6 +306,7 @@ impl Wanted {
         let mut next = Self {
             sysctls: state.sysctls,
             pool: state.pool.clone(),
+            snat: state.snat.clone(),
             ever_added: self.ever_added,
             ..Self::default()
         };
@@ -338,6 +354,7 @@ impl Wanted {
             timeouts,
             sysctls,
             pool,
+            snat,
             ever_added,
             servers: _,
         } = new;
@@ -345,6 +362,7 @@ impl Wanted {
             && self.timeouts == *timeouts
             && self.sysctls == *sysctls
             && self.pool == *pool
+            && self.snat == *snat
             && self.ever_added == *ever_added;
         let found = alike.then(|| amended(&self.services, services, |a, b| a.key == b.key));
         found.flatten()
@@ -406,6 +424,8 @@ struct Unchecked {
     #[serde(default)]
     pool: Vec<PoolAddress>,
     #[serde(default)]
+    snat: Option<Snat>,
+    #[serde(default)]
     ever_added: u64,
 }
 
@@ -414,15 +434,15 @@ struct Unchecked {
 enum Unsound {
     /// Two services have one key, or two destinations of one service one address.
     Twice(String),
-    /// The pool can be none.
-    Pool,
+    /// Something else of it can be in none.
+    Refused(Refusal),
 }
 
 impl fmt::Display for Unsound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Twice(what) => write!(f, "{what} is there twice"),
-            Self::Pool => write!(f, "{}", Refusal::Pool),
+            Self::Refused(refusal) => refusal.fmt(f),
         }
     }
 }
@@ -436,6 +456,7 @@ impl TryFrom<Unchecked> for Wanted {
             timeouts,
             sysctls,
             pool,
+            snat,
             ever_added,
         } = unchecked;
         services.sort_by_key(|service| service.key);
@@ -449,7 +470,10 @@ impl TryFrom<Unchecked> for Wanted {
                 return Err(Unsound::Twice(format!("{one} of {}", service.key)));
             }
         }
-        pool::check(&pool).map_err(|_| Unsound::Pool)?;
+        pool::check(&pool).map_err(Unsound::Refused)?;
+        snat.as_ref()
+            .map_or(Ok(()), Snat::check)
+            .map_err(Unsound::Refused)?;
         // A number that a service has must not be given to another one.
         let given = services.iter().map(|one| one.added.saturating_add(1)).max();
         Ok(Self {
@@ -458,6 +482,7 @@ impl TryFrom<Unchecked> for Wanted {
             timeouts,
             sysctls,
             pool,
+            snat,
             ever_added: ever_added.max(given.unwrap_or(0)),
         })
     }

@@ -32,6 +32,7 @@ pub mod hop;
 pub mod mark;
 pub mod method;
 pub mod nat;
+pub mod outward;
 pub mod sched;
 pub mod side;
 pub mod tables;

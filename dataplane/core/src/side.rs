@@ -44,7 +44,7 @@ pub fn tell<T: Tables>(tables: &T, config: T::Line, packet: &Packet, mark: u32) 
     if let Some(entry) = look_up(tables, geometry, key) {
         return Some(Side::Server(entry));
     }
-    if !geometry.has(Geometry::WILDCARDS) {
+    if !geometry.has(Geometry::WILDCARDS | Geometry::OUTWARD) {
         return None;
     }
     let protocol = packet.protocol as u16;

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     mark_way::{Mark, RECEIVER},
     net::{Link, Snapshot, Way},
-    pool::PoolAddress,
+    pool::{Outward, PoolAddress},
 };
 
 /// What the administrator said about hooks.
@@ -43,6 +43,8 @@ pub struct Targets {
     pub pooled: BTreeSet<IpAddr>,
     /// Addresses that servers are to know clients by.
     pub pool: Vec<PoolAddress>,
+    /// Who has a way out, and by which addresses.
+    pub outward: Outward,
     /// Marks of services, likewise.
     pub marks: BTreeSet<Mark>,
     /// Interfaces named by the administrator.
@@ -100,6 +102,13 @@ pub(crate) fn choose(
         local.filter_map(|own| Some((inner?.index, own.address))),
     );
     let inward = reasons.clone();
+    let outward = network.addresses.iter();
+    let outward = outward.filter(|own| targets.outward.concerns(own.address));
+    note_all(
+        &mut reasons,
+        "is on the way out of servers at",
+        outward.map(|own| (own.interface, own.address)),
+    );
     let virtuals = network.addresses.iter();
     let virtuals = virtuals.filter(|own| targets.virtuals.contains(&own.address));
     note_all(
@@ -309,12 +318,61 @@ mod tests {
     }
 
     #[test]
-    fn named_interfaces_are_hooked_and_loopback_never_is() {
+    fn named_interfaces_are_hooked_and_loopback_only_then() {
         let mut targets = targets();
-        targets.named = vec!["other".to_owned(), "lo".to_owned()];
+        targets.named = vec!["other".to_owned()];
         targets.anchored = true;
-        let hookings = choose(&network(None), &targets, &ways(), |_| true);
-        assert_eq!(names(&hookings), ["outside", "inside", "other"]);
+        let mut network = network(None);
+        network.addresses[0].interface = 1;
+        let hookings = choose(&network, &targets, &ways(), |_| true);
+        assert_eq!(names(&hookings), ["inside", "other"]);
+        targets.named.push("lo".to_owned());
+        targets.choice = HookChoice::Xdp;
+        let hookings = choose(&network, &targets, &ways(), |_| true);
+        assert_eq!(names(&hookings), ["lo", "inside", "other"]);
+        assert_eq!((hookings[0].kind, hookings[0].anchor), (Kind::Tc, false));
+    }
+
+    #[test]
+    fn loopback_is_hooked_for_a_server_on_the_director_that_knows_clients_by_its_address() {
+        let mut network = network(None);
+        network.addresses.push(Address {
+            interface: 3,
+            address: RIP,
+            prefix: 24,
+        });
+        let mut targets = targets();
+        let hookings = choose(&network, &targets, &BTreeMap::new(), |_| true);
+        assert_eq!(names(&hookings), ["outside"]);
+        targets.pooled.insert(RIP);
+        let hookings = choose(&network, &targets, &BTreeMap::new(), |_| true);
+        assert_eq!(names(&hookings), ["lo", "outside"]);
+        let reason = "leads to the director's own server 192.168.2.141";
+        assert_eq!(hookings[0].reason, reason);
+    }
+
+    #[test]
+    fn the_way_out_of_servers_is_hooked_at_both_ends() {
+        let mut network = network(None);
+        let own = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+        network.addresses.push(Address {
+            interface: 4,
+            address: own,
+            prefix: 24,
+        });
+        let to = PoolAddress {
+            address: VIP,
+            ports: None,
+        };
+        let targets = Targets {
+            outward: Outward {
+                from: vec![(Ipv4Addr::new(10, 0, 0, 0), 8)],
+                to: vec![to],
+            },
+            ..Targets::default()
+        };
+        let hookings = choose(&network, &targets, &BTreeMap::new(), |_| true);
+        assert_eq!(names(&hookings), ["outside", "other"]);
     }
 
     #[test]

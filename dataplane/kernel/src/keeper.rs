@@ -371,7 +371,9 @@ impl Keeper {
         self.places.clone_from(&places);
         let maps = &self.plane.maps;
         let named = &targets.pool;
-        self.pool.update(maps, &self.network, named, places.iter());
+        let outward = &targets.outward;
+        self.pool
+            .update(maps, &self.network, named, outward, places.iter());
         // First, so that they are right for what is hooked already, whatever becomes of the hooks.
         let before: BTreeSet<u32> = self.watched().collect();
         self.write_next_hops(&targets)?;
@@ -508,6 +510,7 @@ impl Keeper {
         };
         let dests = targets.dests.iter().map(place);
         self.hops.lead(maps, self.inner(), dests);
+        self.pool.offer_way_out(maps, &targets.outward);
     }
 
     /// The ways up to the servers on the director whose clients are known by its addresses, and, where it may be a

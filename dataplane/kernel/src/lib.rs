@@ -43,7 +43,7 @@ pub use maps::Maps;
 pub use mark_way::Mark;
 pub use net::{Address, Link, Neighbour, Snapshot, XdpMode};
 pub use plane::DataPlane;
-pub use pool::PoolAddress;
+pub use pool::{Outward, PoolAddress};
 pub use probe::{kernel_ipvs_services, probe};
 pub use sizes::{FLOWS, Sizes};
 pub use take_down::take_down;

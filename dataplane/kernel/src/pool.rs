@@ -18,6 +18,7 @@ use ferrovs_core::{
         pool::{ADDRESS, EXHAUSTED, LINES, Offer, PORTS, PROBES, Ports, Reach, number, place},
     },
     flow::{lease::pooled_address, place::digest},
+    outward::DEST,
     tables::{Line, Tables},
 };
 use tracing::warn;
@@ -44,6 +45,24 @@ pub struct PoolAddress {
     pub ports: Option<(u16, u16)>,
 }
 
+/// The way out of connections that servers make themselves.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Outward {
+    /// Their networks: address, and how many leading bits name them.
+    pub from: Vec<(Ipv4Addr, u8)>,
+    /// What the world sees in place of them.
+    pub to: Vec<PoolAddress>,
+}
+
+impl Outward {
+    /// Whether this address of the director leads to such servers, or stands for them.
+    pub(crate) fn concerns(&self, address: IpAddr) -> bool {
+        let mut networks = self.from.iter();
+        self.to.iter().any(|one| one.address == address)
+            || networks.any(|&(network, prefix)| is_in(network.into(), prefix, address))
+    }
+}
+
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
@@ -63,6 +82,7 @@ impl Pool {
         maps: &Maps,
         network: &Snapshot,
         named: &[PoolAddress],
+        outward: &Outward,
         places: impl Iterator<Item = (&'a IpAddr, &'a Place)>,
     ) {
         let own: BTreeSet<IpAddr> = network.addresses.iter().map(|one| one.address).collect();
@@ -71,6 +91,7 @@ impl Pool {
             .collect();
         let foreign: BTreeSet<IpAddr> = named
             .iter()
+            .chain(&outward.to)
             .map(|one| one.address)
             .filter(|address| !own.contains(address))
             .collect();
@@ -85,9 +106,13 @@ impl Pool {
         let is_named = |ipv6: bool| self.named.iter().any(|one| one.is_ipv6() == ipv6);
         let barred = own_ports();
         let mut wanted: BTreeMap<IpAddr, Ports> = BTreeMap::new();
-        for one in named.iter().filter(|one| own.contains(&one.address)) {
+        // Connections of the director to anywhere may be from those of the way out.
+        let out: Vec<IpAddr> = outward.to.iter().map(|one| one.address).collect();
+        let all = outward.to.iter().chain(named);
+        for one in all.filter(|one| own.contains(&one.address)) {
             let ports = match one.ports {
                 Some((first, last)) => Ports::without(first, last, NOTHING),
+                None if out.contains(&one.address) => shared_ports(barred),
                 None if sources.contains(&one.address) => shared_ports(barred),
                 None => Ports::without(PORTS_OF_ALL.0, PORTS_OF_ALL.1, NOTHING),
             };
@@ -116,6 +141,19 @@ impl Pool {
             }
         }
         write_set(maps);
+    }
+
+    /// Writes what connections are offered that servers make themselves.
+    pub(crate) fn offer_way_out(&self, maps: &Maps, outward: &Outward) {
+        let Some(line) = maps.tunnel(DEST) else {
+            return;
+        };
+        let numbers = outward.to.iter();
+        let numbers = numbers.filter_map(|one| self.numbers.get(&one.address).copied());
+        let numbers: Vec<u8> = numbers.collect();
+        let reach = Reach::new(None, numbers.len() as u8);
+        store_if_other(line, dest::OFFER, Offer::of(numbers.into_iter()).0);
+        store_if_other(line, dest::REACH, reach.0);
     }
 
     /// Writes what a server at a place is offered, and who is near it.

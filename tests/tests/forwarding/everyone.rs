@@ -1,5 +1,6 @@
 //! Everyone is a client, and the director a server too, at once: clients from elsewhere, real servers that call their own
-//! services, and the director itself, of servers of which one is on the director. TCP and UDP, both families.
+//! services, and the director itself, of servers of which one is on the director; and real servers that call the world.
+//! TCP and UDP, all but the last in both families.
 
 use std::{
     collections::BTreeSet,
@@ -8,7 +9,7 @@ use std::{
 };
 
 use ferrovs_lab::{
-    DIP, Hook, Namespace, VIP,
+    CLIENT, DIP, Hook, Namespace, VIP,
     http::{self, Get, Server},
     udp::{UdpServer, ask},
 };
@@ -49,6 +50,46 @@ fn asks_all(client: &Namespace, vip: IpAddr, servers: &BTreeSet<IpAddr>) {
     let answer = |_| ask(client, echo, 0, &[b'a'; 1_200]).unwrap();
     let answers: BTreeSet<IpAddr> = servers.iter().map(answer).collect();
     assert_eq!(answers, *servers, "{}", client.name());
+}
+
+/// The real servers make connections themselves, to the client's machine, which knows no way to them.
+fn calls_the_world(stage: &Stage) {
+    let topology = &stage.topology;
+    let at = |port| SocketAddr::new(CLIENT.into(), port);
+    let (web, echo) = (at(9000), at(9001));
+    let _web = Server::start(&topology.client, web).unwrap();
+    let _echo = UdpServer::start(&topology.client, echo).unwrap();
+    let director = &topology.director;
+    director.set_sysctl("net.ipv4.ip_forward", "1").unwrap();
+    let caller = &topology.servers[0].namespace;
+    let get = Get::new(web, "/").limit(Duration::from_secs(1));
+    assert!(get.send(caller).is_err(), "the world knows a way back");
+    let done = stage.ferrovs(&format!("snat 192.168.2.0/24 --to {VIP}"));
+    assert!(done.status.success(), "{done:?}");
+
+    let capture = stage.capture();
+    let bytes = sized(1 << 20, 64 << 20);
+    for server in &topology.servers {
+        let caller = &server.namespace;
+        assert!(http::fetch(caller, web, "/").is_ok());
+        assert_eq!(http::download(caller, web, bytes).unwrap().bytes, bytes);
+        assert_eq!(http::upload(caller, web, bytes).unwrap().bytes, bytes);
+        let answered: IpAddr = ask(caller, echo, 0, &[b'a'; 1_200]).unwrap();
+        assert_eq!(answered, echo.ip());
+        // What it is asked itself goes on meanwhile.
+        let own = SocketAddr::new(server.address.into(), WEB);
+        assert!(http::fetch(director, own, "/").is_ok());
+    }
+    let seen = capture.stop().unwrap();
+    let callers: BTreeSet<_> = seen
+        .matching(|packet| [9000, 9001].contains(&packet.direction.destination.port()))
+        .map(|packet| *packet.direction.source.ip())
+        .collect();
+    assert_eq!(callers, [VIP].into());
+    let flows = stage.ipvsadm("-L -n -c");
+    assert!(flows.contains(&web.to_string()), "no {web} in\n{flows}");
+    assert!(stage.ferrovs("snat --clear").status.success());
+    assert!(get.send(caller).is_err(), "the way out is still there");
 }
 
 fn everyone(hook: Hook) {
@@ -99,6 +140,7 @@ fn everyone(hook: Hook) {
             asks_all(&server.namespace, *vip, servers);
         }
     }
+    calls_the_world(&stage);
     assert_eq!(
         stage.counted("pool-empty") + stage.counted("pool-exhausted"),
         0

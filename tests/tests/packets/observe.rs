@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv6Addr, SocketAddrV4},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddrV4},
 };
 
 use ferrovs_core::{
@@ -20,7 +20,9 @@ use ferrovs_core::{
         lease::pooled_address,
         place, read,
     },
+    outward,
     tables::{Line, Tables},
+    wire::TCP,
 };
 use ferrovs_model::publish::{Figures, Publisher};
 
@@ -29,6 +31,9 @@ use crate::{
     model::{Books, Flow, Path},
     packet::Family,
 };
+
+/// Whom connections count for that servers make themselves.
+pub(crate) const NOWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
 
 fn address(word: u64) -> SocketAddrV4 {
     let endpoint = Endpoint::unpack(word);
@@ -80,7 +85,8 @@ pub(crate) fn books<H: Home>(home: &H, publisher: &Publisher) -> Result<Books, S
         flows: flows(home)?,
         ..Books::default()
     };
-    for (number, path) in paths(publisher) {
+    let outward = (outward::DEST, (TCP, NOWHERE, NOWHERE));
+    for (number, path) in paths(publisher).into_iter().chain([outward]) {
         let figures = home.figures(number);
         if figures != Figures::default() {
             books.figures.insert(path, figures);

@@ -22,6 +22,7 @@ use ferrovs_core::{
         pool::{self, Offer, Ports, Reach},
         slab::Table,
     },
+    outward,
     tables::{Line, Tables},
 };
 use ferrovs_model::{
@@ -373,6 +374,10 @@ impl Daemon {
     /// Tells each destination its next hop, or that it is here, and what tunnels to it are from.
     fn lead<H: Home>(&self, home: &H) {
         use ferrovs_core::abi::dest;
+        if let Some(line) = home.tables().tunnel(outward::DEST) {
+            line.store(dest::OFFER, Offer::of(self.offer.iter().copied()).0);
+            line.store(dest::REACH, Reach::new(None, self.offer.len() as u8).0);
+        }
         for record in self.publisher.ledger().dests() {
             let hop = self
                 .hops

@@ -9,9 +9,9 @@ use std::{
 };
 
 use ferrovs_api::Refused;
-use ferrovs_kernel::{DataPlane, PoolAddress, Targets};
+use ferrovs_kernel::{DataPlane, Outward, PoolAddress, Targets};
 use ferrovs_model::{
-    Change, Refusal, RefusedChange, ServiceKey, Unforwarded, Wanted,
+    Change, Refusal, RefusedChange, ServiceKey, Snat, Unforwarded, Wanted,
     publish::{Ledger, Plan, Publisher},
 };
 use tokio::time::MissedTickBehavior;
@@ -226,6 +226,7 @@ impl Director {
             dests: dests.collect(),
             pooled: pooled.map(|dest| dest.address.ip()).collect(),
             pool: wanted.pool().iter().map(pool_address).collect(),
+            outward: wanted.snat().map(way_out).unwrap_or_default(),
             marks: marks.collect(),
             named: self.manner.named.clone(),
             choice: self.manner.choice(),
@@ -304,6 +305,14 @@ fn pool_address(one: &ferrovs_model::PoolAddress) -> PoolAddress {
     PoolAddress {
         address: one.address,
         ports: one.ports,
+    }
+}
+
+fn way_out(snat: &Snat) -> Outward {
+    let from = snat.from.iter();
+    Outward {
+        from: from.map(|one| (one.address, one.prefix)).collect(),
+        to: snat.to.iter().map(pool_address).collect(),
     }
 }
 

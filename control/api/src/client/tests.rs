@@ -78,6 +78,7 @@ fn one_connection_serves_several_questions() {
         timeouts: Timeouts::default(),
         sysctls: Sysctls::default(),
         pool: Vec::new(),
+        snat: None,
         total: crate::Traffic::default(),
     };
     assert_eq!(client.services().unwrap(), expected);

@@ -1,6 +1,6 @@
 use ferrovs_model::{
     Encapsulation, Forwarding, Netmask, Persistence, Protocol, SchedulerFlags, ServiceSettings,
-    Sysctl, TunnelChecksum,
+    Snat, Sysctl, TunnelChecksum,
 };
 
 use super::*;
@@ -78,6 +78,12 @@ fn rich() -> Wanted {
                     ..server(17)
                 },
             ),
+            Change::SetSnat {
+                snat: Some(Snat {
+                    from: vec!["10.0.1.0/24".parse().unwrap()],
+                    to: vec!["10.0.0.1".parse().unwrap()],
+                }),
+            },
             Change::SetPool {
                 addresses: ["10.0.1.254", "[2001:db8::fe]:20000-29999"]
                     .map(|one| one.parse().unwrap())
@@ -137,6 +143,10 @@ fn the_file_is_for_people() {
 format = 1
 pool = ["10.0.1.254", "[2001:db8::fe]:20000-29999"]
 
+[snat]
+from = ["10.0.1.0/24"]
+to = ["10.0.0.1"]
+
 [timeouts]
 tcp = 1
 tcp_fin = 2
@@ -174,7 +184,7 @@ tunnel_port = 6080
 tunnel_checksum = "remote"
 weight = 1
 "#;
-    let head: Vec<&str> = text.lines().skip(2).take(39).collect();
+    let head: Vec<&str> = text.lines().skip(2).take(43).collect();
     assert_eq!(head.join("\n"), expected.trim());
 }
 
@@ -190,7 +200,7 @@ fn what_is_wrong_is_named_with_its_place() {
         ),
         (
             "format = 1\nservices = []".to_owned(),
-            "line 2, column 1: unknown field `services`, expected one of `format`, `pool`, `timeouts`, `sysctls`, `service`",
+            "line 2, column 1: unknown field `services`, expected one of `format`, `pool`, `snat`, `timeouts`, `sysctls`, `service`",
         ),
         (
             format!("{service}scheduler = \"fifo\""),

@@ -10,6 +10,7 @@ use ferrovs_core::{
         slab::Table,
     },
     flow::place::digest,
+    outward,
     tables::Tables,
 };
 
@@ -23,7 +24,7 @@ use super::{
     rotation::Rotation,
     spans::Piece,
 };
-use crate::{Refusal, ServiceKey, Sysctls, Timeouts, Wanted};
+use crate::{Refusal, ServiceKey, Snat, Sysctls, Timeouts, Wanted};
 
 /// What [`super::Publisher::commit`] will write.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ pub struct Plan {
     pub(super) endpoints: Option<Endpoints>,
     pub(super) timeouts: Timeouts,
     pub(super) sysctls: Sysctls,
+    pub(super) snat: Option<Snat>,
     /// Numbers and pieces that nobody will own any more.
     pub(super) freed: Retired,
 }
@@ -105,7 +107,12 @@ fn draft<P: Plane>(
     let concerned = |key: &ServiceKey| changed.is_none_or(|changed| changed.contains(key));
     ledger.take_settings(wanted, concerned);
     let lists = new_lists(&mut ledger, plane, retired, &mut freed, wanted, concerned)?;
-    let contents = contents(plane, &mut ledger);
+    let mut contents = contents(plane, &mut ledger);
+    if wanted.snat().is_some() {
+        contents.flags |= Geometry::OUTWARD;
+        grow(plane, Table::Services, 0..1)?;
+        make_room(plane, outward::DEST)?;
+    }
     let filter = filter::plan(plane, &contents.words, contents.flags, retired)?;
     Ok(Plan {
         ledger,
@@ -115,6 +122,7 @@ fn draft<P: Plane>(
         endpoints: Some(contents.endpoints),
         timeouts: wanted.timeouts(),
         sysctls: wanted.sysctls(),
+        snat: wanted.snat().cloned(),
         freed,
     })
 }

@@ -12,6 +12,7 @@ use ferrovs_core::{
         service, state,
     },
     flow::load::judge,
+    outward,
     tables::{Line, Tables},
 };
 
@@ -24,7 +25,7 @@ use super::{
     rotation,
 };
 use crate::{
-    Encapsulation, Forwarding, Netmask, ServiceKey, Sysctl, Sysctls, Timeouts, TunnelChecksum,
+    Encapsulation, Forwarding, Netmask, ServiceKey, Snat, Sysctl, Sysctls, Timeouts, TunnelChecksum,
 };
 
 /// Writes everything that differs, so that it also mends what an unfinished commit left.
@@ -44,6 +45,7 @@ pub(super) fn write<P: Plane>(
     let early = write_dests(plane, &plan.ledger, true, false);
     write_services(plane, &plan.ledger, true);
     write_lists(plane, plan, false);
+    write_way_out(plane, plan.snat.as_ref());
     if filter::write(plane, &plan.filter) {
         retired.filter = true;
     }
@@ -262,6 +264,25 @@ const fn mask(netmask: Netmask) -> [u64; 2] {
             let bits = if rest < 128 { u128::MAX << rest } else { 0 };
             Address::new(bits.to_be_bytes()).0
         }
+    }
+}
+
+/// Who has a way out, and the destination that all these connections count for.
+fn write_way_out<P: Plane>(plane: &P, snat: Option<&Snat>) {
+    let networks = snat.map_or(&[][..], |snat| &snat.from);
+    if let Some(line) = plane.tables().config(config::OUTWARD) {
+        for word in 0..outward::NETWORKS {
+            let network = networks.get(word).map_or(0, |network| {
+                let address = u32::from_ne_bytes(network.address.octets());
+                u64::from(address) | u64::from(network.mask().to_be()) << 32
+            });
+            store_if_other(line, word, network);
+        }
+    }
+    if let Some(line) = plane.tables().dest(outward::DEST) {
+        let mode = snat.map_or(0, |_| dest::FORWARDS | dest::FULL | Method::Masq.bits());
+        store_if_other(line, dest::NEXT_HOP, dest::ROUTED);
+        store_if_other(line, dest::MODE, mode);
     }
 }
 

@@ -51,6 +51,10 @@ impl Entry {
     /// those are looked for among the pointers first.
     pub const POOLED: u64 = 1 << 19;
 
+    /// Of what no endpoint is for ([`crate::outward`]): a server makes a connection of its own, or is answered in one.
+    /// Never in the filter itself.
+    pub const OUTWARD: u64 = 1 << 20;
+
     /// Of this service; for a shared endpoint, the one that had it first.
     pub const fn new(service: u16, shared: bool) -> Self {
         Self(service as u64 | if shared { Self::SHARED } else { 0 })
@@ -92,7 +96,7 @@ impl Entry {
 /// Where the half in use starts and how large it is.
 ///
 /// bits 0..32 first line, 32..37 log2 of its lines, bit 37 [`Geometry::WILDCARDS`], bit 38
-/// [`Geometry::MARKS`], 40..64 seed of its hash.
+/// [`Geometry::MARKS`], bit 39 [`Geometry::OUTWARD`], 40..64 seed of its hash.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
 pub struct Geometry(pub u64);
@@ -103,13 +107,16 @@ impl Geometry {
     /// There are services by mark.
     pub const MARKS: u64 = 1 << 38;
 
+    /// Servers of some networks have a way out ([`crate::outward`]).
+    pub const OUTWARD: u64 = 1 << 39;
+
     /// The same with these of the flags, and no others.
     #[must_use]
     pub const fn with(self, flags: u64) -> Self {
-        Self(self.0 & !(Self::WILDCARDS | Self::MARKS) | flags)
+        Self(self.0 & !(Self::WILDCARDS | Self::MARKS | Self::OUTWARD) | flags)
     }
 
-    /// Whether `flag` is set.
+    /// Whether any bit of `flag` is set.
     pub const fn has(self, flag: u64) -> bool {
         self.0 & flag != 0
     }

@@ -20,6 +20,7 @@ use crate::abi::flow::{CONTROL, Control, HANDSHAKE, OWNER, Owner, WAY_BACK, WayB
 use crate::abi::ipv6::Address;
 use crate::abi::reason::Reason;
 use crate::abi::{dest, state};
+use crate::outward;
 use crate::tables::{Line, Tables};
 
 /// Tries for a bucket's lock. Its holder needs well under a microsecond.
@@ -241,12 +242,13 @@ pub(super) fn draft<T: Tables>(tables: &T, wish: &Wish, number: u32, home: u32) 
     let ends = Ends {
         client: wish.client,
         virtual_: one_packet::known_as(wish.virtual_, wish.state),
-        dest: server(
-            config,
-            settings,
-            service,
-            Endpoint::unpack(wish.virtual_).port,
-        ),
+        dest: if tag(wish.virtual_) == outward::SERVICE {
+            // Where the packet goes anyhow.
+            Endpoint::unpack(wish.virtual_).pack(0)
+        } else {
+            let port = Endpoint::unpack(wish.virtual_).port;
+            server(config, settings, service, port)
+        },
         local: wish.client,
     };
     let generation = Control(line.load(CONTROL)).generation();

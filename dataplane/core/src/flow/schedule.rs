@@ -9,6 +9,7 @@ use crate::abi::endpoint::{Endpoint, FTP, FTP_DATA, tag};
 use crate::abi::flow::Control;
 use crate::abi::reason::Reason;
 use crate::abi::{service, state};
+use crate::outward;
 use crate::sched::{self, Peers};
 use crate::tables::{Line, Tables};
 use crate::verdict::Hook;
@@ -17,6 +18,9 @@ use crate::verdict::Hook;
 /// then the packet's again when the packet goes on.
 #[inline(never)]
 pub fn schedule<T: Tables>(tables: &T, wish: &mut Wish, hook: Hook) -> Outcome {
+    if tag(wish.virtual_) == outward::SERVICE {
+        return outward::open(tables, wish);
+    }
     let refusal = find_server(tables, wish, hook);
     // Not before: the scheduler counts it.
     if wish.old != 0 {
@@ -39,7 +43,7 @@ pub fn schedule<T: Tables>(tables: &T, wish: &mut Wish, hook: Hook) -> Outcome {
 /// Opens the flow of `wish`. The search for an endpoint of the pool is not a step of [`Tables::open`], so that it has
 /// that one's part of the stack.
 #[inline(always)]
-fn open<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
+pub(crate) fn open<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
     let outcome = tables.open(*wish);
     if !outcome.is_draft {
         return outcome;

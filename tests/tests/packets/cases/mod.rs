@@ -10,6 +10,7 @@ mod link;
 mod locality;
 mod methods;
 mod one_packet;
+mod outward;
 mod persistence;
 mod ports;
 mod schedulers;
@@ -37,6 +38,7 @@ pub(crate) fn all() -> Vec<Case> {
     let with_ipv6: Vec<_> = cases.iter().filter_map(Case::in_ipv6).collect();
     cases.extend(with_ipv6);
     cases.extend(ipv6::cases());
+    cases.extend(outward::cases());
     cases.extend(table::cases());
     cases
 }
