@@ -433,7 +433,7 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
                 if way & dest::LOCAL != 0 && flow.words.is_one_way() {
                     return self.up();
                 }
-                let mut out = WayBack(way & dest::NUMBER);
+                let mut out = WayBack(way);
                 if A::TAG == 0 && way & dest::ROUTED != 0 {
                     let server = Endpoint::unpack(flow.words.dest).address;
                     out = WayBack(way_out(self.tables, server, self.arrival.interface));

@@ -76,7 +76,15 @@ pub trait Frame {
     {
         sctp::read(self, offset, payload)
     }
-    /// Rewrites an IPv4 packet: [`crate::nat::rewrite`].
+    /// Mends the checksum of an SCTP packet: [`crate::nat::crc32c::mend`].
+    fn mend_crc(&mut self, offset: usize, length: u32, change: u32) -> Option<()>
+    where
+        Self: Sized,
+    {
+        crc32c::mend(self, offset, length, change)
+    }
+    /// Rewrites an IPv4 packet: [`crate::nat::rewrite`]. XDP does it on the spot: a call takes as long as all that it
+    /// does. At tc, where ways to here are many more, it takes 4 to 8 % of the whole.
     fn rewrite(&mut self, headers: Headers, new: Rewrite) -> Option<()>
     where
         Self: Sized,

@@ -18,7 +18,7 @@ pub const ENDPOINT: usize = 0;
 /// with that 16..32 the port, wire order; bits 36..39 the [`Method`], bit 39 [`CHECKSUM`], bit 40 [`ANY_PORT`], bit 41
 /// [`FULL`], bit 42 [`FULL_IF_NEAR`], bits 48..64 a tunnel's port.
 pub const MODE: usize = 1;
-/// Word of the settings: bits 0..24 number of the next hop towards it, bit 32 [`LOCAL`], bit 33 [`ROUTED`].
+/// Word of the settings: bits 0..24 number of the next hop towards it, bit 56 [`LOCAL`], bit 57 [`ROUTED`].
 pub const NEXT_HOP: usize = 2;
 /// Word of the settings, with [`IPV6`]: the second word of the address.
 pub const ADDRESS_REST: usize = 3;
@@ -38,12 +38,10 @@ pub const FULL: u64 = 1 << 41;
 /// Bit of [`MODE`], with [`FULL`]: only those of clients that are [near](super::pool::Reach).
 pub const FULL_IF_NEAR: u64 = 1 << 42;
 
-/// The bits of [`NEXT_HOP`] that are a next hop's number.
-pub const NUMBER: u64 = 0x00ff_ffff;
 /// Bit of [`NEXT_HOP`]: the server's address is the director's own.
-pub const LOCAL: u64 = 1 << 32;
+pub const LOCAL: u64 = 1 << 56;
 /// Bit of [`NEXT_HOP`]: each flow has a way of its own, which the routing table knows ([`crate::outward`]).
-pub const ROUTED: u64 = 1 << 33;
+pub const ROUTED: u64 = 1 << 57;
 
 /// How a server's packets reach it.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -27,6 +27,9 @@ pub fn touch<T: Tables>(
     direction: Direction,
     now: u32,
 ) -> bool {
+    if changes_nothing(flow.control, packet.tcp, direction, now) {
+        return true;
+    }
     let row = tables.after(direction, packet.protocol, packet.tcp.flags);
     let mut old = flow.control;
     for _ in 0..TRIES {
@@ -52,6 +55,18 @@ pub fn touch<T: Tables>(
     }
     // Others keep touching it, so it is alive and as fresh as this packet could make it.
     true
+}
+
+/// Whether the packet leaves its flow as it is, as most do: one that begins, ends and proves nothing, of an open
+/// connection that was used this very tick. These need no row of the state machine.
+#[inline(always)]
+fn changes_nothing(control: Control, segment: Tcp, direction: Direction, now: u32) -> bool {
+    let open = match control.state() {
+        state::ESTABLISHED => control.is_protected() || direction != Direction::ToServer,
+        state::UDP => true,
+        _ => false,
+    };
+    open && control.last_seen() == now && segment.flags & (Tcp::SYN | Tcp::FIN | Tcp::RST) == 0
 }
 
 /// Whether the client says what only he can say who has heard the server. UDP has no flags that could.

@@ -192,7 +192,7 @@ fn mend_crc<F: Frame>(
     }
     let end = start as u32 + u16::from_be(length) as u32;
     let length = end.wrapping_sub(headers.transport as u32);
-    crc32c::mend(frame, headers.transport, length, change)
+    frame.mend_crc(headers.transport, length, change)
 }
 
 /// Offset of the TCP or UDP checksum.

@@ -17,7 +17,7 @@ use crate::maps::Maps;
 
 /// The methods of [`Frame`](ferrovs_core::frame::Frame) that are calls of these functions.
 macro_rules! calls {
-    ($skip:ident, $sctp:ident, $rewrite:ident, $rewrite_ipv6:ident, $address:ident, $answer:ident, $wrap:ident) => {
+    ($skip:ident, $sctp:ident, $mend_crc:ident, $address:ident, $answer:ident, $wrap:ident) => {
         #[inline(always)]
         fn skip_extensions(&self, offset: usize, next: u8) -> Upper {
             Upper::unpack($skip(self.0, offset as u64, u64::from(next)))
@@ -34,15 +34,8 @@ macro_rules! calls {
         }
 
         #[inline(always)]
-        fn rewrite(&mut self, headers: Headers, new: Rewrite) -> Option<()> {
-            let [source, destination] = pack(headers, new);
-            done($rewrite(self.0, source, destination))
-        }
-
-        #[inline(always)]
-        fn rewrite_ipv6(&mut self, headers: Headers, new: RewriteIpv6) -> Option<()> {
-            let [first, second, rest, ports] = pack_ipv6(headers, new);
-            done($rewrite_ipv6(self.0, first, second, rest, ports))
+        fn mend_crc(&mut self, offset: usize, length: u32, change: u32) -> Option<()> {
+            done($mend_crc(self.0, offset as u64, length, change))
         }
 
         #[inline(always)]
@@ -137,7 +130,7 @@ fn question(network: u64, interface: u64, request: u64) -> Question {
 }
 
 macro_rules! functions {
-    ($context:ty, $frame:ident, $skip:ident, $sctp:ident, $rewrite:ident, $rewrite_ipv6:ident, $address:ident, $answer:ident, $wrap:ident) => {
+    ($context:ty, $frame:ident, $skip:ident, $sctp:ident, $mend_crc:ident, $address:ident, $answer:ident, $wrap:ident) => {
         /// [`skip`].
         #[unsafe(no_mangle)]
         #[inline(never)]
@@ -152,30 +145,17 @@ macro_rules! functions {
             sctp::read(&$frame::<true>(context), offset as usize, payload as u16)
         }
 
-        /// [`rewrite`]: not zero if it is done.
+        /// [`crc32c::mend`]: not zero if it is done.
         #[unsafe(no_mangle)]
         #[inline(never)]
-        pub(super) extern "C" fn $rewrite(
+        pub(super) extern "C" fn $mend_crc(
             context: *mut $context,
-            source: u64,
-            destination: u64,
+            offset: u64,
+            length: u32,
+            change: u32,
         ) -> u64 {
-            let (headers, new) = unpack(source, destination);
-            u64::from(rewrite(&mut $frame::<true>(context), headers, new).is_some())
-        }
-
-        /// [`rewrite_ipv6`], likewise.
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        pub(super) extern "C" fn $rewrite_ipv6(
-            context: *mut $context,
-            first: u64,
-            second: u64,
-            rest: u64,
-            ports: u64,
-        ) -> u64 {
-            let (headers, new) = unpack_ipv6(first, second, rest, ports);
-            u64::from(rewrite_ipv6(&mut $frame::<true>(context), headers, new).is_some())
+            let frame = &mut $frame::<true>(context);
+            u64::from(crc32c::mend(frame, offset as usize, length, change).is_some())
         }
 
         /// [`rewrite_address`], likewise.
@@ -227,8 +207,7 @@ functions!(
     XdpFrame,
     ferrovs_skip_xdp,
     ferrovs_sctp_xdp,
-    ferrovs_rewrite_xdp,
-    ferrovs_rewrite_ipv6_xdp,
+    ferrovs_mend_crc_xdp,
     ferrovs_address_xdp,
     ferrovs_answer_xdp,
     ferrovs_wrap_xdp
@@ -238,8 +217,7 @@ functions!(
     SkbFrame,
     ferrovs_skip_tc,
     ferrovs_sctp_tc,
-    ferrovs_rewrite_tc,
-    ferrovs_rewrite_ipv6_tc,
+    ferrovs_mend_crc_tc,
     ferrovs_address_tc,
     ferrovs_answer_tc,
     ferrovs_wrap_tc
@@ -250,4 +228,30 @@ functions!(
 #[inline(never)]
 pub(super) extern "C" fn ferrovs_times(one: u32, other: u32) -> u32 {
     crc32c::times(one, other)
+}
+
+/// [`rewrite`] at tc: not zero if it is done.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(super) extern "C" fn ferrovs_rewrite_tc(
+    context: *mut __sk_buff,
+    source: u64,
+    destination: u64,
+) -> u64 {
+    let (headers, new) = unpack(source, destination);
+    u64::from(rewrite(&mut SkbFrame::<true>(context), headers, new).is_some())
+}
+
+/// [`rewrite_ipv6`], likewise.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(super) extern "C" fn ferrovs_rewrite_ipv6_tc(
+    context: *mut __sk_buff,
+    first: u64,
+    second: u64,
+    rest: u64,
+    ports: u64,
+) -> u64 {
+    let (headers, new) = unpack_ipv6(first, second, rest, ports);
+    u64::from(rewrite_ipv6(&mut SkbFrame::<true>(context), headers, new).is_some())
 }
