@@ -29,6 +29,20 @@ pub struct FlowView<'a> {
     /// The real server's endpoint (RIP) that answers.
     #[serde(serialize_with = "serialize")]
     pub destination: SocketAddr,
+    /// Of a template that a persistence engine made: what it keeps together besides the client.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineView<'a>>,
+}
+
+/// What a persistence engine keeps together.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct EngineView<'a> {
+    /// The engine's name.
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    /// For `sip`, the Call-ID; empty if there was no room to keep it.
+    #[serde(borrow)]
+    pub data: Cow<'a, str>,
 }
 
 impl FlowView<'_> {
@@ -76,12 +90,22 @@ mod tests {
             client: "169.254.179.60:40000".parse().unwrap(),
             virtual_: "169.254.179.1:80".parse().unwrap(),
             destination: "192.168.2.143:80".parse().unwrap(),
+            engine: None,
         };
         let line = r#"{"protocol":"tcp","expires":899,"state":"ESTABLISHED","client":"169.254.179.60:40000","virtual":"169.254.179.1:80","destination":"192.168.2.143:80"}"#;
         assert_eq!(serde_json::to_string(&flow).unwrap(), line);
         let read: FlowView<'_> = serde_json::from_str(line).unwrap();
         assert_eq!(read, flow);
         assert!(matches!(read.state, Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_template_says_what_its_engine_keeps_together() {
+        let line = r#"{"protocol":"udp","expires":59,"state":"NONE","client":"10.0.1.2:0","virtual":"10.0.1.1:5060","destination":"10.0.2.12:5060","engine":{"name":"sip","data":"one\\a@b"}}"#;
+        let read: FlowView<'_> = serde_json::from_str(line).unwrap();
+        let engine = read.engine.as_ref().unwrap();
+        assert_eq!((&*engine.name, &*engine.data), ("sip", "one\\a@b"));
+        assert_eq!(serde_json::to_string(&read).unwrap(), line);
     }
 
     #[test]

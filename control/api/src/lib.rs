@@ -29,7 +29,7 @@ use std::{io, os::linux::net::SocketAddrExt, os::unix::net::SocketAddr};
 use ferrovs_model::{Change, Refusal};
 use serde::{Deserialize, Serialize};
 
-pub use flow::{FlowView, push_endpoint};
+pub use flow::{EngineView, FlowView, push_endpoint};
 pub use services::{Counters, DestinationView, Rates, ServiceView, Services, Traffic};
 pub use status::{EventView, HookView, ServiceRatesView, SpanView, Status, UnforwardedView};
 pub use sysctl::SysctlView;

@@ -1,19 +1,21 @@
 //! The ends of persistence templates (`ip_vs_conn_expire`): one that was not used for its service's time
-//! goes, unless clients that it is for have connections with the service. Then it is kept a minute longer.
+//! goes, unless clients that it is for have connections with the service. Then it is kept a minute longer. Of a call, only
+//! the connections count that its own template has led.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use ferrovs_core::{
     abi::{
+        call::Call,
         config::ticks,
-        endpoint::tag,
+        endpoint::{Endpoint, tag},
         flow::{Control, KEPT, Owner},
         ipv6::Address,
         state,
     },
     flow::{
         Flow,
-        persist::{group, keep_on},
+        persist::{keep_on, kept_for},
         retire::retire,
     },
     tables::{Line, Tables},
@@ -23,8 +25,8 @@ use ferrovs_core::{
 /// would be 60.13 s, and many in a row would put its end off noticeably.
 const KEPT_ON: u32 = ticks(60) - 1;
 
-/// A service, the clients that it keeps together, and their server.
-type Group = (u16, Address, u32);
+/// A service, the clients that it keeps together and their call (0: all that they send), and their server.
+type Group = (u16, Address, u32, u32);
 
 /// A template whose time is over.
 #[derive(Debug)]
@@ -44,6 +46,8 @@ pub struct Templates {
     /// Of those that were due before this round, whether a connection was met.
     used: HashMap<Group, bool>,
     found: Vec<Due>,
+    /// The calls that have templates, as far as they were met in this round.
+    calls: BTreeSet<Call>,
 }
 
 impl Templates {
@@ -59,17 +63,22 @@ impl Templates {
         let Some(service) = tables.service(u32::from(number)) else {
             return;
         };
-        let clients = group(service, ends.client, flow.words.address());
-        let group = (number, clients, flow.owner.dest());
+        let Some(line) = tables.flow(flow.number) else {
+            return;
+        };
+        let (clients, call) = kept_for(service, line, flow);
+        let group = (number, clients, call, flow.owner.dest());
         if !is_template {
             if let Some(used) = self.used.get_mut(&group) {
                 *used = true;
             }
             return;
         }
-        let kept = tables
-            .flow(flow.number)
-            .map_or(0, |line| line.load(KEPT) as u32);
+        let call = Call::of(Endpoint::unpack(ends.client));
+        if !call.is_none() {
+            self.calls.insert(call);
+        }
+        let kept = line.load(KEPT) as u32;
         let idle = now.wrapping_sub(flow.control.last_seen()) as i32;
         if idle > 0 && idle as u32 > kept {
             self.found.push(Due {
@@ -81,8 +90,8 @@ impl Templates {
         }
     }
 
-    /// Ends or keeps what was due before this round.
-    pub fn end_of_round<T: Tables>(&mut self, tables: &T, now: u32) {
+    /// Ends or keeps what was due before this round. The calls for which templates were met.
+    pub fn end_of_round<T: Tables>(&mut self, tables: &T, now: u32) -> BTreeSet<Call> {
         for due in self.due.drain(..) {
             // One that was used since is another word by now, and left alone.
             if self.used.get(&due.group) != Some(&true) {
@@ -95,5 +104,6 @@ impl Templates {
         }
         self.due = std::mem::take(&mut self.found);
         self.used = self.due.iter().map(|due| (due.group, false)).collect();
+        std::mem::take(&mut self.calls)
     }
 }

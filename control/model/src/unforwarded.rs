@@ -13,15 +13,12 @@ use crate::{Service, ServiceKey, Wanted};
 pub enum Lack {
     /// Services by firewall mark for IPv6.
     FirewallMark,
-    /// Keeping together what this persistence engine says.
-    Engine(String),
 }
 
 impl fmt::Display for Lack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FirewallMark => f.write_str("firewall marks of IPv6 (-f)"),
-            Self::Engine(name) => write!(f, "the persistence engine {name} (--pe)"),
         }
     }
 }
@@ -31,11 +28,6 @@ fn lacks_of_service(service: &Service) -> Vec<Lack> {
     let mut lacks = Vec::new();
     if let ServiceKey::Mark { ipv6: true, .. } = service.key {
         lacks.push(Lack::FirewallMark);
-    }
-    let settings = &service.settings;
-    // An engine only has a say in persistence.
-    if let (Some(_), Some(engine)) = (settings.persistence, &settings.persistence_engine) {
-        lacks.push(Lack::Engine(engine.clone()));
     }
     lacks
 }
@@ -109,6 +101,17 @@ mod tests {
         ServiceKey::address(protocol, address.parse().unwrap())
     }
 
+    fn sip(key: ServiceKey) -> ServiceSettings {
+        ServiceSettings {
+            persistence: Some(Persistence {
+                timeout: 60,
+                netmask: Netmask::single(key.is_ipv6()),
+            }),
+            persistence_engine: Some("sip".to_owned()),
+            ..ServiceSettings::new("rr")
+        }
+    }
+
     fn sentences(wanted: &Wanted) -> Vec<String> {
         let found = wanted.unforwarded();
         found.iter().map(ToString::to_string).collect()
@@ -116,39 +119,15 @@ mod tests {
 
     #[test]
     fn every_lack_of_a_service_keeps_it_whole_from_the_tables() {
-        let tcp = vip(Protocol::Tcp, "10.0.0.1:80");
-        let rr = ServiceSettings::new("rr");
-        let persistent = ServiceSettings {
-            persistence: Some(Persistence {
-                timeout: 60,
-                netmask: Netmask::single(false),
-            }),
-            ..rr.clone()
-        };
-        let sip = ServiceSettings {
-            persistence_engine: Some("sip".to_owned()),
-            ..persistent
-        };
         let mark = ServiceKey::Mark {
             mark: 7,
             ipv6: true,
         };
-        for (key, settings, named) in [
-            (
-                mark,
-                rr,
-                "FWM 7 IPv6 is kept but not forwarded: not there yet: firewall marks of IPv6 (-f)",
-            ),
-            (
-                tcp,
-                sip,
-                "TCP 10.0.0.1:80 is kept but not forwarded: not there yet: the persistence engine sip (--pe)",
-            ),
-        ] {
-            let wanted = wanted(key, settings, &[]);
-            assert_eq!(sentences(&wanted), [named]);
-            assert!(wanted.forwarded().services().is_empty());
-        }
+        let wanted = wanted(mark, ServiceSettings::new("rr"), &[]);
+        let named =
+            "FWM 7 IPv6 is kept but not forwarded: not there yet: firewall marks of IPv6 (-f)";
+        assert_eq!(sentences(&wanted), [named]);
+        assert!(wanted.forwarded().services().is_empty());
     }
 
     #[test]
@@ -160,9 +139,11 @@ mod tests {
             ] {
                 let server = Destination::masq(server.parse().unwrap());
                 let key = vip(protocol, address);
-                let wanted = wanted(key, ServiceSettings::new("rr"), &[server]);
-                assert_eq!(sentences(&wanted), [""; 0]);
-                assert_eq!(wanted.forwarded(), wanted);
+                for settings in [ServiceSettings::new("rr"), sip(key)] {
+                    let wanted = wanted(key, settings, &[server]);
+                    assert_eq!(sentences(&wanted), [""; 0]);
+                    assert_eq!(wanted.forwarded(), wanted);
+                }
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::family::{Family, Ipv4, Ipv6};
 use crate::flow::machine::NOT;
 use crate::flow::one_packet;
 use crate::flow::open::Wish;
-use crate::flow::schedule::schedule;
+use crate::flow::schedule::find_server;
 use crate::flow::tcp::Direction;
 use crate::flow::touch::touch;
 use crate::flow::way_back::way_out;
@@ -61,6 +61,25 @@ impl Met {
             request: Request::port_unreachable(A::TAG != 0),
         }
     }
+
+    /// The verdict that is packed so. Who has sent too much is told so.
+    #[inline(always)]
+    fn conclude<A: Family, F: Frame, T: Tables>(
+        &self,
+        frame: &F,
+        tables: &T,
+        verdict: u64,
+    ) -> Verdict {
+        match Verdict::unpack(verdict) {
+            Verdict::TooBig { mtu } => {
+                let mut question = self.unreachable::<A>();
+                question.request = Request::too_big(A::TAG != 0, mtu);
+                frame.answer(tables, question);
+                Verdict::Drop
+            }
+            verdict => verdict,
+        }
+    }
 }
 
 /// The link header of a packet of ours, and the version of IP behind it.
@@ -86,35 +105,35 @@ fn link_of<F: Frame, T: Tables>(
 #[inline(always)]
 fn direct_of<A: Family, F: Frame, T: Tables>(frame: &mut F, tables: &T, met: &Met) -> Verdict {
     let mut wish = Wish::NONE;
-    let mut verdict = go::<A, F, T>(frame, tables, met, 0, &mut wish);
-    if verdict == STRAYS {
-        return stray::<A, F, T>(frame, tables, met);
-    }
-    if verdict == OPENS {
-        let opened = schedule(tables, &mut wish, met.arrival.hook);
-        if let Some(reason) = opened.refusal {
-            count(tables, reason);
-            match reason {
-                Reason::Deferred => return Verdict::Defer,
-                Reason::NoDestination => frame.answer(tables, met.unreachable::<A>()),
-                _ => {}
+    let verdict = go::<A, F, T>(frame, tables, met, 0, &mut wish);
+    let found = match verdict {
+        OPENS => find_server(frame, tables, &mut wish, met.arrival.hook),
+        STRAYS => {
+            wish.interface = met.arrival.interface;
+            frame.caller(tables, met.link, A::TAG != 0, &mut wish);
+            let call = frame.call_out(tables, &mut wish);
+            if wish.dest == 0 {
+                return stray::<A, F, T>(frame, tables, met);
             }
-            return Verdict::Drop;
+            call
         }
-        if opened.line == 0 {
-            return Verdict::Pass;
+        verdict => return met.conclude::<A, F, T>(frame, tables, verdict),
+    };
+    let opened = tables.finish(&mut wish, found);
+    if let Some(reason) = opened.refusal {
+        count(tables, reason);
+        match reason {
+            Reason::Deferred => return Verdict::Defer,
+            Reason::NoDestination => frame.answer(tables, met.unreachable::<A>()),
+            _ => {}
         }
-        verdict = go::<A, F, T>(frame, tables, met, opened.line, &mut wish);
+        return Verdict::Drop;
     }
-    match Verdict::unpack(verdict) {
-        Verdict::TooBig { mtu } => {
-            let mut question = met.unreachable::<A>();
-            question.request = Request::too_big(A::TAG != 0, mtu);
-            frame.answer(tables, question);
-            Verdict::Drop
-        }
-        verdict => verdict,
+    if opened.line == 0 {
+        return Verdict::Pass;
     }
+    let verdict = go::<A, F, T>(frame, tables, met, opened.line, &mut wish);
+    met.conclude::<A, F, T>(frame, tables, verdict)
 }
 
 /// What becomes of a server's packet that belongs to no flow: it is the server's own business, unless servers are
@@ -171,7 +190,9 @@ fn go<A: Family, F: Frame, T: Tables>(
             count(tables, Reason::Contended);
             Verdict::Drop
         }
-        Err(Leave::Stray) => return STRAYS,
+        Err(Leave::Stray) if opened == 0 => return STRAYS,
+        // Where it should open a flow, its client has one with another server.
+        Err(Leave::Stray) => Verdict::Pass,
         Err(Leave::Foreign) => Verdict::Pass,
         Err(Leave::Pass(reason)) => {
             // What XDP passes, the tc program of the same interface sees again, and counts.
@@ -373,6 +394,7 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
             state,
             interface: self.arrival.interface,
             now: self.now,
+            payload: packet.datagram(),
         };
         Leave::Open
     }

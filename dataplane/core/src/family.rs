@@ -9,12 +9,13 @@ use crate::abi::pool;
 use crate::flow::Flow;
 use crate::flow::ends::{server_address, virtual_address};
 use crate::flow::lease::{self, pooled_address};
+use crate::flow::place::digest;
 use crate::flow::tcp::Direction;
 use crate::flow::way_back::{learn, learn_ipv6};
 use crate::frame::Frame;
 use crate::nat::{self, Rewrite, RewriteIpv6};
 use crate::side::{self, Side};
-use crate::tables::Tables;
+use crate::tables::{Line, Tables};
 use crate::wire::{self, Link, Packet, Parsed, ipv4, ipv6};
 
 /// An address family. No value of it is ever made.
@@ -51,6 +52,12 @@ pub trait Family {
         packet: &Packet,
         flow: &Flow,
     ) -> bool;
+
+    /// The whole address that the packet at offset `network` comes from, an IPv4 one in the lowest bits.
+    fn source<F: Frame>(frame: &F, network: usize) -> Option<Address>;
+
+    /// Gives the destination of a server's packet what stands for its address, and names it. `config` is line 0.
+    fn peer<F: Frame, L: Line>(frame: &F, config: L, packet: &mut Packet) -> Option<Self::Client>;
 
     /// Whether a route leads through the director to where the packet at offset `network` goes, which came in
     /// by `interface`.
@@ -123,6 +130,16 @@ impl Family for Ipv4 {
     #[inline(always)]
     fn is_from_server<F: Frame, T: Tables>(_: &F, _: &T, _: &Packet, _: &Flow) -> bool {
         true
+    }
+
+    #[inline(always)]
+    fn source<F: Frame>(frame: &F, network: usize) -> Option<Address> {
+        Some(Address([frame.read_u32(network + ipv4::SOURCE)? as u64, 0]))
+    }
+
+    #[inline(always)]
+    fn peer<F: Frame, L: Line>(_: &F, _: L, _: &mut Packet) -> Option<()> {
+        Some(())
     }
 
     #[inline(always)]
@@ -243,6 +260,18 @@ impl Family for Ipv6 {
             (Some(settings), Some(source)) => server_address(settings) == source,
             _ => false,
         }
+    }
+
+    #[inline(always)]
+    fn source<F: Frame>(frame: &F, network: usize) -> Option<Address> {
+        ipv6::address(frame, network + ipv6::SOURCE)
+    }
+
+    #[inline(always)]
+    fn peer<F: Frame, L: Line>(frame: &F, config: L, packet: &mut Packet) -> Option<Address> {
+        let peer = ipv6::address(frame, packet.network() + ipv6::DESTINATION)?;
+        packet.destination.address = digest(config, peer);
+        Some(peer)
     }
 
     #[inline(always)]

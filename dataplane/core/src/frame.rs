@@ -4,14 +4,18 @@
 //! the frame returns `None` and changes nothing. Integers are returned as the native integer whose
 //! memory bytes are the wire's.
 
+use crate::abi::call::Call;
 use crate::abi::ipv6::Address;
 use crate::answer::{Question, answer};
+use crate::flow::call_out::{call_out, caller};
+use crate::flow::open::Wish;
 use crate::method::tunnel::{Room, wrap};
 use crate::nat::{Rewrite, RewriteIpv6, crc32c, rewrite, rewrite_address, rewrite_ipv6};
+use crate::sip::{self, Payload, Search};
 use crate::tables::Tables;
-use crate::wire::Headers;
 use crate::wire::ipv6::{Upper, skip};
 use crate::wire::sctp;
+use crate::wire::{Headers, Link};
 
 /// A change to a layer-4 checksum, as RFC 1624 differences: one's complement sums of (new - old), not
 /// folded further than 32 bits.
@@ -128,6 +132,47 @@ pub trait Frame {
         Self: Sized,
     {
         wrap(self, tables, dest, headers)
+    }
+
+    /// What the [steps](crate::sip::step) through a message find.
+    fn seek(&self, mut search: Search) -> Search
+    where
+        Self: Sized,
+    {
+        for _ in 0..search.steps() {
+            if sip::step(self, &mut search) {
+                break;
+            }
+        }
+        search
+    }
+    /// The call that a datagram is of: [`crate::sip::call`].
+    fn call<T: Tables>(&self, tables: &T, number: u16, payload: Payload, client: Address) -> Call
+    where
+        Self: Sized,
+    {
+        sip::call(self, tables, number, payload, client)
+    }
+    /// Who makes a call: [`crate::flow::call_out::caller`].
+    fn caller<T: Tables>(&self, tables: &T, link: Link, ipv6: bool, wish: &mut Wish)
+    where
+        Self: Sized,
+    {
+        caller(self, tables, link, ipv6, wish);
+    }
+    /// The flow that a server's datagram opens: [`crate::flow::call_out::call_out`].
+    fn call_out<T: Tables>(&self, tables: &T, wish: &mut Wish) -> u64
+    where
+        Self: Sized,
+    {
+        call_out(self, tables, wish)
+    }
+    /// Keeps its Call-ID: [`crate::sip::note`].
+    fn note_call<T: Tables>(&self, tables: &T, payload: Payload, call: Call)
+    where
+        Self: Sized,
+    {
+        sip::note(self, tables, payload, call);
     }
 
     /// How much payload each packet has, bytes, where the kernel has joined several of a stream and cuts them again

@@ -35,6 +35,7 @@ pub mod nat;
 pub mod outward;
 pub mod sched;
 pub mod side;
+pub mod sip;
 pub mod tables;
 pub mod verdict;
 pub mod wildcard;

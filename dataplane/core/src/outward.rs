@@ -12,14 +12,11 @@
 use crate::abi::WORDS;
 use crate::abi::config;
 use crate::abi::dest::{self, FORWARDS};
-use crate::abi::endpoint::Endpoint;
+use crate::abi::endpoint::{Endpoint, tag};
 use crate::abi::filter::Entry;
-use crate::abi::flow::Control;
 use crate::abi::pointer::PointerKey;
 use crate::flow::lease::is_of_pool;
-use crate::flow::open::{Outcome, Wish};
-use crate::flow::retire::retire;
-use crate::flow::schedule;
+use crate::flow::open::Wish;
 use crate::tables::{Line, Tables};
 
 /// The service of such flows.
@@ -62,14 +59,11 @@ fn is_inside<T: Tables>(tables: &T, address: u32) -> bool {
     false
 }
 
-/// Opens the flow of `wish`, unless such are not made any more.
+/// Whether `wish` is of such a connection, and they are still made.
 #[inline(always)]
-pub fn open<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
-    if wish.old != 0 {
-        retire(tables, wish.old, Control(wish.old_control), wish.now);
-    }
-    match tables.dest(DEST) {
-        Some(settings) if settings.load(dest::MODE) & FORWARDS != 0 => schedule::open(tables, wish),
-        _ => Outcome::NO_SERVICE,
-    }
+pub fn is_wanted<T: Tables>(tables: &T, wish: &Wish) -> bool {
+    let settings = tables.dest(DEST);
+    tag(wish.virtual_) == SERVICE
+        && wish.client != 0
+        && settings.is_some_and(|settings| settings.load(dest::MODE) & FORWARDS != 0)
 }

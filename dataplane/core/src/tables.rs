@@ -4,6 +4,7 @@
 //! sequentially consistent; a line stays valid while it is held; indices out of range give `None`.
 
 use crate::abi::WORDS;
+use crate::abi::call::Call;
 use crate::abi::flow::Control;
 use crate::abi::ipv6::{Address, EndpointKey, NeighbourKey};
 use crate::abi::locality::LocalityKey;
@@ -17,11 +18,11 @@ use crate::flow::handshake::note;
 use crate::flow::lease::{self, lease, stand_in};
 use crate::flow::machine::{Row, after, begin};
 use crate::flow::one_packet::pair;
-use crate::flow::open::{Outcome, Wish, finish, open};
+use crate::flow::open::{Outcome, Wish, complete, open};
 use crate::flow::persist::{kept, persist};
 use crate::flow::reserve::{point, shared_with};
 use crate::flow::retire::take;
-use crate::flow::schedule::{Consent, choose, consent};
+use crate::flow::schedule::{Consent, choose, consent, finish};
 use crate::flow::tcp::Direction;
 use crate::frame::Frame;
 use crate::mark::marked;
@@ -218,6 +219,10 @@ pub trait Tables {
     fn ask<F: Frame>(&self, _frame: &F, _question: Question) -> bool {
         false
     }
+
+    /// Keeps a Call-ID, which are `length` bytes (1 to [`crate::abi::call::LONGEST`]) of the packet in `frame` from `start` on,
+    /// to be listed under the call's number, unless there is one or no room.
+    fn note_call<F: Frame>(&self, _frame: &F, _call: Call, _start: usize, _length: usize) {}
 
     // The core calls some of its own functions by way of its home, because the eBPF programs must call
     // them differently: as functions that the verifier judges by themselves, or from `bpf_loop`.
@@ -428,12 +433,12 @@ pub trait Tables {
         lease(self, number)
     }
 
-    /// Makes a flow of a draft: [`crate::flow::open::finish`].
-    fn finish(&self, number: u32, state: u8, leased: u64) -> Outcome
+    /// Makes a flow of a draft: [`crate::flow::open::complete`].
+    fn complete(&self, number: u32, state: u8, leased: u64) -> Outcome
     where
         Self: Sized,
     {
-        finish(self, number, state, leased)
+        complete(self, number, state, leased)
     }
 
     /// What the [steps](crate::flow::lease::step) of a search for one find.
@@ -495,6 +500,14 @@ pub trait Tables {
         Self: Sized,
     {
         open(self, &wish)
+    }
+
+    /// Opens the flow whose server was found: [`crate::flow::schedule::finish`].
+    fn finish(&self, wish: &mut Wish, found: u64) -> Outcome
+    where
+        Self: Sized,
+    {
+        finish(self, wish, found)
     }
 
     /// The state in which a flow begins: [`crate::flow::machine::begin`].

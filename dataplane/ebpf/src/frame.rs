@@ -6,6 +6,7 @@
 mod calls;
 
 use core::arch::asm;
+use core::ffi::c_void;
 use core::mem::offset_of;
 
 use aya_ebpf::bindings::{
@@ -14,19 +15,22 @@ use aya_ebpf::bindings::{
     BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, bpf_adj_room_mode::BPF_ADJ_ROOM_MAC, xdp_md,
 };
 use aya_ebpf::helpers::{
-    bpf_csum_update, bpf_l4_csum_replace, bpf_skb_adjust_room, bpf_skb_load_bytes,
+    bpf_csum_update, bpf_l4_csum_replace, bpf_loop, bpf_skb_adjust_room, bpf_skb_load_bytes,
     bpf_xdp_adjust_head, bpf_xdp_load_bytes,
 };
 use aya_ebpf::programs::{TcContext, XdpContext};
+use ferrovs_core::abi::call::Call;
 use ferrovs_core::abi::dest::Method;
 use ferrovs_core::abi::ipv6::Address;
 use ferrovs_core::answer::Question;
+use ferrovs_core::flow::open::Wish;
 use ferrovs_core::frame::{ChecksumChange, Frame};
 use ferrovs_core::method::tunnel::Room;
 use ferrovs_core::nat::{Rewrite, RewriteIpv6, checksum};
+use ferrovs_core::sip::{Payload, Search};
 use ferrovs_core::tables::Tables;
-use ferrovs_core::wire::Headers;
 use ferrovs_core::wire::ipv6::{self, Upper};
+use ferrovs_core::wire::{Headers, Link};
 
 use calls::*;
 
@@ -176,7 +180,12 @@ impl<const VARYING: bool> Frame for XdpFrame<VARYING> {
         ferrovs_mend_crc_xdp,
         ferrovs_address_xdp,
         ferrovs_answer_xdp,
-        ferrovs_wrap_xdp
+        ferrovs_wrap_xdp,
+        ferrovs_call_xdp,
+        ferrovs_caller_xdp,
+        ferrovs_call_out_xdp,
+        ferrovs_note_xdp,
+        read_on_xdp
     );
 
     #[inline(always)]
@@ -295,7 +304,12 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
         ferrovs_mend_crc_tc,
         ferrovs_address_tc,
         ferrovs_answer_tc,
-        ferrovs_wrap_tc
+        ferrovs_wrap_tc,
+        ferrovs_call_tc,
+        ferrovs_caller_tc,
+        ferrovs_call_out_tc,
+        ferrovs_note_tc,
+        read_on_tc
     );
 
     #[inline(always)]

@@ -10,12 +10,13 @@ use core::mem::zeroed;
 use core::slice;
 
 use aya_ebpf::bindings::{BPF_ANY, BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST, bpf_fib_lookup};
-use aya_ebpf::btf_maps::{Array, ArrayOfMaps, HashMap, LruHashMap, RingBuf};
+use aya_ebpf::btf_maps::{Array, ArrayOfMaps, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use aya_ebpf::helpers::{
     bpf_fib_lookup as fib_lookup, bpf_get_prandom_u32, bpf_get_smp_processor_id,
     bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bpf_loop,
 };
 use aya_ebpf::macros::btf_map;
+use ferrovs_core::abi::call::{self, Call};
 use ferrovs_core::abi::flow::Control;
 use ferrovs_core::abi::ipv6::{Address, EndpointKey, HIDDEN, NeighbourKey};
 use ferrovs_core::abi::locality::LocalityKey;
@@ -102,6 +103,12 @@ static ANSWERS: RingBuf<[u64; answer::WORDS], { answer::RING }> = RingBuf::new()
 /// one be given to another key just then, a server may be remembered for the wrong address of its own service.
 #[btf_map]
 static LOCALITIES: Sparse<[u64; 2], [u64; WORDS], { locality::LINES as usize }> = Sparse::new();
+/// The Call-IDs of templates, as they are listed.
+#[btf_map]
+static CALLS: Sparse<u64, [u64; call::TEXT], { call::CALLS as usize }> = Sparse::new();
+/// Where one is put together: larger than the stack has room for.
+#[btf_map]
+static CALL_ID: PerCpuArray<[u64; call::TEXT], 1> = PerCpuArray::new();
 /// The daemon's own: what the administrator wants, in chunks. No program reads it, but a map lives as
 /// long as a program names it.
 #[btf_map]
@@ -367,6 +374,25 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn note_call<F: Frame>(&self, frame: &F, call: Call, start: usize, length: usize) {
+        let Some(text) = CALL_ID.get_ptr_mut(0) else {
+            return;
+        };
+        // Between one and as many as there is room for, as the verifier sees it.
+        let length = (length.wrapping_sub(1) & call::LONGEST) + 1;
+        // SAFETY: this CPU's own element, which no other program writes meanwhile: they do not interrupt each other.
+        let (text, bytes) = unsafe {
+            *text = [0; call::TEXT];
+            let bytes = slice::from_raw_parts_mut(text.cast::<u8>(), length);
+            (&*text, bytes)
+        };
+        if frame.copy(start, bytes).is_some() {
+            // Without room it is listed without.
+            let _ = CALLS.insert(call.0, text, u64::from(BPF_NOEXIST));
+        }
+    }
+
+    #[inline(always)]
     fn best(&self, mut search: Search) -> Option<u32> {
         let steps = search.steps();
         let context: *mut Search = &mut search;
@@ -494,8 +520,8 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn finish(&self, number: u32, state: u8, leased: u64) -> Outcome {
-        Outcome::unpack(ferrovs_finish(number, u32::from(state), leased))
+    fn complete(&self, number: u32, state: u8, leased: u64) -> Outcome {
+        Outcome::unpack(ferrovs_complete(number, u32::from(state), leased))
     }
 
     #[inline(always)]
@@ -547,6 +573,11 @@ impl Tables for Maps {
     fn persist(&self, wish: Wish) -> Outcome {
         let [client, virtual_, rest, first, second] = pack(&wish);
         Outcome::unpack(ferrovs_persist(client, virtual_, rest, first, second))
+    }
+
+    #[inline(always)]
+    fn finish(&self, wish: &mut Wish, found: u64) -> Outcome {
+        Outcome::unpack(ferrovs_finish(wish, found))
     }
 
     #[inline(always)]

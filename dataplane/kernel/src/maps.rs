@@ -1,7 +1,7 @@
 //! All tables of one data plane, open and mapped.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     ops::Range,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
@@ -11,7 +11,9 @@ use std::{
 
 use ferrovs_core::{
     abi::{
-        LAYOUT, WORDS, config, dest,
+        LAYOUT, WORDS,
+        call::{Call, TEXT},
+        config, dest,
         filter::Geometry,
         ipv6::{Address, EndpointKey, HIDDEN, NeighbourKey},
         locality::LocalityKey,
@@ -57,6 +59,7 @@ pub struct Maps {
     answered: OwnedFd,
     answers: OwnedFd,
     localities: OwnedFd,
+    calls: OwnedFd,
     pub(crate) wanted: OwnedFd,
 }
 
@@ -96,6 +99,7 @@ impl Maps {
             answered: take("ANSWERED")?,
             answers: take("ANSWERS")?,
             localities: take("LOCALITIES")?,
+            calls: take("CALLS")?,
             wanted: take("WANTED")?,
         })
     }
@@ -168,6 +172,7 @@ impl Maps {
             &self.answered,
             &self.answers,
             &self.localities,
+            &self.calls,
             &self.wanted,
         ] {
             sum += sys::map_memory(map.as_fd())?;
@@ -319,6 +324,46 @@ impl Maps {
     pub fn forget_locality(&self, key: LocalityKey) -> io::Result<()> {
         // SAFETY: keys of this map are two words.
         unsafe { sys::delete(self.localities.as_fd(), &key.0) }.map(drop)
+    }
+
+    /// The Call-ID that is kept under a call's number, if there is one.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn call_id(&self, call: Call) -> io::Result<Option<Vec<u8>>> {
+        // SAFETY: keys of this map are a word, values so many.
+        let text = unsafe { sys::lookup::<_, [u64; TEXT]>(self.calls.as_fd(), &call.0) }?;
+        Ok(text.map(|words| {
+            let bytes = words.into_iter().flat_map(u64::to_ne_bytes);
+            bytes.take_while(|&byte| byte != 0).collect()
+        }))
+    }
+
+    /// The calls whose Call-IDs are kept.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn calls(&self) -> io::Result<BTreeSet<Call>> {
+        let mut calls = BTreeSet::new();
+        let mut last = None;
+        // SAFETY: keys of this map are a word.
+        while let Some(next) = unsafe { sys::next_key(self.calls.as_fd(), last.as_ref()) }? {
+            // What is taken away meanwhile has the kernel begin anew.
+            if !calls.insert(Call(next)) {
+                break;
+            }
+            last = Some(next);
+        }
+        Ok(calls)
+    }
+
+    /// Forgets the Call-ID of a call.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn forget_call(&self, call: Call) -> io::Result<()> {
+        // SAFETY: keys of this map are a word.
+        unsafe { sys::delete(self.calls.as_fd(), &call.0) }.map(drop)
     }
 
     /// Has the filter say this about an IPv6 endpoint, or forget it.

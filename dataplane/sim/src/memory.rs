@@ -11,7 +11,9 @@ use ferrovs_core::{
     abi::{
         LAYOUT, WORDS,
         answer::Request,
-        bucket, config,
+        bucket,
+        call::Call,
+        config,
         filter::Geometry,
         interface,
         ipv6::{Address, EndpointKey, NeighbourKey},
@@ -79,6 +81,7 @@ pub struct Memory {
     /// Which of the next ones are whose.
     locality_keys: RefCell<BTreeMap<LocalityKey, usize>>,
     localities: Vec<Words>,
+    calls: RefCell<BTreeMap<Call, Vec<u8>>>,
     routes: RefCell<Routes>,
     /// Nanoseconds.
     now: Cell<u64>,
@@ -112,6 +115,7 @@ impl Memory {
             answers: RefCell::default(),
             locality_keys: RefCell::default(),
             localities: lines(LOCALITIES),
+            calls: RefCell::default(),
             routes: RefCell::default(),
             now: Cell::new(config::nanoseconds(now)),
             random: Random::new(seed),
@@ -209,6 +213,12 @@ impl Memory {
     /// Forgets a line of that.
     pub fn forget_locality(&self, key: LocalityKey) {
         self.locality_keys.borrow_mut().remove(&key);
+    }
+
+    /// The Call-IDs that are kept.
+    #[must_use]
+    pub fn calls(&self) -> BTreeMap<Call, Vec<u8>> {
+        self.calls.borrow().clone()
     }
 
     /// Sets the routes.
@@ -405,6 +415,13 @@ impl<'a> Tables for &'a Memory {
             });
         }
         copied
+    }
+
+    fn note_call<F: Frame>(&self, frame: &F, call: Call, start: usize, length: usize) {
+        let mut text = vec![0; length];
+        if frame.copy(start, &mut text).is_some() {
+            self.calls.borrow_mut().entry(call).or_insert(text);
+        }
     }
 
     fn now(&self) -> u32 {

@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
+mod calls;
 mod changes;
 mod cleanup;
 mod demonstration;

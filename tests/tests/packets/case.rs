@@ -69,8 +69,12 @@ pub(crate) struct Expect {
     pub opens: Option<(SocketAddrV4, u8)>,
     /// It is scheduled for itself, to this server.
     pub alone: Option<SocketAddrV4>,
+    /// It is a server's, and opens a flow in this state as if its addressee had asked this virtual service.
+    pub calls_out: Option<(SocketAddrV4, u8)>,
     /// It makes a template for this server.
     pub keeps: Option<SocketAddrV4>,
+    /// The Call-ID of the template that it makes.
+    pub call_id: Option<Vec<u8>>,
     /// The service and the server, as they are listed, for which the new flow counts, if these are not the endpoints that
     /// its packets have.
     pub counts_for: Option<(SocketAddrV4, SocketAddrV4)>,
@@ -100,7 +104,9 @@ impl Expect {
             resolved: false,
             opens: None,
             alone: None,
+            calls_out: None,
             keeps: None,
+            call_id: None,
             counts_for: None,
             draws_port: false,
             leases: false,
@@ -145,6 +151,17 @@ impl Expect {
         self.deferred()
     }
 
+    /// A datagram by which `server` begins a call of this service itself.
+    pub(crate) fn calls_out(
+        mut self,
+        service: SocketAddrV4,
+        server: SocketAddrV4,
+        state: u8,
+    ) -> Self {
+        self.calls_out = Some((service, state));
+        self.counts_for(service, server)
+    }
+
     pub(crate) fn draws_port(mut self) -> Self {
         self.draws_port = true;
         self.because(Reason::PortChanged)
@@ -169,6 +186,12 @@ impl Expect {
     pub(crate) fn keeps(mut self, server: SocketAddrV4) -> Self {
         self.keeps = Some(server);
         self
+    }
+
+    /// Opens a flow and makes a template for calls with this Call-ID.
+    pub(crate) fn keeps_call(mut self, server: SocketAddrV4, call_id: &str) -> Self {
+        self.call_id = Some(call_id.as_bytes().to_vec());
+        self.keeps(server)
     }
 
     /// The new flow counts for this service and this server of it, as they are listed.

@@ -104,6 +104,8 @@ pub(crate) trait Home {
     fn set_answered(&self, source: Address, allowance: u64);
     /// The answers that were asked for since this was last called.
     fn answers(&self) -> Vec<Answer>;
+    /// The Call-IDs that are kept to be listed, in order.
+    fn call_ids(&self) -> Vec<Vec<u8>>;
     /// How many pointers to flows there are.
     fn pointers(&self) -> usize;
 }

@@ -41,6 +41,8 @@ pub(crate) struct Books {
     pub counts: BTreeMap<Path, (u32, u32)>,
     /// Templates of each server, zero left out.
     pub templates: BTreeMap<Path, u64>,
+    /// The Call-IDs of templates, in order.
+    pub call_ids: Vec<Vec<u8>>,
     /// What was counted besides, zero left out.
     pub reasons: BTreeMap<Reason, u64>,
 }
@@ -108,7 +110,21 @@ impl Model {
             let path = path(server);
             *self.books.templates.entry(path).or_default() += 1;
         }
-        if let Some((server, state)) = expect.opens {
+        self.books.call_ids.extend(expect.call_id.clone());
+        self.books.call_ids.sort_unstable();
+        if let Some((service, state)) = expect.calls_out {
+            let mut request = packet.clone();
+            (request.source, request.destination) = (packet.destination, service);
+            self.open(
+                &request,
+                port,
+                packet.source,
+                state,
+                path(packet.source),
+                None,
+            );
+            self.count_conn(path(packet.source));
+        } else if let Some((server, state)) = expect.opens {
             let old = self.find(packet);
             assert_eq!(old, None, "the case opens a flow that it has not ended");
             let drawn = (expect.draws_port || expect.leases).then(drawn);

@@ -194,6 +194,9 @@ impl Object {
         empty::<[u64; 2]>(self.pointers.as_fd());
         empty::<[u64; 2]>(self.answered.as_fd());
         empty::<[u64; 2]>(self.localities.as_fd());
+        for call in maps.calls().unwrap() {
+            maps.forget_call(call).unwrap();
+        }
         head.store(config::LAYOUT, layout);
         head.store(config::BUCKET_MASK, u64::from(self.buckets) - 1);
         head.store(config::FILTER, Geometry::new(0, INITIAL_LOG2, 1).0);
@@ -372,6 +375,16 @@ impl Home for Object {
             packet: answer.packet,
         };
         answers.map(answer).collect()
+    }
+
+    fn call_ids(&self) -> Vec<Vec<u8>> {
+        let maps = &self.plane.maps;
+        let calls = maps.calls().unwrap().into_iter();
+        let mut ids: Vec<_> = calls
+            .map(|call| maps.call_id(call).unwrap().unwrap())
+            .collect();
+        ids.sort_unstable();
+        ids
     }
 
     fn pointers(&self) -> usize {

@@ -83,6 +83,7 @@ fn ends<T: Tables>(tables: &T, flow: &ferrovs_core::flow::Flow) -> [SocketAddrV4
 pub(crate) fn books<H: Home>(home: &H, publisher: &Publisher) -> Result<Books, String> {
     let mut books = Books {
         flows: flows(home)?,
+        call_ids: home.call_ids(),
         ..Books::default()
     };
     let outward = (outward::DEST, (TCP, NOWHERE, NOWHERE));

@@ -133,6 +133,12 @@ impl Home for Slices {
         answers.map(answer).collect()
     }
 
+    fn call_ids(&self) -> Vec<Vec<u8>> {
+        let mut ids: Vec<_> = self.memory.calls().into_values().collect();
+        ids.sort_unstable();
+        ids
+    }
+
     fn pointers(&self) -> usize {
         self.memory.pointers()
     }

@@ -8,10 +8,11 @@ use std::{
 };
 
 use axum::body::Bytes;
-use ferrovs_api::FlowView;
+use ferrovs_api::{EngineView, FlowView};
 use ferrovs_core::{
     abi::{
         bucket,
+        call::Call,
         config::nanoseconds,
         dest,
         endpoint::{Endpoint, tag},
@@ -28,7 +29,7 @@ use ferrovs_core::{
     tables::{Line, Tables},
 };
 use ferrovs_kernel::{DataPlane, Maps};
-use ferrovs_model::Protocol;
+use ferrovs_model::{PERSISTENCE_ENGINES, Protocol};
 
 /// Lines of the table that are read for a piece: at most 448 flows, a fraction of a millisecond.
 const LINES: u32 = 64 * bucket::LINES;
@@ -89,6 +90,7 @@ fn view(maps: &Maps, flow: &Flow) -> Option<FlowView<'static>> {
     };
     let left = (i64::from(kept) - i64::from(idle)).max(0) as u32;
     let [client, virtual_, destination] = addresses(maps, flow)?;
+    let call = call_of(flow);
     Some(FlowView {
         protocol,
         expires: (nanoseconds(left) / 1_000_000_000) as u32,
@@ -96,7 +98,25 @@ fn view(maps: &Maps, flow: &Flow) -> Option<FlowView<'static>> {
         client,
         virtual_,
         destination,
+        engine: (!call.is_none()).then(|| EngineView {
+            name: Cow::Borrowed(PERSISTENCE_ENGINES[0]),
+            data: Cow::Owned(call_id(maps, call)),
+        }),
     })
+}
+
+/// The call that a template keeps.
+const fn call_of(flow: &Flow) -> Call {
+    match flow.control.state() {
+        state::TEMPLATE => Call::of(Endpoint::unpack(flow.words.ends(flow.owner).client)),
+        _ => Call::NONE,
+    }
+}
+
+/// Its Call-ID; empty if it is not kept.
+fn call_id(maps: &Maps, call: Call) -> String {
+    let text = maps.call_id(call).ok().flatten().unwrap_or_default();
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Of client, service and server.
@@ -115,14 +135,17 @@ fn addresses(maps: &Maps, flow: &Flow) -> Option<[SocketAddr; 3]> {
     if mode & dest::ANY_PORT != 0 {
         server.set_port(asked_port(flow));
     }
+    let is_call = !call_of(flow).is_none();
     if !is_ipv6(words.client) {
-        return Some([address(words.client), address(words.virtual_), server]);
+        // A call stands where clients do.
+        let client = if is_call { words.local } else { words.client };
+        return Some([address(client), address(words.virtual_), server]);
     }
     let ports = words.ports();
     let service = maps.service(u32::from(ports.service))?;
     let virtual_ = [0, 1].map(|rest| service.load(service::ADDRESS + rest));
     Some([
-        address_ipv6(words.address(), ports.client),
+        address_ipv6(words.address(), if is_call { 0 } else { ports.client }),
         address_ipv6(Address(virtual_), ports.virtual_),
         server,
     ])

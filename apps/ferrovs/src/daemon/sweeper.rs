@@ -32,6 +32,9 @@ const BREATH: Duration = Duration::from_millis(1);
 /// same: a line may wait to be taken back from a CPU that never finished it.
 const EMPTY_ROUNDS: u64 = 20;
 
+/// Of so many rounds, one forgets the Call-IDs of templates that are gone.
+const CALL_ROUNDS: u64 = EMPTY_ROUNDS;
+
 /// Starts it, in the network namespace of the caller.
 pub(super) fn start(plane: Arc<DataPlane>, network: Network) -> anyhow::Result<Worker> {
     Worker::start("sweeper", move |stop| run(&plane, &network, stop))
@@ -50,6 +53,12 @@ fn run(plane: &DataPlane, network: &Network, stop: &AtomicBool) {
     let mut templates = Templates::default();
     while !stop.load(Ordering::Relaxed) {
         let begin = Instant::now();
+        // Read before the templates are, so that no template is missed whose Call-ID is here.
+        let noted = if round % CALL_ROUNDS == 0 {
+            tables.calls().unwrap_or_default()
+        } else {
+            BTreeSet::new()
+        };
         let mut next_hops = BTreeSet::new();
         let mut recovered = 0;
         let walked = if round % EMPTY_ROUNDS == 0 || has_flows(tables) {
@@ -77,7 +86,11 @@ fn run(plane: &DataPlane, network: &Network, stop: &AtomicBool) {
                 "{recovered} lines of the flow table were taken back from CPUs that never finished them"
             );
         }
-        templates.end_of_round(&tables, tables.now());
+        let calls = templates.end_of_round(&tables, tables.now());
+        for &call in noted.difference(&calls) {
+            // What stays is tried again.
+            let _ = tables.forget_call(call);
+        }
         next_hops.remove(&0);
         network.end_of_round(round, next_hops);
         round += 1;

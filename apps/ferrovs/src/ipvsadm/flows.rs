@@ -59,7 +59,10 @@ impl<'a> FlowPrinter<'a> {
             client,
             virtual_,
             destination,
+            engine,
         } = flow;
+        let engine = engine.as_ref().filter(|_| self.engines);
+        let width = if engine.is_some() { 16 } else { 0 };
         self.line.clear();
         self.cell(3, |line| line.push_str(flow.protocol_name()));
         self.cell(6, |line| {
@@ -69,8 +72,12 @@ impl<'a> FlowPrinter<'a> {
         });
         self.cell(11, |line| line.push_str(state));
         let naming = self.naming;
-        for (width, address) in [(18, client), (18, virtual_), (0, destination)] {
+        for (width, address) in [(18, client), (18, virtual_), (width, destination)] {
             self.cell(width, |line| naming.push(*address, *protocol, line));
+        }
+        if let Some(engine) = engine {
+            self.cell(18, |line| line.push_str(&engine.name));
+            self.cell(0, |line| line.push_str(&engine.data));
         }
         // Every cell ends in a blank; the last one's becomes the end of the line.
         self.line.pop();
@@ -100,18 +107,23 @@ fn push_two_digits(number: u32, line: &mut String) {
 mod tests {
     use std::borrow::Cow;
 
+    use ferrovs_api::EngineView;
     use ferrovs_model::Protocol;
 
     use super::*;
     use crate::ipvsadm::names::tests::Table;
 
     fn printed(numeric: bool, flows: &[FlowView<'_>]) -> String {
+        printed_with(numeric, false, flows)
+    }
+
+    fn printed_with(numeric: bool, engines: bool, flows: &[FlowView<'_>]) -> String {
         let mut out = Vec::new();
         let naming = Naming {
             numeric,
             names: &Table,
         };
-        let mut printer = FlowPrinter::new(naming, false, &mut out);
+        let mut printer = FlowPrinter::new(naming, engines, &mut out);
         for flow in flows {
             printer.print(flow).unwrap();
         }
@@ -128,6 +140,7 @@ mod tests {
             client: "10.11.12.13:43494".parse().unwrap(),
             virtual_: ([10, 11, 12, 13], port).into(),
             destination: ([192, 168, 2, 141], port).into(),
+            engine: None,
         }
     }
 
@@ -146,6 +159,36 @@ mod tests {
             TCP 14:59  ESTABLISHED 10.11.12.13:43494  10.11.12.13:80     192.168.2.141:80\n\
             UDP 44639:59 UDP         10.11.12.13:43494  10.11.12.13:53     192.168.2.141:53\n";
         assert_eq!(printed(true, &flows), format!("{TITLE}{rows}"));
+    }
+
+    #[test]
+    fn what_engines_keep_together_has_columns_of_its_own_if_asked_for() {
+        let template = |destination: &str, data: &'static str| FlowView {
+            protocol: Some(Protocol::Udp),
+            expires: 58,
+            state: Cow::Borrowed("NONE"),
+            client: "10.0.1.2:0".parse().unwrap(),
+            virtual_: "10.0.1.1:5060".parse().unwrap(),
+            destination: destination.parse().unwrap(),
+            engine: Some(EngineView {
+                name: Cow::Borrowed("sip"),
+                data: Cow::Borrowed(data),
+            }),
+        };
+        let flows = [
+            template("10.0.2.12:5060", "ONE@a"),
+            template("[fd00:2::13]:5060", "x49"),
+            flow(Protocol::Udp, 298, "UDP"),
+        ];
+        let title = TITLE.replace("destination", "destination        pe name          pe_data");
+        let rows = "\
+            UDP 00:58  NONE        10.0.1.2:0         10.0.1.1:5060      10.0.2.12:5060   sip                ONE@a\n\
+            UDP 00:58  NONE        10.0.1.2:0         10.0.1.1:5060      [fd00:2::13]:5060 sip                x49\n\
+            UDP 04:58  UDP         10.11.12.13:43494  10.11.12.13:53     192.168.2.141:53\n";
+        assert_eq!(printed_with(true, true, &flows), format!("{title}{rows}"));
+        let [first, ..] = flows;
+        let row = "UDP 00:58  NONE        10.0.1.2:0         10.0.1.1:5060      10.0.2.12:5060\n";
+        assert_eq!(printed(true, &[first]), format!("{TITLE}{row}"));
     }
 
     #[test]

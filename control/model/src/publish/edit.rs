@@ -21,7 +21,7 @@ pub(super) fn changed(old: &Wanted, new: &Wanted) -> BTreeSet<ServiceKey> {
 }
 
 /// The services that are otherwise in `new`, if they have the servers they had, reached as they were, in the
-/// order they had, and all others are the same.
+/// order they had, and the persistence engine that they had, and all others are the same.
 pub(super) fn edited(old: &Wanted, new: &Wanted) -> Option<BTreeSet<ServiceKey>> {
     if old.services().len() != new.services().len() || old.snat() != new.snat() {
         return None;
@@ -38,6 +38,8 @@ pub(super) fn edited(old: &Wanted, new: &Wanted) -> Option<BTreeSet<ServiceKey>>
         };
         let alike = before.key == after.key
             && before.added == after.added
+            // What servers may do beside answering is in the map of endpoints.
+            && before.settings.persistence_engine == after.settings.persistence_engine
             && servers(before) == servers(after);
         if !alike {
             return None;

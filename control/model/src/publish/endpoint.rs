@@ -47,6 +47,15 @@ impl Key {
         }
     }
 
+    /// Of a server that makes calls from this endpoint.
+    pub(super) fn caller(address: SocketAddr, protocol: u8) -> EndpointKey {
+        let (address, port) = match Place::of(address) {
+            Place::V4(endpoint) => (Address([endpoint.address.into(), 0]), endpoint.port),
+            Place::V6(address, port) => (address, port),
+        };
+        EndpointKey::caller(address, port, protocol)
+    }
+
     /// The same for all ports.
     pub(super) const fn for_all_ports(self) -> Self {
         match self {
@@ -75,7 +84,7 @@ impl Place {
     }
 }
 
-/// The IPv6 endpoints that the filter has, or is to have, and what it says about them.
+/// What is in the map of IPv6 endpoints, or is to be, and what it says about that.
 pub(super) type Endpoints = BTreeMap<EndpointKey, u64>;
 
 /// Makes the map of IPv6 endpoints, which holds `known`, hold `wanted`: real servers' endpoints first, so

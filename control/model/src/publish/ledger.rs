@@ -53,6 +53,9 @@ pub struct ServiceRecord {
     /// How it keeps clients with their servers, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) persistence: Option<Persistence>,
+    /// Whether its persistence engine is sip: calls are kept in place of clients, and servers make some themselves.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) calls: bool,
     /// Whether it schedules each datagram for itself.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(super) one_packet: bool,
@@ -213,6 +216,8 @@ impl Ledger {
             .filter_map(|record| {
                 let service = wanted.service(&record.key)?;
                 record.persistence = service.settings.persistence;
+                // There is only one engine.
+                record.calls = service.settings.persistence_engine.is_some();
                 record.one_packet = service.settings.one_packet;
                 Some((record.number, service))
             })

@@ -24,7 +24,7 @@ use super::{
     rotation::Rotation,
     spans::Piece,
 };
-use crate::{Refusal, ServiceKey, Snat, Sysctls, Timeouts, Wanted};
+use crate::{Protocol, Refusal, ServiceKey, Snat, Sysctls, Timeouts, Wanted};
 
 /// What [`super::Publisher::commit`] will write.
 #[derive(Debug)]
@@ -241,6 +241,7 @@ fn add_services<P: Plane>(
             added: service.added,
             present: true,
             persistence: None,
+            calls: false,
             one_packet: false,
             order: Vec::new(),
             rotation: Rotation::default(),
@@ -371,7 +372,28 @@ fn contents<P: Plane>(plane: &P, ledger: &mut Ledger) -> Contents {
             }
         }
     }
+    contents.endpoints.extend(callers(ledger));
     contents
+}
+
+/// The servers that make calls themselves, each by the endpoint that it makes them from. Of several there, the oldest makes
+/// them. A service for all ports or by mark has no port that calls could come from.
+fn callers(ledger: &Ledger) -> Endpoints {
+    let services = ledger.services.iter();
+    let of: HashMap<u16, ServiceKey> = services
+        .filter(|record| record.present && record.calls)
+        .map(|record| (record.number, record.key))
+        .collect();
+    let dests = ledger.dests.iter().rev();
+    let callers = dests
+        .filter(|dest| dest.present && dest.answers)
+        .filter_map(|dest| {
+            let (protocol, address) = of.get(&dest.service)?.endpoint()?;
+            let calls = protocol == Protocol::Udp && address.port() != 0;
+            let key = Key::caller(dest.endpoint, protocol.number());
+            calls.then_some((key, u64::from(dest.number)))
+        });
+    callers.collect()
 }
 
 /// Whose replies come from a server's endpoint.

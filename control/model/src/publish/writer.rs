@@ -216,6 +216,7 @@ fn write_services<P: Plane>(plane: &P, ledger: &Ledger, present: bool) {
         let mode = [
             (true, service::ACCEPTS),
             (record.persistence.is_some(), service::PERSISTS),
+            (record.calls, service::CALLS),
             (record.one_packet, service::ONE_PACKET),
         ];
         let mode = mode.iter().filter(|&&(holds, _)| present && holds);

@@ -45,6 +45,10 @@ pub const HANDSHAKE: usize = 7;
 /// said of new ones since.
 pub const KEPT: usize = HANDSHAKE;
 
+/// Word of a UDP flow that the template of a [call](super::call::Call) keeps: bits 0..32 those of the call's number, bits
+/// 48..64 the generation; of any other, no call.
+pub const CALL: usize = HANDSHAKE;
+
 /// Bit of the tag of [`VIRTUAL`]: the line only leads replies back ([`super::state::ONE_PACKET`]).
 pub const ONE_PACKET: u16 = 1 << 15;
 

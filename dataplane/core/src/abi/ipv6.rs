@@ -66,7 +66,8 @@ impl Address {
 
 /// Key of the map of endpoints: address, and in the third word port (bits 0..16, wire order), protocol
 /// (16..24) and side (bit 24, [`REAL`]). Services by mark are in the same map, of either family: the mark in the first
-/// word, and [`MARK`] in the third.
+/// word, and [`MARK`] in the third; and so are the endpoints from which servers of either family make calls themselves, with
+/// [`CALLER`] in the third.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
 #[repr(C)]
@@ -76,6 +77,9 @@ pub struct EndpointKey(pub [u64; 3]);
 const REAL: u64 = 1 << 24;
 /// Bit of an [`EndpointKey`]: not an endpoint but a mark.
 const MARK: u64 = 1 << 25;
+/// Bit of an [`EndpointKey`]: not what an endpoint is, but the number of the server there, whose service keeps calls
+/// ([`super::service::CALLS`]).
+const CALLER: u64 = 1 << 26;
 
 impl EndpointKey {
     /// Of a virtual endpoint.
@@ -96,6 +100,13 @@ impl EndpointKey {
     #[inline(always)]
     pub const fn mark(mark: u32, ipv6: bool) -> Self {
         Self([mark as u64, ipv6 as u64, MARK])
+    }
+
+    /// Of a server that makes calls from this endpoint; an IPv4 address is in the lowest bits.
+    #[inline(always)]
+    pub const fn caller(address: Address, port: u16, protocol: u8) -> Self {
+        let Self([first, second, rest]) = Self::virtual_(address, port, protocol);
+        Self([first, second, rest | CALLER])
     }
 
     /// The same with port 0.

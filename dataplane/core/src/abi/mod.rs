@@ -11,6 +11,7 @@
 
 pub mod answer;
 pub mod bucket;
+pub mod call;
 pub mod config;
 pub mod dest;
 pub mod endpoint;

@@ -68,6 +68,8 @@ reasons! {
     TunnelChecksum = 18, "tunnel-checksum";
     /// The kernel had no room for a tunnel's headers: dropped.
     TunnelFailed = 19, "tunnel-failed";
+    /// A client's packet to a service with the persistence engine sip that has no Call-ID and belongs to no flow: dropped.
+    NoCallId = 20, "no-call-id";
     /// A new flow took an address and a port of the pool in place of its client's.
     PoolUsed = 28, "pool-used";
     /// A new flow was to take an address of the pool, and there is none towards its server: dropped.

@@ -5,7 +5,8 @@
 pub const ENDPOINT: usize = 0;
 /// First of two words: the virtual address, if it is an IPv6 one.
 pub const ADDRESS: usize = 6;
-/// Word: bit 32 [`ACCEPTS`], bit 33 [`PERSISTS`], bit 34 [`ONE_PACKET`], bit 35 [`OTHER_PORTS`], bit 36 [`MARK`].
+/// Word: bit 32 [`ACCEPTS`], bit 33 [`PERSISTS`], bit 34 [`ONE_PACKET`], bit 35 [`OTHER_PORTS`], bit 36 [`MARK`],
+/// bit 37 [`CALLS`].
 pub const MODE: usize = 1;
 /// Word: see [`super::schedule::Schedule`].
 pub const SCHEDULE: usize = 2;
@@ -25,6 +26,9 @@ pub const ONE_PACKET: u64 = 1 << 34;
 pub const OTHER_PORTS: u64 = 1 << 35;
 /// Bit of [`MODE`]: the service is for packets with a mark, whatever their destination.
 pub const MARK: u64 = 1 << 36;
+/// Bit of [`MODE`]: the persistence engine is sip. With [`PERSISTS`], not clients are kept with their servers but each of
+/// their [calls](super::call::Call); and servers make calls themselves ([`crate::flow::call_out`]).
+pub const CALLS: u64 = 1 << 37;
 /// Bit of [`MODE`]: the service exists and takes new flows. A deleted service keeps its line, without
 /// this bit, for as long as it has flows.
 pub const ACCEPTS: u64 = 1 << 32;

@@ -19,6 +19,7 @@
 //!   Only programs take it, for a bounded time; the daemon never does and may die at any point.
 
 pub mod acquire;
+pub mod call_out;
 pub mod ends;
 pub mod find;
 pub mod handshake;

@@ -3,7 +3,7 @@
 //! Under the lock of the flow's home bucket: look once more whether another CPU was faster, find a line
 //! ([`acquire`](super::acquire)), write into it what is known ([`draft`]), make sure that replies can be told
 //! apart and make it live ([`settle`](super::settle)). Where an endpoint of the pool may be needed, that is looked for
-//! ([`lease`](super::lease)) before [`finish`] does the last part.
+//! ([`lease`](super::lease)) before [`complete`] does the last part.
 //!
 //! Off the way of established packets. The eBPF programs make [`open`] a function that is verified by
 //! itself; its steps are functions too, so that each needs stack only while it runs (512 bytes are all
@@ -15,12 +15,14 @@ use super::lease::NOT_WANTED;
 use super::settle::settle;
 use super::{handshake, is_expired, one_packet, place, retire};
 use crate::abi::bucket::{LINES, LOCK};
-use crate::abi::endpoint::{Endpoint, tag};
+use crate::abi::call::Call;
+use crate::abi::endpoint::{Endpoint, TEMPLATE, tag};
 use crate::abi::flow::{CONTROL, Control, HANDSHAKE, OWNER, Owner, WAY_BACK, WayBack};
 use crate::abi::ipv6::Address;
 use crate::abi::reason::Reason;
 use crate::abi::{dest, state};
 use crate::outward;
+use crate::sip::Payload;
 use crate::tables::{Line, Tables};
 
 /// Tries for a bucket's lock. Its holder needs well under a microsecond.
@@ -50,6 +52,8 @@ pub struct Wish {
     pub interface: u32,
     /// Current tick.
     pub now: u32,
+    /// Where its first packet has its payload, if that is a UDP datagram.
+    pub payload: Payload,
 }
 
 impl Wish {
@@ -65,7 +69,44 @@ impl Wish {
         state: 0,
         interface: 0,
         now: 0,
+        payload: Payload::NONE,
     };
+
+    /// The client's whole address, an IPv4 one in the lowest bits.
+    #[inline(always)]
+    pub const fn whole_address(&self) -> Address {
+        if is_ipv6(self.client) {
+            self.address
+        } else {
+            Address([Endpoint::unpack(self.client).address as u64, 0])
+        }
+    }
+
+    /// The wish for a template: the same, or for a call, with the call in place of the client's endpoint, and the client's
+    /// whole address.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of(&self, call: Call) -> Self {
+        if call.is_none() {
+            return *self;
+        }
+        Self {
+            client: call.endpoint().pack(tag(self.client) | TEMPLATE),
+            address: self.whole_address(),
+            ..*self
+        }
+    }
+
+    /// The wish for a template that is to name this very server, whoever it has named so far.
+    #[inline(always)]
+    #[must_use]
+    pub const fn insisting(self, dest: u32) -> Self {
+        Self {
+            dest,
+            state: state::TEMPLATE,
+            ..self
+        }
+    }
 
     /// What schedulers that hash know the client's address by: itself, or an IPv6 one folded (`addr_fold`
     /// in `ip_vs_sh_hashkey`). Wire order.
@@ -88,7 +129,7 @@ pub struct Outcome {
     pub line: u32,
     /// Why there is none. Neither line nor reason: the service takes no new flows.
     pub refusal: Option<Reason>,
-    /// The line has a draft that needs an endpoint of the pool: its bucket is locked until [`finish`] has ended.
+    /// The line has a draft that needs an endpoint of the pool: its bucket is locked until [`complete`] has ended.
     pub is_draft: bool,
 }
 
@@ -170,7 +211,7 @@ pub fn open<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
 /// Makes a flow in `state` of the draft that [`open`] has left in line `number`, with what [`lease`](super::lease::lease)
 /// said of it, or gives the line back.
 #[inline(always)]
-pub fn finish<T: Tables>(tables: &T, number: u32, state: u8, leased: u64) -> Outcome {
+pub fn complete<T: Tables>(tables: &T, number: u32, state: u8, leased: u64) -> Outcome {
     let (Some(config), Some(line)) = (tables.config(0), tables.flow(number)) else {
         return Outcome::refused(Reason::TableFull);
     };

@@ -4,34 +4,39 @@
 use super::ends::{is_ipv6, virtual_address};
 use super::load;
 use super::open::{Outcome, Wish};
+use super::persist;
 use super::retire::retire;
+use crate::abi::call::Call;
 use crate::abi::endpoint::{Endpoint, FTP, FTP_DATA, tag};
 use crate::abi::flow::Control;
 use crate::abi::reason::Reason;
 use crate::abi::{service, state};
+use crate::frame::Frame;
 use crate::outward;
 use crate::sched::{self, Peers};
 use crate::tables::{Line, Tables};
 use crate::verdict::Hook;
 
-/// Finds a server for the flow that `wish` describes and opens it, at `hook`. Not inlined: its part of the stack is
-/// then the packet's again when the packet goes on.
-#[inline(never)]
-pub fn schedule<T: Tables>(tables: &T, wish: &mut Wish, hook: Hook) -> Outcome {
-    if tag(wish.virtual_) == outward::SERVICE {
-        return outward::open(tables, wish);
-    }
-    let refusal = find_server(tables, wish, hook);
+/// Opens the flow that `wish` describes with the server that was found, as [`find_server`] or
+/// [`call_out`](super::call_out::call_out) says.
+///
+/// Called after them, not by them: each has the stack for itself while it runs, and the packet has it again when it goes on.
+#[inline(always)]
+pub fn finish<T: Tables>(tables: &T, wish: &Wish, found: u64) -> Outcome {
     // Not before: the scheduler counts it.
     if wish.old != 0 {
         retire(tables, wish.old, Control(wish.old_control), wish.now);
     }
-    if wish.dest == 0 {
-        return Outcome::unpack(refusal);
+    if wish.dest == 0 && !outward::is_wanted(tables, wish) {
+        return Outcome::unpack(found);
     }
     let outcome = open(tables, wish);
-    if wish.state == state::ONE_PACKET
-        && outcome.line != 0
+    if wish.state != state::ONE_PACKET {
+        let call = Call(found);
+        if !call.is_none() {
+            persist::tie(tables, outcome.line, wish, call);
+        }
+    } else if outcome.line != 0
         && let Some(counts) = tables.counts(wish.dest)
     {
         // A connection of its own, which ends at once; the line remembers where replies to it go.
@@ -43,18 +48,23 @@ pub fn schedule<T: Tables>(tables: &T, wish: &mut Wish, hook: Hook) -> Outcome {
 /// Opens the flow of `wish`. The search for an endpoint of the pool is not a step of [`Tables::open`], so that it has
 /// that one's part of the stack.
 #[inline(always)]
-pub(crate) fn open<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
+fn open<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
     let outcome = tables.open(*wish);
     if !outcome.is_draft {
         return outcome;
     }
     let leased = tables.lease(outcome.line);
-    tables.finish(outcome.line, wish.state, leased)
+    tables.complete(outcome.line, wish.state, leased)
 }
 
-/// Puts into `wish` the server that its client is kept with, or whom the scheduler picks; if there is none, why, packed.
-#[inline(always)]
-fn find_server<T: Tables>(tables: &T, wish: &mut Wish, hook: Hook) -> u64 {
+/// Puts into `wish`, which is of the packet in `frame`, at `hook`, the server that its client, or its call, is kept with, or whom
+/// the scheduler picks, and says which [call](Call) that is; if there is no server, why, packed.
+#[inline(never)]
+pub fn find_server<F: Frame, T: Tables>(frame: &F, tables: &T, wish: &mut Wish, hook: Hook) -> u64 {
+    if tag(wish.virtual_) == outward::SERVICE {
+        // The one that it goes to anyhow.
+        return Outcome::NO_SERVICE.pack();
+    }
     let consent = tables.consent(*wish);
     let alone = consent.has(Consent::ALONE) && wish.state == state::UDP;
     if alone && hook == Hook::Xdp {
@@ -64,13 +74,28 @@ fn find_server<T: Tables>(tables: &T, wish: &mut Wish, hook: Hook) -> u64 {
     wish.virtual_ = Endpoint::unpack(wish.virtual_).pack(consent.service);
     wish.dest = consent.dest;
     wish.kept = consent.has(Consent::PERSISTS);
-    let mut refusal = consent.refusal().pack();
-    if consent.has(Consent::ASKS) {
+    let mut call = Call::NONE;
+    if consent.has(Consent::CALLS) {
+        call = frame.call(tables, consent.service, wish.payload, wish.whole_address());
+        if call.is_none() {
+            return Outcome::refused(Reason::NoCallId).pack();
+        }
+        wish.dest = tables.kept(wish.of(call));
+    }
+    if consent.has(Consent::ASKS) && wish.dest == 0 {
         wish.dest = tables.choose(wish.hashed(), wish.client, wish.virtual_);
-        if wish.dest != 0 && wish.kept {
-            let kept = tables.persist(*wish);
+        if wish.dest == 0 {
+            return consent.refusal().pack();
+        }
+        if wish.kept {
+            let kept = tables.persist(wish.of(call));
             wish.dest = kept.line;
-            refusal = kept.pack();
+            if kept.line == 0 {
+                return kept.pack();
+            }
+            if !call.is_none() {
+                frame.note_call(tables, wish.payload, call);
+            }
         }
     }
     if alone {
@@ -78,7 +103,10 @@ fn find_server<T: Tables>(tables: &T, wish: &mut Wish, hook: Hook) -> u64 {
         // Its template has no connection to be kept on for.
         wish.kept = false;
     }
-    refusal
+    if wish.dest == 0 {
+        return consent.refusal().pack();
+    }
+    call.0
 }
 
 /// What a service says to a new flow.
@@ -93,6 +121,8 @@ pub struct Consent {
 }
 
 impl Consent {
+    /// The service keeps calls in place of clients: their server is still to be found.
+    pub const CALLS: u32 = 1 << 27;
     /// The service schedules each datagram for itself.
     pub const ALONE: u32 = 1 << 28;
     /// The service keeps clients with their servers.
@@ -101,7 +131,7 @@ impl Consent {
     pub const ASKS: u32 = 1 << 30;
     /// Where there is no server, the packet is dropped; otherwise it is left to the director.
     pub const DROPS: u32 = 1 << 31;
-    const FLAGS: u32 = Self::ALONE | Self::PERSISTS | Self::ASKS | Self::DROPS;
+    const FLAGS: u32 = Self::CALLS | Self::ALONE | Self::PERSISTS | Self::ASKS | Self::DROPS;
 
     /// Whether it has this flag.
     #[inline(always)]
@@ -119,7 +149,7 @@ impl Consent {
         }
     }
 
-    /// In one number, for a call that returns only that: bits 0..28 server, 28..32 flags, 32..48 service.
+    /// In one number, for a call that returns only that: bits 0..27 server, 27..32 flags, 32..48 service.
     #[inline(always)]
     pub const fn pack(self) -> u64 {
         (self.dest & !Self::FLAGS | self.flags) as u64 | (self.service as u64) << 32
@@ -166,7 +196,11 @@ pub fn consent<T: Tables>(tables: &T, wish: &mut Wish) -> Consent {
     }
     if mode & service::PERSISTS != 0 {
         consent.flags |= Consent::PERSISTS;
-        consent.dest = tables.kept(*wish);
+        if mode & service::CALLS != 0 {
+            consent.flags |= Consent::CALLS;
+        } else {
+            consent.dest = tables.kept(*wish);
+        }
     } else if is_other {
         return consent;
     }

@@ -33,6 +33,16 @@ impl Link {
             Self::Tagged => 18,
         }
     }
+
+    /// The one of this length.
+    #[inline(always)]
+    pub const fn of_length(bytes: usize) -> Self {
+        match bytes {
+            14 => Self::Ethernet,
+            18 => Self::Tagged,
+            _ => Self::Bare,
+        }
+    }
 }
 
 /// The version of IP that a frame carries.

@@ -13,6 +13,7 @@ pub mod transport;
 
 use crate::abi::endpoint::Endpoint;
 use crate::frame::Frame;
+use crate::sip::Payload;
 pub use ethernet::{Link, Version};
 pub use transport::Tcp;
 
@@ -50,6 +51,16 @@ impl Packet {
     #[inline(always)]
     pub const fn network(&self) -> usize {
         self.link.length()
+    }
+
+    /// Where its payload is, if it is a UDP datagram.
+    #[inline(always)]
+    pub const fn datagram(&self) -> Payload {
+        if self.protocol != UDP {
+            return Payload::NONE;
+        }
+        let end = self.network() + self.length as usize;
+        Payload::new(self.transport + transport::UDP_HEADER as usize, end)
     }
 
     /// Where its headers are.

@@ -9,7 +9,8 @@ pub const TCP_CHECKSUM: usize = 16;
 pub const UDP_CHECKSUM: usize = 6;
 
 const TCP_HEADER: u16 = 20;
-const UDP_HEADER: u16 = 8;
+/// Bytes of a UDP header.
+pub(super) const UDP_HEADER: u16 = 8;
 
 /// What TCP says about the connection, or SCTP in the same words.
 #[derive(Clone, Copy, Default)]

@@ -3,21 +3,25 @@
 
 use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use ferrovs_core::abi::answer::Request;
+use ferrovs_core::abi::call::Call;
 use ferrovs_core::abi::endpoint::{Endpoint, tag};
 use ferrovs_core::abi::ipv6::Address;
 use ferrovs_core::answer::{Question, answer};
+use ferrovs_core::flow::call_out::{call_out, caller};
+use ferrovs_core::flow::open::Wish;
 use ferrovs_core::method::tunnel::wrap;
 use ferrovs_core::nat::{Rewrite, RewriteIpv6, crc32c, rewrite, rewrite_address, rewrite_ipv6};
-use ferrovs_core::wire::Headers;
+use ferrovs_core::sip::{self, Payload, Search};
 use ferrovs_core::wire::ipv6::skip;
 use ferrovs_core::wire::sctp;
+use ferrovs_core::wire::{Headers, Link};
 
 use super::{SkbFrame, XdpFrame};
 use crate::maps::Maps;
 
 /// The methods of [`Frame`](ferrovs_core::frame::Frame) that are calls of these functions.
 macro_rules! calls {
-    ($skip:ident, $sctp:ident, $mend_crc:ident, $address:ident, $answer:ident, $wrap:ident) => {
+    ($skip:ident, $sctp:ident, $mend_crc:ident, $address:ident, $answer:ident, $wrap:ident, $call:ident, $caller:ident, $call_out:ident, $note:ident, $read_on:ident) => {
         #[inline(always)]
         fn skip_extensions(&self, offset: usize, next: u8) -> Upper {
             Upper::unpack($skip(self.0, offset as u64, u64::from(next)))
@@ -65,9 +69,51 @@ macro_rules! calls {
         fn wrap<T: Tables>(&mut self, _: &T, dest: u32, headers: Headers) -> u64 {
             $wrap(self.0, dest, headers.pack())
         }
+
+        #[inline(always)]
+        fn seek(&self, search: Search) -> Search {
+            let mut seeking = Seeking {
+                context: self.0,
+                search,
+            };
+            let context: *mut Seeking<_> = &mut seeking;
+            let callback = $read_on as extern "C" fn(u32, *mut Seeking<_>) -> i64;
+            // SAFETY: the kernel calls back with the context it was given, which outlives the call.
+            unsafe { bpf_loop(search.steps(), callback as *mut c_void, context.cast(), 0) };
+            seeking.search
+        }
+
+        #[inline(always)]
+        fn call<T: Tables>(&self, _: &T, number: u16, payload: Payload, client: Address) -> Call {
+            let Address([first, second]) = client;
+            let place = u64::from(payload.0) | u64::from(number) << 32;
+            Call($call(self.0, place, first, second))
+        }
+
+        #[inline(always)]
+        fn caller<T: Tables>(&self, _: &T, link: Link, ipv6: bool, wish: &mut Wish) {
+            $caller(self.0, wish, link.length() as u32, u32::from(ipv6));
+        }
+
+        #[inline(always)]
+        fn call_out<T: Tables>(&self, _: &T, wish: &mut Wish) -> u64 {
+            $call_out(self.0, wish)
+        }
+
+        #[inline(always)]
+        fn note_call<T: Tables>(&self, _: &T, payload: Payload, call: Call) {
+            $note(self.0, payload.0, call.0);
+        }
     };
 }
 pub(super) use calls;
+
+/// A message that is read, and the context of its packet.
+#[repr(C)]
+pub(super) struct Seeking<C> {
+    pub(super) context: *mut C,
+    pub(super) search: Search,
+}
 
 /// The two halves of [`Headers::pack`] go with an endpoint each.
 #[inline(always)]
@@ -130,7 +176,7 @@ fn question(network: u64, interface: u64, request: u64) -> Question {
 }
 
 macro_rules! functions {
-    ($context:ty, $frame:ident, $skip:ident, $sctp:ident, $mend_crc:ident, $address:ident, $answer:ident, $wrap:ident) => {
+    ($context:ty, $frame:ident, $skip:ident, $sctp:ident, $mend_crc:ident, $address:ident, $answer:ident, $wrap:ident, $call:ident, $caller:ident, $call_out:ident, $note:ident, $read_on:ident) => {
         /// [`skip`].
         #[unsafe(no_mangle)]
         #[inline(never)]
@@ -199,6 +245,80 @@ macro_rules! functions {
             let headers = Headers::unpack(headers);
             wrap(&mut $frame::<true>(context), &maps, dest, headers)
         }
+
+        /// [`sip::call`]; `place` is the [`Payload`] and, from bit 32 on, the service's number.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $call(
+            context: *mut $context,
+            place: u64,
+            first: u64,
+            second: u64,
+        ) -> u64 {
+            let payload = Payload(place as u32);
+            let maps = Maps::new(context.cast());
+            let client = Address([first, second]);
+            let number = (place >> 32) as u16;
+            sip::call(&$frame::<true>(context), &maps, number, payload, client).0
+        }
+
+        /// [`caller`]; the link header is known by its length. The result means nothing.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $caller(
+            context: *mut $context,
+            wish: *mut Wish,
+            link: u32,
+            ipv6: u32,
+        ) -> u64 {
+            if wish.is_null() {
+                return 0;
+            }
+            // SAFETY: the caller's, who waits.
+            let wish = unsafe { &mut *wish };
+            let maps = Maps::new(context.cast());
+            let link = Link::of_length(link as usize);
+            caller(&$frame::<true>(context), &maps, link, ipv6 != 0, wish);
+            0
+        }
+
+        /// [`call_out`]. After it the verifier knows nothing any more about the wish, which spares it a way of its own
+        /// through all that follows.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $call_out(context: *mut $context, wish: *mut Wish) -> u64 {
+            if wish.is_null() {
+                return 0;
+            }
+            // SAFETY: the caller's, who waits.
+            let wish = unsafe { &mut *wish };
+            call_out(&$frame::<true>(context), &Maps::new(context.cast()), wish)
+        }
+
+        /// [`sip::note`]. The result means nothing.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $note(context: *mut $context, payload: u32, call: u64) -> u64 {
+            let maps = Maps::new(context.cast());
+            sip::note(
+                &$frame::<true>(context),
+                &maps,
+                Payload(payload),
+                Call(call),
+            );
+            0
+        }
+
+        /// [`sip::step`] as `bpf_loop` calls it: 0 goes on, 1 ends the loop.
+        #[inline(never)]
+        pub(super) extern "C" fn $read_on(_: u32, seeking: *mut Seeking<$context>) -> i64 {
+            // SAFETY: what `seek` handed to `bpf_loop`.
+            let seeking = unsafe { &mut *seeking };
+            i64::from(sip::step(
+                &$frame::<true>(seeking.context),
+                &mut seeking.search,
+            ))
+        }
     };
 }
 
@@ -210,7 +330,12 @@ functions!(
     ferrovs_mend_crc_xdp,
     ferrovs_address_xdp,
     ferrovs_answer_xdp,
-    ferrovs_wrap_xdp
+    ferrovs_wrap_xdp,
+    ferrovs_call_xdp,
+    ferrovs_caller_xdp,
+    ferrovs_call_out_xdp,
+    ferrovs_note_xdp,
+    read_on_xdp
 );
 functions!(
     __sk_buff,
@@ -220,7 +345,12 @@ functions!(
     ferrovs_mend_crc_tc,
     ferrovs_address_tc,
     ferrovs_answer_tc,
-    ferrovs_wrap_tc
+    ferrovs_wrap_tc,
+    ferrovs_call_tc,
+    ferrovs_caller_tc,
+    ferrovs_call_out_tc,
+    ferrovs_note_tc,
+    read_on_tc
 );
 
 /// [`crc32c::times`].

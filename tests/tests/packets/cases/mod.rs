@@ -1,6 +1,7 @@
 //! The table: what arrives, and what is to become of it. One file for each concern.
 
 mod answers;
+mod calls;
 mod departures;
 mod fullnat;
 mod hops;
@@ -58,6 +59,7 @@ fn of_ipv4() -> Vec<Case> {
         departures::cases(),
         persistence::cases(),
         one_packet::cases(),
+        calls::cases(),
         ports::cases(),
         schedulers::cases(),
         locality::cases(),

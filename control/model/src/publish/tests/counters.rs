@@ -1,7 +1,6 @@
 //! Counting: what is shown since the last zero, and what is never forgotten.
 
 use super::*;
-use crate::{Netmask, Persistence};
 
 #[test]
 fn zero_is_an_offset() {
@@ -62,29 +61,4 @@ fn a_service_deleted_and_added_in_one_go_is_a_new_one() {
     assert_eq!(report.traffic.shown, Figures::default());
     assert_eq!(report.dests[1].traffic.shown, Figures::default());
     assert_eq!(report.dests[1].traffic.lifetime.conns, 7);
-}
-
-#[test]
-fn a_service_that_is_not_forwarded_for_a_while_goes_on_where_it_was() {
-    let mut director = Director::with(&[141]);
-    director.change(add(81));
-    director.plane.count(director.dest(80, 141), 7);
-    let edit = |settings| Change::EditService {
-        service: service(80),
-        settings,
-    };
-    let rr = ServiceSettings::new("rr");
-    director.change(edit(ServiceSettings {
-        persistence: Some(Persistence {
-            timeout: 60,
-            netmask: Netmask::single(false),
-        }),
-        persistence_engine: Some("sip".to_owned()),
-        ..rr.clone()
-    }));
-    assert_eq!(director.mode(80) & ACCEPTS, 0);
-    assert_eq!(director.report()[0].traffic.shown.conns, 7);
-    director.change(edit(rr));
-    assert_ne!(director.mode(80) & ACCEPTS, 0);
-    assert_eq!(director.report()[0].traffic.shown.conns, 7);
 }
