@@ -65,6 +65,8 @@ impl Backend for Director {
             services: self.wanted.services().iter().map(view).collect(),
             timeouts: self.wanted.timeouts(),
             sysctls: self.wanted.sysctls(),
+            pool: self.wanted.pool().to_vec(),
+            snat: self.wanted.snat().cloned(),
             total: Traffic::default(),
         })
     }

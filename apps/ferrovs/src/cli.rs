@@ -2,7 +2,9 @@
 
 mod import;
 pub(crate) mod output;
+mod pool;
 mod saved;
+mod snat;
 mod status;
 mod sysctl;
 
@@ -37,6 +39,10 @@ enum Command {
     Status(status::Options),
     /// List, print or set what IPVS has in /proc/sys/net/ipv4/vs
     Sysctl(sysctl::Options),
+    /// List or set the director's addresses that servers with `--fullnat` or `--auto` know clients by
+    Pool(pool::Options),
+    /// Say or set who may make connections from an address of the director: servers of these networks
+    Snat(snat::Options),
     /// Print services, servers, timeouts and sysctls as a file for `restore`, with nothing left out
     Save(saved::SaveOptions),
     /// Make services, servers, timeouts and sysctls what a file of `save` says: all of it or nothing
@@ -69,6 +75,8 @@ pub fn run(args: &[OsString]) -> ExitCode {
         Command::Down => daemon::down(),
         Command::Status(options) => status::run(options),
         Command::Sysctl(options) => sysctl::run(&options),
+        Command::Pool(options) => pool::run(&options),
+        Command::Snat(options) => snat::run(&options),
         Command::Save(options) => saved::save(&options),
         Command::Restore(options) => saved::restore(&options),
         Command::Import(options) => import::run(&options),

@@ -1,7 +1,8 @@
 //! Services as they are: wanted settings and observed figures.
 
 use ferrovs_model::{
-    Destination, History, Service, ServiceKey, ServiceSettings, Sysctls, Timeouts, Wanted,
+    Change, Destination, History, PoolAddress, Service, ServiceKey, ServiceSettings, Snat, Sysctls,
+    Timeouts, Wanted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,12 @@ pub struct Services {
     /// The sysctls; those with their default are left out.
     #[serde(default, skip_serializing_if = "Sysctls::is_default")]
     pub sysctls: Sysctls,
+    /// The addresses of the pool.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pool: Vec<PoolAddress>,
+    /// The servers' way out, if they have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snat: Option<Snat>,
     /// What went through all services there ever were.
     #[serde(default)]
     pub total: Traffic,
@@ -36,7 +43,11 @@ impl Services {
                 .collect(),
         };
         let services = self.services.iter().map(service).collect();
-        Wanted::of(services, self.timeouts, self.sysctls)
+        let pool = self.pool.clone();
+        let mut wanted = Wanted::of(services, self.timeouts, self.sysctls, pool)?;
+        let snat = self.snat.clone();
+        wanted.apply(&Change::SetSnat { snat }).ok()?;
+        Some(wanted)
     }
 }
 

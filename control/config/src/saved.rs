@@ -8,7 +8,9 @@ mod entry;
 
 use std::ops::Range;
 
-use ferrovs_model::{Change, Destination, Refusal, Service, ServiceKey, Sysctls, Timeouts, Wanted};
+use ferrovs_model::{
+    Change, Destination, PoolAddress, Refusal, Service, ServiceKey, Snat, Sysctls, Timeouts, Wanted,
+};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -27,6 +29,10 @@ const HEADING: &str = "\
 #[serde(deny_unknown_fields)]
 struct File {
     format: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pool: Vec<PoolAddress>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    snat: Option<Snat>,
     #[serde(default)]
     timeouts: Timeouts,
     #[serde(default, skip_serializing_if = "Sysctls::is_default")]
@@ -56,6 +62,8 @@ pub fn write(wanted: &Wanted) -> Result<String, toml::ser::Error> {
     services.sort_by_key(|service| service.added);
     let file = File {
         format: FORMAT,
+        pool: wanted.pool().to_vec(),
+        snat: wanted.snat().cloned(),
         timeouts: wanted.timeouts(),
         sysctls: wanted.sysctls(),
         services: services.into_iter().map(unplaced).collect(),
@@ -100,6 +108,13 @@ pub fn read(text: &str) -> Result<Wanted, ReadError> {
             .apply(&Change::SetSysctl { name, value })
             .map_err(|refusal| at(0..0, refusal.to_string()))?;
     }
+    let addresses = file.pool;
+    wanted
+        .apply(&Change::SetPool { addresses })
+        .map_err(|refusal| at(0..0, refusal.to_string()))?;
+    wanted
+        .apply(&Change::SetSnat { snat: file.snat })
+        .map_err(|refusal| at(0..0, refusal.to_string()))?;
     for service in file.services {
         let span = service.span();
         let service = service.into_inner();

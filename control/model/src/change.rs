@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Destination, ServiceKey, ServiceSettings, Sysctl, Wanted};
+use crate::{Destination, PoolAddress, ServiceKey, ServiceSettings, Snat, Sysctl, Wanted};
 
 /// One change. A list of them, in JSON, is what the API accepts.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -72,6 +72,18 @@ pub enum Change {
         /// The value, one that it can have.
         value: u32,
     },
+    /// Other addresses of the pool in place of all that were there (`ferrovs pool`). None: servers know clients by the
+    /// address that the director itself would have towards them.
+    SetPool {
+        /// The addresses.
+        addresses: Vec<PoolAddress>,
+    },
+    /// Another way out for connections that servers make themselves, or none (`ferrovs snat`).
+    SetSnat {
+        /// For whom, and by which addresses.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        snat: Option<Snat>,
+    },
     /// Everything becomes as in another state (`ferrovs restore`). A service that is in both stays the
     /// same service: its flows, its counters and its age are kept.
     Replace {
@@ -108,6 +120,8 @@ impl Change {
             Self::Clear
             | Self::SetTimeouts { .. }
             | Self::SetSysctl { .. }
+            | Self::SetPool { .. }
+            | Self::SetSnat { .. }
             | Self::Replace { .. } => None,
         }
     }

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::{Destination, Netmask, Service, ServiceKey, ServiceSettings, Sysctl, Timeouts, Wanted};
+use crate::{
+    Destination, Netmask, PoolAddress, Service, ServiceKey, ServiceSettings, Snat, Sysctl,
+    Timeouts, Wanted,
+};
 
 /// One thing that is different in the second of two states.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -11,6 +14,10 @@ pub enum Difference {
     Timeouts(Timeouts, Timeouts),
     /// The value of a sysctl, old and new.
     Sysctl(Sysctl, u32, u32),
+    /// The pool, old and new.
+    Pool(Vec<PoolAddress>, Vec<PoolAddress>),
+    /// The servers' way out, old and new.
+    Snat(Option<Snat>, Option<Snat>),
     /// A service that is only in the first.
     ServiceGone(ServiceKey),
     /// A service that is only in the second.
@@ -38,6 +45,13 @@ pub fn differences(old: &Wanted, new: &Wanted) -> Vec<Difference> {
         if before != after {
             found.push(Difference::Sysctl(sysctl, before, after));
         }
+    }
+    if old.pool() != new.pool() {
+        found.push(Difference::Pool(old.pool().to_vec(), new.pool().to_vec()));
+    }
+    if old.snat() != new.snat() {
+        let (old, new) = (old.snat().cloned(), new.snat().cloned());
+        found.push(Difference::Snat(old, new));
     }
     for service in old.services() {
         match new.service(&service.key) {
@@ -109,6 +123,20 @@ impl fmt::Display for Difference {
             Self::Sysctl(sysctl, old, new) => {
                 let name = sysctl.about().name;
                 write!(f, "- sysctl {name} {old}\n+ sysctl {name} {new}")
+            }
+            Self::Pool(old, new) => {
+                let line = |pool: &[PoolAddress]| {
+                    let addresses = pool.iter().map(|address| format!(" {address}"));
+                    format!("pool{}", addresses.collect::<String>())
+                };
+                write!(f, "- {}\n+ {}", line(old), line(new))
+            }
+            Self::Snat(old, new) => {
+                let line = |snat: &Option<Snat>| match snat {
+                    Some(snat) => format!("snat {snat}"),
+                    None => "snat --clear".to_owned(),
+                };
+                write!(f, "- {}\n+ {}", line(old), line(new))
             }
             Self::ServiceGone(key) => write!(f, "- {key}"),
             Self::ServiceNew(key, settings) => write!(f, "+ {key} {}", Settings(settings)),

@@ -10,6 +10,13 @@ use serde::{Deserialize, Serialize};
 pub enum Forwarding {
     /// Masquerading (LVS-NAT): addresses and ports are rewritten both ways.
     Masq,
+    /// Masquerading of the client too (FullNat): the server sees an address of the director ([`crate::PoolAddress`]), so
+    /// that its answers come back by the director wherever its routes lead. Not in IPVS.
+    #[serde(rename = "fullnat")]
+    FullNat,
+    /// [`Forwarding::FullNat`] for clients whose answers would not come back by the director: those in the server's own
+    /// network, and itself. [`Forwarding::Masq`] for all others. Not in IPVS.
+    Auto,
     /// Direct routing (LVS-DR): the packet is handed to the server's link address unchanged.
     Route,
     /// Tunnelling (LVS-TUN): the packet is wrapped in another one.
@@ -17,6 +24,18 @@ pub enum Forwarding {
 }
 
 impl Forwarding {
+    /// Whether packets are rewritten, so that answers pass here.
+    #[must_use]
+    pub const fn rewrites(self) -> bool {
+        matches!(self, Self::Masq | Self::FullNat | Self::Auto)
+    }
+
+    /// Whether flows may have an address of the pool.
+    #[must_use]
+    pub const fn uses_pool(self) -> bool {
+        matches!(self, Self::FullNat | Self::Auto)
+    }
+
     /// Whether packets are wrapped in others: then the server may be of another address family than the
     /// service.
     #[must_use]
@@ -62,10 +81,12 @@ pub enum TunnelChecksum {
 }
 
 impl fmt::Display for Forwarding {
-    /// `masq`, `route`, `tunnel ipip`, `tunnel gue 6080 remote checksum`, for messages.
+    /// `masq`, `fullnat`, `auto`, `route`, `tunnel ipip`, `tunnel gue 6080 remote checksum`, for messages.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Masq => f.write_str("masq"),
+            Self::FullNat => f.write_str("fullnat"),
+            Self::Auto => f.write_str("auto"),
             Self::Route => f.write_str("route"),
             Self::Tunnel(Encapsulation::Ipip) => f.write_str("tunnel ipip"),
             Self::Tunnel(Encapsulation::Gue { port, checksum }) => {
@@ -100,6 +121,8 @@ mod tests {
         };
         for (forwarding, json) in [
             (Forwarding::Masq, r#""masq""#),
+            (Forwarding::FullNat, r#""fullnat""#),
+            (Forwarding::Auto, r#""auto""#),
             (Forwarding::Route, r#""route""#),
             (
                 Forwarding::Tunnel(Encapsulation::Ipip),

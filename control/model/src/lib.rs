@@ -13,11 +13,13 @@ mod destination;
 mod difference;
 mod forwarding;
 mod history;
+mod pool;
 pub mod publish;
 mod refusal;
 mod scheduler;
 mod service;
 mod settings;
+mod snat;
 mod sysctl;
 mod templates;
 mod timeouts;
@@ -30,10 +32,12 @@ pub use destination::{Destination, MAX_WEIGHT};
 pub use difference::{Difference, differences};
 pub use forwarding::{Encapsulation, Forwarding, TunnelChecksum};
 pub use history::{History, Round};
+pub use pool::{FIRST_PORT, NoPoolAddress, PoolAddress};
 pub use refusal::Refusal;
 pub use scheduler::{NO_SCHEDULER, PERSISTENCE_ENGINES, SCHEDULERS, SchedulerFlags};
 pub use service::{Protocol, Service, ServiceKey};
 pub use settings::{Netmask, Persistence, ServiceSettings};
+pub use snat::{Network, NoNetwork, Snat};
 pub use sysctl::{
     About, MEANINGLESS, Meaningless, NoSuchSysctl, SYSCTLS, Sysctl, Sysctls, WrongValue,
 };

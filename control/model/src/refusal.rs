@@ -1,5 +1,6 @@
 //! Why a change was refused.
 
+use ferrovs_core::{abi::pool::OFFERED, outward::NETWORKS};
 use serde::{Deserialize, Serialize};
 
 use crate::wanted::{MAX_SERVERS, MAX_SERVERS_OF_SERVICE, MAX_SERVICES};
@@ -33,12 +34,24 @@ pub enum Refusal {
     /// No scheduler or persistence engine has that name (ENOENT).
     #[error("Scheduler or persistence engine not found")]
     SchedulerNotFound,
+    /// The addresses can be no pool (EINVAL).
+    #[error(
+        "A pool has at most {OFFERED} addresses of each family, each of one machine and named once, with ports from 1 \
+         on"
+    )]
+    Pool,
     /// The schedule table has no room for what the schedulers would pick from (ENOMEM).
     #[error(
         "No room for more schedules: wrr takes much for thousands of servers with as many weights. Fewer different \
          weights, fewer servers in a service or another scheduler take less"
     )]
     SchedulesFull,
+    /// Servers cannot have such a way out (EINVAL).
+    #[error(
+        "A way out is for 1 to {NETWORKS} networks, by the director's IPv4 addresses, at most {OFFERED}, each named once, \
+         with ports from 1 on"
+    )]
+    Snat,
     /// A service has that key already (EEXIST).
     #[error("Service already exists")]
     ServiceExists,

@@ -6,10 +6,11 @@ use ferrovs_core::abi::{MAX_DESTS, MAX_SERVICES as SERVICE_NUMBERS};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Change, Destination, MAX_TIMEOUT, Refusal, Service, ServiceKey, ServiceSettings, Sysctls,
-    Timeouts,
+    Change, Destination, MAX_TIMEOUT, PoolAddress, Refusal, Service, ServiceKey, ServiceSettings,
+    Snat, Sysctls, Timeouts,
     amendment::{amend, amended},
     history::{History, Round},
+    pool,
 };
 
 /// Services there may be. Number 0 is nobody's.
@@ -33,6 +34,10 @@ pub struct Wanted {
     timeouts: Timeouts,
     #[serde(skip_serializing_if = "Sysctls::is_default")]
     sysctls: Sysctls,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pool: Vec<PoolAddress>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snat: Option<Snat>,
     /// How many services have ever been added: the next one's [`Service::added`].
     #[serde(default)]
     ever_added: u64,
@@ -51,14 +56,21 @@ pub struct RefusedChange {
 }
 
 impl Wanted {
-    /// The state with these services, timeouts and sysctls, or `None` if two services have one key or two
-    /// destinations of one service one address.
+    /// The state with these services, timeouts, sysctls and pool, whose servers have no way out, or `None` if two services have one key or two
+    /// destinations of one service one address, or if the pool can be none.
     #[must_use]
-    pub fn of(services: Vec<Service>, timeouts: Timeouts, sysctls: Sysctls) -> Option<Self> {
+    pub fn of(
+        services: Vec<Service>,
+        timeouts: Timeouts,
+        sysctls: Sysctls,
+        pool: Vec<PoolAddress>,
+    ) -> Option<Self> {
         let unchecked = Unchecked {
             services,
             timeouts,
             sysctls,
+            pool,
+            snat: None,
             ever_added: 0,
         };
         unchecked.try_into().ok()
@@ -82,6 +94,8 @@ impl Wanted {
         self.services.is_empty()
             && self.timeouts == Timeouts::default()
             && self.sysctls.is_default()
+            && self.pool.is_empty()
+            && self.snat.is_none()
     }
 
     /// The timeouts.
@@ -94,6 +108,18 @@ impl Wanted {
     #[must_use]
     pub const fn sysctls(&self) -> Sysctls {
         self.sysctls
+    }
+
+    /// The addresses of the pool.
+    #[must_use]
+    pub fn pool(&self) -> &[PoolAddress] {
+        &self.pool
+    }
+
+    /// The servers' way out, if they have one.
+    #[must_use]
+    pub const fn snat(&self) -> Option<&Snat> {
+        self.snat.as_ref()
     }
 
     /// Makes one change, or none of it.
@@ -123,6 +149,16 @@ impl Wanted {
             }
             Change::SetTimeouts { tcp, tcp_fin, udp } => self.set_timeouts(*tcp, *tcp_fin, *udp),
             Change::SetSysctl { name, value } => self.sysctls.set(*name, *value),
+            Change::SetPool { addresses } => {
+                pool::check(addresses)?;
+                self.pool.clone_from(addresses);
+                Ok(())
+            }
+            Change::SetSnat { snat } => {
+                snat.as_ref().map_or(Ok(()), Snat::check)?;
+                self.snat.clone_from(snat);
+                Ok(())
+            }
             Change::Replace { state } => self.replace(state),
             Change::Zero { service: None } => Ok(()),
             Change::Zero { service: Some(key) } => match self.service(key) {
@@ -269,6 +305,8 @@ impl Wanted {
     fn replace(&mut self, state: &Self) -> Result<(), Refusal> {
         let mut next = Self {
             sysctls: state.sysctls,
+            pool: state.pool.clone(),
+            snat: state.snat.clone(),
             ever_added: self.ever_added,
             ..Self::default()
         };
@@ -315,12 +353,16 @@ impl Wanted {
             services,
             timeouts,
             sysctls,
+            pool,
+            snat,
             ever_added,
             servers: _,
         } = new;
         let alike = self.services.len() == services.len()
             && self.timeouts == *timeouts
             && self.sysctls == *sysctls
+            && self.pool == *pool
+            && self.snat == *snat
             && self.ever_added == *ever_added;
         let found = alike.then(|| amended(&self.services, services, |a, b| a.key == b.key));
         found.flatten()
@@ -380,40 +422,58 @@ struct Unchecked {
     #[serde(default)]
     sysctls: Sysctls,
     #[serde(default)]
+    pool: Vec<PoolAddress>,
+    #[serde(default)]
+    snat: Option<Snat>,
+    #[serde(default)]
     ever_added: u64,
 }
 
-/// Two services with one key, or two destinations of one service at one address.
+/// Why a state is none.
 #[derive(Debug)]
-struct Twice(String);
+enum Unsound {
+    /// Two services have one key, or two destinations of one service one address.
+    Twice(String),
+    /// Something else of it can be in none.
+    Refused(Refusal),
+}
 
-impl fmt::Display for Twice {
+impl fmt::Display for Unsound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is there twice", self.0)
+        match self {
+            Self::Twice(what) => write!(f, "{what} is there twice"),
+            Self::Refused(refusal) => refusal.fmt(f),
+        }
     }
 }
 
 impl TryFrom<Unchecked> for Wanted {
-    type Error = Twice;
+    type Error = Unsound;
 
-    fn try_from(unchecked: Unchecked) -> Result<Self, Twice> {
+    fn try_from(unchecked: Unchecked) -> Result<Self, Unsound> {
         let Unchecked {
             mut services,
             timeouts,
             sysctls,
+            pool,
+            snat,
             ever_added,
         } = unchecked;
         services.sort_by_key(|service| service.key);
         if let Some([one, _]) = services.array_windows().find(|[a, b]| a.key == b.key) {
-            return Err(Twice(one.key.to_string()));
+            return Err(Unsound::Twice(one.key.to_string()));
         }
         for service in &services {
             let mut addresses: Vec<_> = service.destinations.iter().map(|d| d.address).collect();
             addresses.sort_unstable();
             if let Some([one, _]) = addresses.array_windows().find(|[a, b]| a == b) {
-                return Err(Twice(format!("{one} of {}", service.key)));
+                return Err(Unsound::Twice(format!("{one} of {}", service.key)));
             }
         }
+        pool::check(&pool).map_err(Unsound::Refused)?;
+        snat.as_ref()
+            .map_or(Ok(()), Snat::check)
+            .map_err(Unsound::Refused)?;
         // A number that a service has must not be given to another one.
         let given = services.iter().map(|one| one.added.saturating_add(1)).max();
         Ok(Self {
@@ -421,6 +481,8 @@ impl TryFrom<Unchecked> for Wanted {
             services,
             timeouts,
             sysctls,
+            pool,
+            snat,
             ever_added: ever_added.max(given.unwrap_or(0)),
         })
     }

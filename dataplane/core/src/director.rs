@@ -8,7 +8,8 @@
 
 use crate::abi::answer::Request;
 use crate::abi::dest::{self, Method};
-use crate::abi::flow::Owner;
+use crate::abi::endpoint::Endpoint;
+use crate::abi::flow::{Owner, WayBack};
 use crate::abi::pointer::{Pointer, PointerKey};
 use crate::abi::reason::Reason;
 use crate::abi::{filter, interface, state};
@@ -20,6 +21,7 @@ use crate::flow::open::Wish;
 use crate::flow::schedule::find_server;
 use crate::flow::tcp::Direction;
 use crate::flow::touch::touch;
+use crate::flow::way_back::way_out;
 use crate::flow::{self, Flow, find, is_expired, place, retire};
 use crate::fragment::Cut;
 use crate::frame::Frame;
@@ -155,6 +157,17 @@ fn stray<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, met: &Met) -> Ve
     Verdict::Drop
 }
 
+/// Whether the director forwards a packet: it is not for itself.
+#[inline(never)]
+fn leads_out<A: Family, F: Frame, T: Tables>(
+    frame: &F,
+    tables: &T,
+    network: usize,
+    interface: u32,
+) -> bool {
+    A::is_routed(frame, tables, network, interface)
+}
+
 /// What [`go`] says when a flow has to be opened first. No verdict is packed as this.
 const OPENS: u64 = u64::MAX;
 /// What [`go`] says of a server's packet that belongs to no flow. No verdict is packed as this.
@@ -286,7 +299,20 @@ fn decide<A: Cut, F: Frame, T: Tables>(
     let (flow, hop, direction) = match side {
         Side::Client(entry) => {
             let service = case.service(entry);
-            let flow = case.client_flow(service, opened, wish)?;
+            let flow = match case.client_flow(service, opened, wish) {
+                Err(left) if A::TAG == 0 && entry.has(filter::Entry::OUTWARD) => {
+                    let (network, interface) = (packet.network(), met.arrival.interface);
+                    return Err(match left {
+                        Leave::Open if leads_out::<A, F, T>(frame, tables, network, interface) => {
+                            Leave::Open
+                        }
+                        // Of a connection that the kernel forwards, or for the director itself.
+                        Leave::Open | Leave::Pass(_) => Leave::Foreign,
+                        left => left,
+                    });
+                }
+                found => found?,
+            };
             let hop = case.hop_to_server(&flow, service, wish)?;
             let direction = if flow.words.is_one_way() {
                 Direction::OneWay
@@ -469,7 +495,12 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
                 if way & dest::LOCAL != 0 && flow.words.is_one_way() {
                     return self.up();
                 }
-                let mut hop = self.hop(way as u32, 0)?;
+                let mut out = WayBack(way);
+                if A::TAG == 0 && way & dest::ROUTED != 0 {
+                    let server = Endpoint::unpack(flow.words.dest).address;
+                    out = WayBack(way_out(self.tables, server, self.arrival.interface));
+                }
+                let mut hop = self.hop(out.next_hop(), out.interface())?;
                 if Method::of(line.load(dest::MODE)).wraps() {
                     // A tunnel knows for itself what fits.
                     hop.mtu = 0;
@@ -497,7 +528,7 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
     fn hop_to_client(&self, flow: &Flow) -> Result<Hop, Leave> {
         let mut back = flow.way_back;
         if back.next_hop() == 0 {
-            back = A::way_back(self.tables, flow, self.client);
+            back = A::way_back(self.tables, flow);
         }
         self.hop(back.next_hop(), back.interface())
     }

@@ -5,8 +5,10 @@ use crate::abi::endpoint::{Endpoint, IPV6, tag};
 use crate::abi::flow::{ONE_PACKET, WayBack};
 use crate::abi::ipv6::Address;
 use crate::abi::pointer::PointerKey;
+use crate::abi::pool;
 use crate::flow::Flow;
-use crate::flow::ends::{Words, server_address, virtual_address};
+use crate::flow::ends::{server_address, virtual_address};
+use crate::flow::lease;
 use crate::flow::place::digest;
 use crate::flow::tcp::Direction;
 use crate::flow::way_back::{learn, learn_ipv6};
@@ -36,8 +38,11 @@ pub trait Family {
         mark: u32,
     ) -> Option<(Side, Self::Client)>;
 
-    /// Whether a flow with these words is the one that `key` names, as [`crate::flow::find`] has it.
-    fn is(words: &Words, key: PointerKey, client: Self::Client) -> bool;
+    /// Whether a flow is the one that `key` names, as [`crate::flow::find`] has it.
+    fn is(flow: &Flow, key: PointerKey, client: Self::Client) -> bool;
+
+    /// Whether the endpoint `local`, to which a server's packet goes, may be one of the pool.
+    fn is_of_pool<T: Tables>(tables: &T, local: u64) -> bool;
 
     /// Whether `packet`, which comes from a server, comes from the server of `flow`. The key by which
     /// the flow was found says so but for what a digest leaves out.
@@ -67,7 +72,7 @@ pub trait Family {
     fn address(client: Self::Client) -> Address;
 
     /// The way back to the client of a flow that does not know it yet.
-    fn way_back<T: Tables>(tables: &T, flow: &Flow, client: Self::Client) -> WayBack;
+    fn way_back<T: Tables>(tables: &T, flow: &Flow) -> WayBack;
 
     /// Takes one from the packet's TTL or hop limit, and mends the header's checksum.
     fn age<F: Frame>(frame: &mut F, packet: &Packet) -> Option<()>;
@@ -106,7 +111,8 @@ impl Family for Ipv4 {
     }
 
     #[inline(always)]
-    fn is(words: &Words, key: PointerKey, (): ()) -> bool {
+    fn is(flow: &Flow, key: PointerKey, (): ()) -> bool {
+        let words = &flow.words;
         let PointerKey([first, second]) = key;
         let (a, b) = if tag(first) == 0 {
             (words.dest, words.local)
@@ -114,6 +120,11 @@ impl Family for Ipv4 {
             (words.client, words.virtual_)
         };
         a == first && b == second
+    }
+
+    #[inline(always)]
+    fn is_of_pool<T: Tables>(tables: &T, local: u64) -> bool {
+        lease::is_of_pool(tables, Endpoint::unpack(local).address)
     }
 
     #[inline(always)]
@@ -148,7 +159,7 @@ impl Family for Ipv4 {
     }
 
     #[inline(always)]
-    fn way_back<T: Tables>(tables: &T, flow: &Flow, (): ()) -> WayBack {
+    fn way_back<T: Tables>(tables: &T, flow: &Flow) -> WayBack {
         let client = Endpoint::unpack(flow.words.client).address;
         WayBack(learn(tables, flow.number, flow.way_back.0, client))
     }
@@ -204,7 +215,8 @@ impl Family for Ipv6 {
     }
 
     #[inline(always)]
-    fn is(words: &Words, key: PointerKey, client: Address) -> bool {
+    fn is(flow: &Flow, key: PointerKey, client: Address) -> bool {
+        let words = &flow.words;
         let PointerKey([first, second]) = key;
         let ports = words.ports();
         let from_server = tag(first) == 0;
@@ -219,10 +231,21 @@ impl Family for Ipv6 {
         } else {
             (ports.service, ports.virtual_) == (tag(second), Endpoint::unpack(second).port)
         };
-        words.address() == client
+        let same_client = match flow.owner.pool() {
+            number if from_server && number != 0 => {
+                Endpoint::unpack(second).address == pool::stand_in(number)
+            }
+            _ => words.address() == client,
+        };
+        same_client
             && same_peer
             && tag(words.client) == tag(end)
             && port == Endpoint::unpack(end).port
+    }
+
+    #[inline(always)]
+    fn is_of_pool<T: Tables>(_: &T, local: u64) -> bool {
+        pool::is_stand_in(Endpoint::unpack(local).address)
     }
 
     #[inline(always)]
@@ -268,8 +291,8 @@ impl Family for Ipv6 {
     }
 
     #[inline(always)]
-    fn way_back<T: Tables>(tables: &T, flow: &Flow, client: Address) -> WayBack {
-        let Address([first, second]) = client;
+    fn way_back<T: Tables>(tables: &T, flow: &Flow) -> WayBack {
+        let Address([first, second]) = flow.words.address();
         let known = flow.way_back.0;
         WayBack(learn_ipv6(tables, flow.number, known, first, second))
     }
@@ -287,6 +310,10 @@ impl Family for Ipv6 {
         flow: &Flow,
         direction: Direction,
     ) -> Option<()> {
+        if flow.owner.pool() != 0 {
+            let (place, address) = lease::other_address(tables, flow, direction)?;
+            frame.rewrite_address(packet.headers(), place, address)?;
+        }
         let ports = flow.words.ports();
         let new = match direction {
             Direction::ToServer | Direction::OneWay => RewriteIpv6 {

@@ -19,6 +19,7 @@ use crate::director::link_of;
 use crate::errand::Errand;
 use crate::family::{Ipv4, Ipv6};
 use crate::flow::ends::{server_address, virtual_address};
+use crate::flow::lease;
 use crate::flow::tcp::Direction;
 use crate::flow::{self, Flow};
 use crate::frame::Frame;
@@ -109,7 +110,7 @@ fn decide<A: Cut, F: Frame, T: Tables>(
         hook: arrival.hook,
         packet: as_packet(link, &piece),
     };
-    let hop = match errand.hop::<A>(&flow, A::client(&flow), direction) {
+    let hop = match errand.hop::<A>(&flow, arrival.interface, direction) {
         Ok(hop) => hop,
         Err(verdict) => return Some(verdict),
     };
@@ -193,7 +194,8 @@ impl Cut for Ipv6 {
         let network = link.length();
         let ip = ipv6::parse(frame, network)?;
         let first = network + ipv6::HEADER;
-        let upper = frame.skip_extensions(first, ip.next);
+        // On the spot: a call would need stack that is not there ([`remember`] is called deep down).
+        let upper = ipv6::skip(frame, first, ip.next);
         // Of the first one the header that it was found behind, of another one the header at which the search has ended.
         let header = match upper.fragment {
             0 if upper.is_later() => upper.offset,
@@ -233,7 +235,10 @@ impl Cut for Ipv6 {
             }
         };
         nat::age_ipv6(frame, network)?;
-        let difference = nat::replace(frame, network + place, address)?;
+        let mut difference = nat::replace(frame, network + place, address)?;
+        if let Some((place, address)) = lease::other_address(tables, flow, direction) {
+            difference += nat::replace(frame, network + place, address)?;
+        }
         // No checksum in this fragment makes up for it.
         frame.sum_has_changed(difference);
         Some(())

@@ -14,7 +14,7 @@ use crate::fragment::{Cut, follow, remember};
 use crate::hop::is_cut_to;
 use crate::icmp::{Quoting, restate, translate};
 use crate::method::tunnel::{Room, wrap};
-use crate::nat::{Rewrite, RewriteIpv6, crc32c, rewrite, rewrite_ipv6};
+use crate::nat::{Rewrite, RewriteIpv6, crc32c, rewrite, rewrite_address, rewrite_ipv6};
 use crate::sip::{self, Payload, Search};
 use crate::tables::Tables;
 use crate::verdict::Arrival;
@@ -135,6 +135,13 @@ pub trait Frame {
         Self: Sized,
     {
         restate::<A, Self, T>(self, tables, link, found)
+    }
+    /// Gives an IPv6 packet another address: [`crate::nat::rewrite_address`].
+    fn rewrite_address(&mut self, headers: Headers, place: usize, address: Address) -> Option<()>
+    where
+        Self: Sized,
+    {
+        rewrite_address(self, headers, place, address)
     }
 
     /// The product of two polynomials: [`crate::nat::crc32c::times`].

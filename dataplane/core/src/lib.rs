@@ -35,6 +35,7 @@ pub mod icmp;
 pub mod mark;
 pub mod method;
 pub mod nat;
+pub mod outward;
 pub mod sched;
 pub mod side;
 pub mod sip;

@@ -44,7 +44,7 @@ pub fn tell<T: Tables>(tables: &T, config: T::Line, packet: &Packet, mark: u32) 
     if let Some(entry) = look_up(tables, geometry, key) {
         return Some(Side::Server(entry));
     }
-    if !geometry.has(Geometry::WILDCARDS) {
+    if !geometry.has(Geometry::WILDCARDS | Geometry::OUTWARD) {
         return None;
     }
     let protocol = packet.protocol as u16;
@@ -110,7 +110,11 @@ pub fn tell_between<T: Tables>(
         }
         Side::Server(entry) => {
             packet.source.address = entry.digest();
-            packet.destination.address = digest(config, destination);
+            packet.destination.address = if entry.has(Entry::POOLED) {
+                tables.stand_in(destination)
+            } else {
+                digest(config, destination)
+            };
             Some((side, destination))
         }
     }

@@ -16,9 +16,10 @@ use crate::abi::{config, dest, next_hop};
 use crate::answer::Question;
 use crate::flow::find::tagged;
 use crate::flow::handshake::note;
+use crate::flow::lease::{self, lease, stand_in};
 use crate::flow::machine::{Row, after, begin};
 use crate::flow::one_packet::pair;
-use crate::flow::open::{Outcome, Wish, open};
+use crate::flow::open::{Outcome, Wish, complete, open};
 use crate::flow::persist::{kept, persist};
 use crate::flow::reserve::{point, shared_with};
 use crate::flow::retire::take;
@@ -137,6 +138,10 @@ pub trait Tables {
     fn next_hops(&self, line: u32) -> Option<Self::Line>;
     /// Line of the interfaces ([`crate::abi::interface`]).
     fn interface(&self, line: u32) -> Option<Self::Line>;
+    /// Line of the pool ([`crate::abi::pool`]). By default a home has none.
+    fn pool(&self, _line: u32) -> Option<Self::Line> {
+        None
+    }
 
     /// The settings of a destination.
     #[inline(always)]
@@ -443,6 +448,43 @@ pub trait Tables {
         Self: Sized,
     {
         shared_with(self, number)
+    }
+
+    /// Takes an endpoint of the pool: [`crate::flow::lease::lease`].
+    fn lease(&self, number: u32) -> u64
+    where
+        Self: Sized,
+    {
+        lease(self, number)
+    }
+
+    /// Makes a flow of a draft: [`crate::flow::open::complete`].
+    fn complete(&self, number: u32, state: u8, leased: u64) -> Outcome
+    where
+        Self: Sized,
+    {
+        complete(self, number, state, leased)
+    }
+
+    /// What the [steps](crate::flow::lease::step) of a search for one find.
+    fn search(&self, mut search: lease::Search) -> lease::Search
+    where
+        Self: Sized,
+    {
+        for at in 0..search.steps() {
+            if lease::step(self, &mut search, at) {
+                break;
+            }
+        }
+        search
+    }
+
+    /// What stands for a server's peer: [`crate::flow::lease::stand_in`].
+    fn stand_in(&self, address: Address) -> u32
+    where
+        Self: Sized,
+    {
+        stand_in(self, address)
     }
 
     /// Reserves a reply: [`crate::flow::reserve::point`].

@@ -14,6 +14,7 @@ use crate::abi::ipv6::{Address, EndpointKey};
 use crate::abi::{config, service};
 use crate::flow::ends::{is_ipv6, virtual_address};
 use crate::flow::find;
+use crate::outward::outward;
 use crate::side::look_up;
 use crate::tables::{Line, Tables};
 use crate::wire::TCP;
@@ -38,7 +39,11 @@ pub fn wildcard<T: Tables>(tables: &T, source: u64, destination: u64) -> u64 {
         }
     }
     let real = Endpoint::unpack(with_port(source, 0));
-    look_up(tables, geometry, real_key(real, protocol)).map_or(0, |entry| entry.0 | Entry::REAL)
+    match look_up(tables, geometry, real_key(real, protocol)) {
+        Some(entry) => entry.0 | Entry::REAL,
+        None if geometry.has(Geometry::OUTWARD) => outward(tables, source, destination),
+        None => 0,
+    }
 }
 
 /// As [`wildcard`], of an IPv6 packet; `rest` is its destination port (wire order) and, behind that, its protocol.

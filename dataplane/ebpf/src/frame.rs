@@ -181,7 +181,9 @@ impl<const VARYING: bool> Frame for XdpFrame<VARYING> {
     calls!(
         ferrovs_skip_xdp,
         ferrovs_sctp_xdp,
+        ferrovs_rewrite_ipv6_xdp,
         ferrovs_mend_crc_xdp,
+        ferrovs_address_xdp,
         ferrovs_answer_xdp,
         ferrovs_wrap_xdp,
         ferrovs_icmp_xdp,
@@ -312,7 +314,9 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
     calls!(
         ferrovs_skip_tc,
         ferrovs_sctp_tc,
+        ferrovs_rewrite_ipv6_tc,
         ferrovs_mend_crc_tc,
+        ferrovs_address_tc,
         ferrovs_answer_tc,
         ferrovs_wrap_tc,
         ferrovs_icmp_tc,
@@ -334,12 +338,6 @@ impl<const VARYING: bool> Frame for SkbFrame<VARYING> {
     fn rewrite(&mut self, headers: Headers, new: Rewrite) -> Option<()> {
         let [source, destination] = pack(headers, new);
         done(ferrovs_rewrite_tc(self.0, source, destination))
-    }
-
-    #[inline(always)]
-    fn rewrite_ipv6(&mut self, headers: Headers, new: RewriteIpv6) -> Option<()> {
-        let [first, second, rest, ports] = pack_ipv6(headers, new);
-        done(ferrovs_rewrite_ipv6_tc(self.0, first, second, rest, ports))
     }
 
     #[inline(always)]

@@ -24,8 +24,9 @@ use ferrovs_core::abi::locality::LocalityKey;
 use ferrovs_core::abi::pointer::{Pointer, PointerKey};
 use ferrovs_core::abi::schedule::Schedule;
 use ferrovs_core::abi::slab::Table;
-use ferrovs_core::abi::{WORDS, answer, config, interface, locality, reason};
+use ferrovs_core::abi::{WORDS, answer, config, interface, locality, pool, reason};
 use ferrovs_core::answer::Question;
+use ferrovs_core::flow::lease;
 use ferrovs_core::flow::machine::Row;
 use ferrovs_core::flow::open::{Outcome, Wish};
 use ferrovs_core::flow::schedule::Consent;
@@ -78,6 +79,9 @@ static NEXT_HOPS: Slabs<{ slab(Table::NextHops) }, { slabs(Table::NextHops) }> =
 /// Interfaces whose packets we see.
 #[btf_map]
 static INTERFACES: Lines<{ interface::LINES as usize }> = Lines::new();
+/// Addresses of the director that servers know clients by.
+#[btf_map]
+static POOL: Lines<{ pool::LINES as usize }> = Lines::new();
 /// From a neighbour to the number of its next hop.
 #[btf_map]
 static NEIGHBOURS: Exchanged<u64> = Exchanged::new();
@@ -224,6 +228,11 @@ impl Tables for Maps {
     #[inline(always)]
     fn interface(&self, index: u32) -> Option<MapLine> {
         line(&INTERFACES, index)
+    }
+
+    #[inline(always)]
+    fn pool(&self, index: u32) -> Option<MapLine> {
+        line(&POOL, index)
     }
 
     #[inline(always)]
@@ -532,6 +541,32 @@ impl Tables for Maps {
     #[inline(always)]
     fn shared_with(&self, number: u32) -> u16 {
         ferrovs_shared_with(number) as u16
+    }
+
+    #[inline(always)]
+    fn lease(&self, number: u32) -> u64 {
+        ferrovs_lease(number)
+    }
+
+    #[inline(always)]
+    fn complete(&self, number: u32, state: u8, leased: u64) -> Outcome {
+        Outcome::unpack(ferrovs_complete(number, u32::from(state), leased))
+    }
+
+    #[inline(always)]
+    fn search(&self, mut search: lease::Search) -> lease::Search {
+        let steps = search.steps();
+        let context: *mut lease::Search = &mut search;
+        let callback = look_for as extern "C" fn(u32, *mut lease::Search) -> i64;
+        // SAFETY: as in `best`.
+        unsafe { bpf_loop(steps, callback as *mut c_void, context.cast(), 0) };
+        search
+    }
+
+    #[inline(always)]
+    fn stand_in(&self, address: Address) -> u32 {
+        let Address([first, second]) = address;
+        ferrovs_stand_in(first, second)
     }
 
     #[inline(always)]

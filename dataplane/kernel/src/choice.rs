@@ -8,6 +8,7 @@ use std::{
 use crate::{
     mark_way::{Mark, RECEIVER},
     net::{Link, Snapshot, Way},
+    pool::{Outward, PoolAddress},
 };
 
 /// What the administrator said about hooks.
@@ -38,6 +39,12 @@ pub struct Targets {
     pub virtuals: BTreeSet<IpAddr>,
     /// Destinations, likewise: number and address.
     pub dests: Vec<(u32, IpAddr)>,
+    /// Addresses of those destinations whose clients are to be known by the director's.
+    pub pooled: BTreeSet<IpAddr>,
+    /// Addresses that servers are to know clients by.
+    pub pool: Vec<PoolAddress>,
+    /// Who has a way out, and by which addresses.
+    pub outward: Outward,
     /// Marks of services, likewise.
     pub marks: BTreeSet<Mark>,
     /// Interfaces named by the administrator.
@@ -86,6 +93,22 @@ pub(crate) fn choose(
             "receives what is marked".to_owned(),
         );
     }
+    let local = network.addresses.iter();
+    let local = local.filter(|own| targets.pooled.contains(&own.address));
+    let inner = network.links.values().find(|link| link.loopback);
+    note_all(
+        &mut reasons,
+        "leads to the director's own server",
+        local.filter_map(|own| Some((inner?.index, own.address))),
+    );
+    let inward = reasons.clone();
+    let outward = network.addresses.iter();
+    let outward = outward.filter(|own| targets.outward.concerns(own.address));
+    note_all(
+        &mut reasons,
+        "is on the way out of servers at",
+        outward.map(|own| (own.interface, own.address)),
+    );
     let virtuals = network.addresses.iter();
     let virtuals = virtuals.filter(|own| targets.virtuals.contains(&own.address));
     note_all(
@@ -114,7 +137,9 @@ pub(crate) fn choose(
                     "; a VLAN device runs no XDP of its own, and tc sees its frames untagged",
                 );
             }
-            (!link.loopback && !masters).then(|| Hooking {
+            // By the loopback interface come only the director's own packets.
+            let looks = !link.loopback || inward.contains_key(&interface);
+            (looks && !masters).then(|| Hooking {
                 interface,
                 name: link.name.clone(),
                 kind: kind(targets.choice, link, &native),
@@ -178,6 +203,8 @@ fn note(reasons: &mut BTreeMap<u32, Vec<String>>, interface: u32, reason: String
 
 fn kind(choice: HookChoice, link: &Link, native: &impl Fn(&Link) -> bool) -> Kind {
     let xdp = match choice {
+        // What is redirected there could not be let through.
+        _ if link.loopback => false,
         // XDP sees no mark.
         _ if link.name == RECEIVER => false,
         HookChoice::Tc => false,
@@ -239,6 +266,7 @@ mod tests {
             addresses: vec![Address {
                 interface: 2,
                 address: VIP,
+                prefix: 24,
             }],
             ..Snapshot::default()
         }
@@ -290,12 +318,61 @@ mod tests {
     }
 
     #[test]
-    fn named_interfaces_are_hooked_and_loopback_never_is() {
+    fn named_interfaces_are_hooked_and_loopback_only_then() {
         let mut targets = targets();
-        targets.named = vec!["other".to_owned(), "lo".to_owned()];
+        targets.named = vec!["other".to_owned()];
         targets.anchored = true;
-        let hookings = choose(&network(None), &targets, &ways(), |_| true);
-        assert_eq!(names(&hookings), ["outside", "inside", "other"]);
+        let mut network = network(None);
+        network.addresses[0].interface = 1;
+        let hookings = choose(&network, &targets, &ways(), |_| true);
+        assert_eq!(names(&hookings), ["inside", "other"]);
+        targets.named.push("lo".to_owned());
+        targets.choice = HookChoice::Xdp;
+        let hookings = choose(&network, &targets, &ways(), |_| true);
+        assert_eq!(names(&hookings), ["lo", "inside", "other"]);
+        assert_eq!((hookings[0].kind, hookings[0].anchor), (Kind::Tc, false));
+    }
+
+    #[test]
+    fn loopback_is_hooked_for_a_server_on_the_director_that_knows_clients_by_its_address() {
+        let mut network = network(None);
+        network.addresses.push(Address {
+            interface: 3,
+            address: RIP,
+            prefix: 24,
+        });
+        let mut targets = targets();
+        let hookings = choose(&network, &targets, &BTreeMap::new(), |_| true);
+        assert_eq!(names(&hookings), ["outside"]);
+        targets.pooled.insert(RIP);
+        let hookings = choose(&network, &targets, &BTreeMap::new(), |_| true);
+        assert_eq!(names(&hookings), ["lo", "outside"]);
+        let reason = "leads to the director's own server 192.168.2.141";
+        assert_eq!(hookings[0].reason, reason);
+    }
+
+    #[test]
+    fn the_way_out_of_servers_is_hooked_at_both_ends() {
+        let mut network = network(None);
+        let own = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+        network.addresses.push(Address {
+            interface: 4,
+            address: own,
+            prefix: 24,
+        });
+        let to = PoolAddress {
+            address: VIP,
+            ports: None,
+        };
+        let targets = Targets {
+            outward: Outward {
+                from: vec![(Ipv4Addr::new(10, 0, 0, 0), 8)],
+                to: vec![to],
+            },
+            ..Targets::default()
+        };
+        let hookings = choose(&network, &targets, &BTreeMap::new(), |_| true);
+        assert_eq!(names(&hookings), ["outside", "other"]);
     }
 
     #[test]
@@ -358,6 +435,7 @@ mod tests {
         network.addresses.push(Address {
             interface: 4,
             address: own,
+            prefix: 24,
         });
         assert!(homeless(&network, &targets()).is_empty());
         let hookings = choose(&network, &targets(), &ways(), |_| true);

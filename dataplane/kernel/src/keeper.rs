@@ -29,6 +29,7 @@ use crate::{
     mark_way::{self, RECEIVER},
     net::{Features, Place, Query, Snapshot, Watch, Way, xdp_features},
     next_hops::NextHops,
+    pool::Pool,
     take_down::release_neighbours,
     tuning::{self, Tuning},
 };
@@ -71,7 +72,10 @@ pub struct Keeper {
     places: BTreeMap<IpAddr, Place>,
     /// The ways to servers elsewhere, each once: servers behind one router have one way.
     towards_servers: BTreeSet<Way>,
+    /// The ways up to the director itself.
+    upwards: BTreeSet<Way>,
     hops: NextHops,
+    pool: Pool,
     hooks: Vec<Hook>,
     tuning: Tuning,
     remember: Remember,
@@ -126,7 +130,9 @@ impl Keeper {
             known_ways: ways::Ways::default(),
             places: BTreeMap::new(),
             towards_servers: BTreeSet::new(),
+            upwards: BTreeSet::new(),
             hops,
+            pool: Pool::default(),
             hooks: Vec::new(),
             tuning,
             remember,
@@ -204,6 +210,7 @@ impl Keeper {
             both.virtuals.extend(&settled.virtuals);
             both.dests.extend(&settled.dests);
             both.marks.extend(&settled.marks);
+            both.pooled.extend(&settled.pooled);
             both.anchored |= settled.anchored;
         }
         self.lead_marks(&both)
@@ -272,9 +279,9 @@ impl Keeper {
             return Ok(());
         }
         let Watched { round, next_hops } = watched;
-        let ways = &self.towards_servers;
+        let ways = self.ways();
         self.hops
-            .end_of_round(&self.plane.maps, &self.network, ways, round, next_hops)
+            .end_of_round(&self.plane.maps, &self.network, &ways, round, next_hops)
             .map_err(Error::system("cannot take back next hops"))
     }
 
@@ -360,7 +367,13 @@ impl Keeper {
         let places = self.find_places(&targets)?;
         self.known_ways.keep(&targets);
         self.towards_servers = places.values().filter_map(|place| place.way()).collect();
+        self.upwards = self.ways_up(&targets, &places);
         self.places.clone_from(&places);
+        let maps = &self.plane.maps;
+        let named = &targets.pool;
+        let outward = &targets.outward;
+        self.pool
+            .update(maps, &self.network, named, outward, places.iter());
         // First, so that they are right for what is hooked already, whatever becomes of the hooks.
         let before: BTreeSet<u32> = self.watched().collect();
         self.write_next_hops(&targets)?;
@@ -368,6 +381,7 @@ impl Keeper {
         self.write_interfaces();
         if !self.watched().all(|interface| before.contains(&interface)) {
             // Again, for the clients behind what is hooked now.
+            self.upwards = self.ways_up(&targets, &places);
             self.write_next_hops(&targets)?;
         }
         self.tune()?;
@@ -475,8 +489,9 @@ impl Keeper {
             }
         }
         let maps = &self.plane.maps;
+        let all = self.ways();
         self.hops
-            .update(maps, &self.network, ways, &hooked, transmits)
+            .update(maps, &self.network, &all, &hooked, transmits)
             .map_err(Error::system("cannot write next hops"))?;
         self.lead(targets);
         Ok(())
@@ -484,12 +499,47 @@ impl Keeper {
 
     /// Leads each destination to its next hop, or up.
     fn lead(&self, targets: &Targets) {
+        let maps = &self.plane.maps;
         let place = |&(number, address)| {
             let place = self.places.get(&address).copied();
-            (number, place.unwrap_or(Place::Nowhere))
+            let place = place.unwrap_or(Place::Nowhere);
+            // First, because a packet that finds its way needs it.
+            self.pool
+                .offer(maps, &self.network, (number, address), place);
+            (number, address, place)
         };
         let dests = targets.dests.iter().map(place);
-        self.hops.lead(&self.plane.maps, dests);
+        self.hops.lead(maps, self.inner(), dests);
+        self.pool.offer_way_out(maps, &targets.outward);
+    }
+
+    /// The ways up to the servers on the director whose clients are known by its addresses, and, where it may be a
+    /// client itself, to its virtual addresses.
+    fn ways_up(&self, targets: &Targets, places: &BTreeMap<IpAddr, Place>) -> BTreeSet<Way> {
+        let interface = self.inner();
+        let is_here = |address: &&IpAddr| places.get(address) == Some(&Place::Here);
+        let servers = targets.pooled.iter().filter(is_here).copied();
+        let is_watched = self.watched().any(|watched| watched == interface);
+        let own = self.network.addresses.iter().map(|own| own.address);
+        let own = own.filter(|own| is_watched && targets.virtuals.contains(own));
+        let way = |neighbour| Way {
+            interface,
+            neighbour,
+        };
+        servers.chain(own).map(way).collect()
+    }
+
+    /// All ways that have next hops, whoever uses them.
+    fn ways(&self) -> BTreeSet<Way> {
+        self.towards_servers.union(&self.upwards).copied().collect()
+    }
+
+    /// The index of the loopback interface, by which packets go up to the director itself.
+    fn inner(&self) -> u32 {
+        let mut links = self.network.links.values();
+        links
+            .find(|link| link.loopback)
+            .map_or(0, |link| link.index)
     }
 
     /// Tunes the interfaces towards servers, after what they were set to has been remembered.
@@ -502,6 +552,10 @@ impl Keeper {
             let link = self.network.links.get(&interface)?;
             link.mac.is_some().then_some((link.name.as_str(), family))
         });
+        let inner = self.inner();
+        let inner = self.watched().find(|&watched| watched == inner);
+        let inner = inner.and_then(|index| self.network.links.get(&index));
+        let wanted = wanted.chain(inner.map(|link| (link.name.as_str(), tuning::INNER)));
         let new: Vec<_> = wanted
             .filter(|&one| !tuning::is_known(&self.tuning, one))
             .collect();

@@ -51,6 +51,7 @@ pub struct Maps {
     reasons: Lines,
     next_hops: Slabs,
     interfaces: Lines,
+    pool: Lines,
     neighbours: Hash<u64>,
     neighbours_ipv6: Hash<[u64; 3]>,
     endpoints: Hash<[u64; 3]>,
@@ -91,6 +92,7 @@ impl Maps {
             reasons: lines(take("REASONS"))?,
             next_hops,
             interfaces: lines(take("INTERFACES"))?,
+            pool: lines(take("POOL"))?,
             neighbours: Hash::open(take("NEIGHBOURS")?).map_err(Error::system(problem))?,
             neighbours_ipv6: Hash::open(take("NEIGHBOURS6")?).map_err(Error::system(problem))?,
             endpoints: Hash::open(take("ENDPOINTS6")?).map_err(Error::system(problem))?,
@@ -155,7 +157,13 @@ impl Maps {
     /// # Errors
     /// When the kernel does not tell what its hash maps take.
     pub fn bytes(&self) -> io::Result<u64> {
-        let arrays = [&self.config, &self.flows, &self.reasons, &self.interfaces];
+        let arrays = [
+            &self.config,
+            &self.flows,
+            &self.reasons,
+            &self.interfaces,
+            &self.pool,
+        ];
         let grown = Table::ALL.map(|table| self.slabs(table).bytes());
         let mut sum = arrays.map(Lines::bytes).into_iter().chain(grown).sum();
         sum += self.neighbours.bytes()?;
@@ -416,6 +424,10 @@ impl<'a> Tables for &'a Maps {
 
     fn interface(&self, line: u32) -> Option<Words<'a>> {
         self.interfaces.get(line)
+    }
+
+    fn pool(&self, line: u32) -> Option<Words<'a>> {
+        self.pool.get(line)
     }
 
     fn neighbour(&self, key: u64) -> Option<u32> {

@@ -159,14 +159,23 @@ impl NextHops {
         Ok(())
     }
 
-    /// Writes into each destination's line the number of the way to it (0: none), or that it is here, and which
-    /// address tunnels to it are from.
-    pub(crate) fn lead(&self, maps: &Maps, dests: impl Iterator<Item = (u32, Place)>) {
-        for (dest, place) in dests {
+    /// Writes into each destination's line the number of the way to it (0: none), or that it is here, and by which way
+    /// what is rewritten gets there, and which address tunnels to it are from. `inner` is the loopback interface.
+    pub(crate) fn lead(
+        &self,
+        maps: &Maps,
+        inner: u32,
+        dests: impl Iterator<Item = (u32, IpAddr, Place)>,
+    ) {
+        for (dest, address, place) in dests {
             let number = |way| self.numbers.get(&way).copied().unwrap_or(0);
+            let up = Way {
+                interface: inner,
+                neighbour: address,
+            };
             let (word, source) = match place {
                 Place::Nowhere => (0, None),
-                Place::Here => (dest::LOCAL, None),
+                Place::Here => (dest::LOCAL | u64::from(number(up)), None),
                 Place::Away { way, source } => (u64::from(number(way)), source),
             };
             // First, because a packet that finds its way needs it.
@@ -300,7 +309,9 @@ impl Content {
             };
         };
         let neighbour = network.neighbours.get(&(way.interface, way.neighbour));
-        let Some(destination) = neighbour.and_then(|neighbour| neighbour.mac) else {
+        let known = neighbour.and_then(|neighbour| neighbour.mac);
+        // By the loopback interface everybody is reached at its own address.
+        let Some(destination) = known.or(link.mac.filter(|_| link.loopback)) else {
             return Self {
                 flags: ETHERNET,
                 link: link_word,

@@ -51,8 +51,9 @@ impl Sizes {
             b"DEST_TRAFFIC" => self.cpus * Table::DestTraffic.slab(),
             b"REASONS" => self.cpus * reason::LINES,
             b"POINTERS" => {
-                // A flow with a server socket that several services share takes one.
-                let pointers = self.buckets();
+                // A flow with a server socket that several services share takes one, and one with an address of the
+                // pool: that may be all.
+                let pointers = self.buckets() * FLOWS_PER_BUCKET as u32;
                 if pointers < 4096 { 4096 } else { pointers }
             }
             b"WANTED" => WANTED_CHUNKS,

@@ -20,6 +20,7 @@ use ferrovs_core::{
         ipv6::{Address, EndpointKey, NeighbourKey},
         locality::LocalityKey,
         pointer::{Pointer, PointerKey},
+        pool,
         reason::{self, Reason},
         slab::Table,
     },
@@ -71,6 +72,7 @@ pub struct Memory {
     reasons: Vec<Words>,
     next_hops: Slabs,
     interfaces: Vec<Words>,
+    pool: Vec<Words>,
     neighbours: RefCell<BTreeMap<u64, u32>>,
     neighbours_ipv6: RefCell<BTreeMap<NeighbourKey, u32>>,
     endpoints: RefCell<BTreeMap<EndpointKey, u64>>,
@@ -106,6 +108,7 @@ impl Memory {
             reasons: lines(reason::LINES),
             next_hops: Slabs::new(Table::NextHops),
             interfaces: lines(interface::LINES),
+            pool: lines(pool::LINES),
             neighbours: RefCell::default(),
             neighbours_ipv6: RefCell::default(),
             endpoints: RefCell::default(),
@@ -307,6 +310,10 @@ impl<'a> Tables for &'a Memory {
 
     fn interface(&self, number: u32) -> Option<CellLine<'a>> {
         line(&self.interfaces, number)
+    }
+
+    fn pool(&self, number: u32) -> Option<CellLine<'a>> {
+        line(&self.pool, number)
     }
 
     fn neighbour(&self, key: u64) -> Option<u32> {

@@ -98,7 +98,13 @@ fn sorted(wanted: &Wanted) -> Wanted {
 }
 
 fn state(services: Vec<Service>) -> Wanted {
-    Wanted::of(services, Timeouts::default(), Sysctls::default()).expect("no key is there twice")
+    Wanted::of(
+        services,
+        Timeouts::default(),
+        Sysctls::default(),
+        Vec::new(),
+    )
+    .expect("no key is there twice")
 }
 
 /// Whether `::1` is in it: ipvsadm prints the names of IPv6 hosts and reads none.

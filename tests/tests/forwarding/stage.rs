@@ -74,11 +74,16 @@ impl Stage {
 
     /// Starts a daemon in the director.
     pub(crate) fn start_daemon(&mut self) {
+        self.start_daemon_with(&[]);
+    }
+
+    /// Starts a daemon in the director, with these arguments too.
+    pub(crate) fn start_daemon_with(&mut self, arguments: &[&str]) {
         let daemon = Daemon::start(
             &self.topology.director,
             ferrovs(),
             self.hook,
-            &[],
+            arguments,
             &self.log(),
         );
         self.daemon = Some(daemon.unwrap());

@@ -82,6 +82,45 @@ fn synchronisation_is_refused_and_changes_nothing() {
     }
 }
 
+#[test]
+fn methods_of_our_own_are_listed_saved_and_restored() {
+    let mut director = Director::default();
+    let made = run(
+        "ipvsadm -A -t 10.0.0.1:80 -s rr; ipvsadm -a -t 10.0.0.1:80 -r 10.0.1.1 --fullnat; \
+         ipvsadm -a -t 10.0.0.1:80 -r 10.0.1.2 --auto -w 2",
+        &mut director,
+    );
+    assert_eq!((made.status, made.stderr.as_str()), (0, ""));
+    let listed = run("ipvsadm -Ln", &mut director).stdout;
+    let servers: Vec<&str> = listed.lines().skip(4).collect();
+    assert_eq!(
+        servers,
+        [
+            "  -> 10.0.1.1:80                  FullNat 1      0          0         ",
+            "  -> 10.0.1.2:80                  Auto    2      0          0         ",
+        ]
+    );
+    let saved = run("ipvsadm -Sn", &mut director).stdout;
+    assert_eq!(
+        saved,
+        "-A -t 10.0.0.1:80 -s rr\n\
+         -a -t 10.0.0.1:80 -r 10.0.1.1:80 --fullnat -w 1\n\
+         -a -t 10.0.0.1:80 -r 10.0.1.2:80 --auto -w 2\n"
+    );
+    let commands: Vec<String> = saved
+        .lines()
+        .map(|line| format!("ipvsadm {line}"))
+        .collect();
+    let mut other = Director::default();
+    run(&commands.join("; "), &mut other);
+    assert_eq!(run("ipvsadm -Sn", &mut other).stdout, saved);
+    let both = run(
+        "ipvsadm -a -t 10.0.0.1:80 -r 10.0.1.3 -m --fullnat",
+        &mut director,
+    );
+    assert_eq!(both.status, 2);
+}
+
 /// What is different from the recording, or none.
 fn replay(recorded: &Transcript) -> Option<String> {
     let mut director = Director::default();

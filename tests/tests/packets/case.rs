@@ -80,6 +80,8 @@ pub(crate) struct Expect {
     pub counts_for: Option<(SocketAddrV4, SocketAddrV4)>,
     /// The flow takes another source port than the client's.
     pub draws_port: bool,
+    /// The flow takes an endpoint of the pool.
+    pub leases: bool,
     /// The state of its flow afterwards, if another.
     pub state: Option<u8>,
     /// Its flow is protected from now on.
@@ -107,6 +109,7 @@ impl Expect {
             call_id: None,
             counts_for: None,
             draws_port: false,
+            leases: false,
             state: None,
             protects: false,
             ends: Vec::new(),
@@ -162,6 +165,11 @@ impl Expect {
     pub(crate) fn draws_port(mut self) -> Self {
         self.draws_port = true;
         self.because(Reason::PortChanged)
+    }
+
+    pub(crate) fn leases(mut self) -> Self {
+        self.leases = true;
+        self.because(Reason::PoolUsed)
     }
 
     pub(crate) fn state(mut self, state: u8) -> Self {

@@ -14,6 +14,7 @@ mod cases;
 mod cost;
 mod hexdump;
 mod home;
+mod many;
 mod model;
 mod object;
 mod observe;

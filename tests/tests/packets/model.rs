@@ -92,14 +92,14 @@ impl Model {
             .or_else(|| place(false).map(|at| (at, false)))
     }
 
-    /// Takes note of a packet. `drawn` tells the source port that a new flow took. The way that a
+    /// Takes note of a packet. `drawn` tells what the server of a new flow sees in place of its client. The way that a
     /// forwarded packet takes.
     pub(crate) fn take(
         &mut self,
         packet: &Packet,
         port: Port,
         expect: &Expect,
-        drawn: impl FnOnce() -> u16,
+        drawn: impl FnOnce() -> SocketAddrV4,
     ) -> Option<Way> {
         for client in &expect.ends {
             self.end(*client);
@@ -129,12 +129,12 @@ impl Model {
         } else if let Some((server, state)) = expect.opens {
             let old = self.find(packet);
             assert_eq!(old, None, "the case opens a flow that it has not ended");
-            let drawn = expect.draws_port.then(drawn);
+            let drawn = (expect.draws_port || expect.leases).then(drawn);
             self.open(packet, port, server, state, path(server), drawn);
             self.count_conn(path(server));
         } else if let Some(server) = expect.alone {
             if self.alone(packet, server).is_none() {
-                let drawn = expect.draws_port.then(drawn);
+                let drawn = (expect.draws_port || expect.leases).then(drawn);
                 self.open(packet, port, server, state::ONE_PACKET, path(server), drawn);
             }
             self.count_conn(path(server));
@@ -168,15 +168,12 @@ impl Model {
         server: SocketAddrV4,
         state: u8,
         path: Path,
-        drawn: Option<u16>,
+        drawn: Option<SocketAddrV4>,
     ) {
         let protocol = packet.protocol();
         let (client, virtual_) = (packet.source, packet.destination);
-        let mut local = client;
-        if let Some(drawn) = drawn {
-            local.set_port(drawn);
-            assert_ne!(local, client);
-        }
+        let local = drawn.unwrap_or(client);
+        assert_eq!(local != client, drawn.is_some());
         self.books.flows.push(Flow {
             protocol,
             client,
@@ -218,7 +215,9 @@ impl Model {
             figures.in_packets += packets;
             figures.in_bytes += length;
             match expect.forwarding {
-                Forwarding::Masq => (flow.local, flow.server),
+                Forwarding::Masq | Forwarding::FullNat | Forwarding::Auto => {
+                    (flow.local, flow.server)
+                }
                 _ => (flow.client, flow.virtual_),
             }
         } else {
@@ -230,8 +229,8 @@ impl Model {
             source,
             destination,
             neighbour: match expect.forwarding {
-                Forwarding::Masq => neighbour_of(*destination.ip()),
-                _ => neighbour_of(*flow.server.ip()),
+                Forwarding::Route | Forwarding::Tunnel(_) => neighbour_of(*flow.server.ip()),
+                _ => neighbour_of(*destination.ip()),
             },
             server: *flow.server.ip(),
             from_client,

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv6Addr, SocketAddrV4},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddrV4},
 };
 
 use ferrovs_core::{
@@ -17,9 +17,12 @@ use ferrovs_core::{
     },
     flow::{
         ends::{is_ipv6, server_address},
+        lease::pooled_address,
         place, read,
     },
+    outward,
     tables::{Line, Tables},
+    wire::TCP,
 };
 use ferrovs_model::publish::{Figures, Publisher};
 
@@ -28,6 +31,9 @@ use crate::{
     model::{Books, Flow, Path},
     packet::Family,
 };
+
+/// Whom connections count for that servers make themselves.
+pub(crate) const NOWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
 
 fn address(word: u64) -> SocketAddrV4 {
     let endpoint = Endpoint::unpack(word);
@@ -56,6 +62,10 @@ fn ends<T: Tables>(tables: &T, flow: &ferrovs_core::flow::Flow) -> [SocketAddrV4
     let service = service.unwrap();
     let virtual_ = Address([0, 1].map(|rest| service.load(service::ADDRESS + rest)));
     let settings = tables.dest(flow.owner.dest()).unwrap();
+    let local = match flow.owner.pool() {
+        0 => words.address(),
+        number => pooled_address(tables.pool(number).unwrap()),
+    };
     let server_port = if words.is_one_way() {
         dest::port(settings.load(dest::MODE))
     } else {
@@ -65,7 +75,7 @@ fn ends<T: Tables>(tables: &T, flow: &ferrovs_core::flow::Flow) -> [SocketAddrV4
         host(words.address(), ports.client),
         host(virtual_, ports.virtual_),
         host(server_address(settings), server_port),
-        host(words.address(), ports.local),
+        host(local, ports.local),
     ]
 }
 
@@ -76,7 +86,8 @@ pub(crate) fn books<H: Home>(home: &H, publisher: &Publisher) -> Result<Books, S
         call_ids: home.call_ids(),
         ..Books::default()
     };
-    for (number, path) in paths(publisher) {
+    let outward = (outward::DEST, (TCP, NOWHERE, NOWHERE));
+    for (number, path) in paths(publisher).into_iter().chain([outward]) {
         let figures = home.figures(number);
         if figures != Figures::default() {
             books.figures.insert(path, figures);

@@ -1,6 +1,6 @@
 //! Running a case in a home, by one of two ways, and comparing everything after each step.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 use ferrovs_core::{
     abi::{
@@ -236,7 +236,7 @@ impl<H: Home> Run<'_, H> {
         expect: &Expect,
     ) -> Result<Option<(Hook, Action, Vec<u8>)>, String> {
         let home = self.home;
-        let drawn = || drawn_port(home, packet);
+        let drawn = || drawn(home, packet);
         let way = self.model.take(&packet.as_answer(), port, expect, drawn);
         self.random |= expect.draws_port;
         let Some(outcome) = outcome else {
@@ -293,7 +293,7 @@ impl<H: Home> Run<'_, H> {
                 let server = [DIP, way.server];
                 tunnel::wrapped(&output, encapsulation, server, &outcome.bytes)
             }
-            Forwarding::Masq | Forwarding::Route => output.bytes(),
+            _ => output.bytes(),
         };
         let verdict = self.verdict(hop, way, expect);
         let right = outcome.action == Action::Redirect
@@ -372,14 +372,14 @@ fn untouched(
     ))
 }
 
-/// The source port that the flow of this client's packet took in place of its own.
-fn drawn_port<H: Home>(home: &H, packet: &Packet) -> u16 {
+/// What the server of this client's packet sees in place of the client.
+fn drawn<H: Home>(home: &H, packet: &Packet) -> SocketAddrV4 {
     let flows = observe::flows(home).unwrap_or_default();
     let flow = flows.iter().find(|flow| {
         let ends = (flow.client, flow.virtual_);
         ends == (packet.source, packet.destination) && flow.local != flow.client
     });
-    flow.map_or(packet.source.port(), |flow| flow.local.port())
+    flow.map_or(packet.source, |flow| flow.local)
 }
 
 const fn link_length(link: Link) -> usize {

@@ -34,7 +34,7 @@ impl Slices {
         let size = Size {
             buckets: world.buckets,
             filter_lines: 4096,
-            pointers: 4096,
+            pointers: (world.buckets as usize * 4).max(4096),
         };
         let interfaces = Interfaces {
             front: 2,

@@ -15,12 +15,14 @@ use std::{
 
 use ferrovs_core::{
     abi::{
-        config,
+        WORDS, config,
         interface::{self, pack_mac},
         ipv6::{Address, EndpointKey, NeighbourKey},
         next_hop::{self, NO_VLAN, USABLE, neighbour_key, pack_macs},
+        pool::{self, Offer, Ports, Reach},
         slab::Table,
     },
+    outward,
     tables::{Line, Tables},
 };
 use ferrovs_model::{
@@ -54,6 +56,11 @@ pub(crate) const BARE_SERVER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 5);
 pub(crate) const BARE_IPV6_DIRECTOR: Ipv4Addr = Ipv4Addr::new(10, 10, 0, 1);
 pub(crate) const BARE_IPV6_CLIENT: Ipv4Addr = Ipv4Addr::new(10, 10, 0, 60);
 pub(crate) const BARE_IPV6_SERVER: Ipv4Addr = Ipv4Addr::new(10, 10, 0, 5);
+
+/// The only port of the pool, if the case says nothing else: so it is known what a server sees.
+pub(crate) const POOL_PORT: u16 = 20_001;
+/// What it sees then.
+pub(crate) const POOL: SocketAddrV4 = SocketAddrV4::new(DIP, POOL_PORT);
 
 pub(crate) const HTTP: SocketAddrV4 = SocketAddrV4::new(VIP, 80);
 pub(crate) const DNS: SocketAddrV4 = SocketAddrV4::new(VIP, 53);
@@ -217,6 +224,8 @@ pub(crate) struct World {
     pub buckets: u32,
     pub services: Vec<Service>,
     pub hops: Vec<Hop>,
+    /// Addresses of the pool, with their first and last port.
+    pub pool: Vec<(Ipv4Addr, u16, u16)>,
 }
 
 impl Default for World {
@@ -246,6 +255,7 @@ impl Default for World {
             hops: hops
                 .map(|(number, (neighbour, port))| Hop::new(number, neighbour, port))
                 .collect(),
+            pool: vec![(DIP, POOL_PORT, POOL_PORT)],
         }
     }
 }
@@ -319,6 +329,8 @@ pub(crate) struct Daemon {
     wanted: Wanted,
     pub publisher: Publisher,
     hops: Vec<Hop>,
+    /// What each server is offered.
+    offer: Vec<u8>,
 }
 
 impl Daemon {
@@ -352,6 +364,7 @@ impl Daemon {
             wanted: Wanted::default(),
             publisher: Publisher::default(),
             hops: world.hops.clone(),
+            offer: write_pool(home, world),
         };
         let changes = world.services.iter().flat_map(Service::changes);
         daemon.change(home, &changes.collect::<Vec<_>>());
@@ -371,6 +384,10 @@ impl Daemon {
     /// Tells each destination its next hop, or that it is here, and what tunnels to it are from.
     fn lead<H: Home>(&self, home: &H) {
         use ferrovs_core::abi::dest;
+        if let Some(line) = home.tables().tunnel(outward::DEST) {
+            line.store(dest::OFFER, Offer::of(self.offer.iter().copied()).0);
+            line.store(dest::REACH, Reach::new(None, self.offer.len() as u8).0);
+        }
         for record in self.publisher.ledger().dests() {
             let hop = self
                 .hops
@@ -388,6 +405,12 @@ impl Daemon {
             };
             line.store(dest::SOURCE, source[0]);
             line.store(dest::SOURCE + 1, source[1]);
+            let host = self.family.host(record.address.ip());
+            let is_near = host.to_bits() >> 8 == DIP.to_bits() >> 8;
+            let near = is_near.then(|| self.family.prefix(24));
+            let reach = Reach::new(near, self.offer.len() as u8);
+            line.store(dest::OFFER, Offer::of(self.offer.iter().copied()).0);
+            line.store(dest::REACH, reach.0);
             let line = home.tables().dest(record.number).unwrap();
             line.store(dest::NEXT_HOP, word);
         }
@@ -427,6 +450,37 @@ pub(crate) enum Fitness {
     Unusable,
     /// The daemon is in the midst of a write.
     BeingWritten,
+}
+
+/// Writes the pool's lines, as the daemon would; the numbers of its addresses.
+fn write_pool<H: Home>(home: &H, world: &World) -> Vec<u8> {
+    let tables = home.tables();
+    for number in 0..pool::LINES {
+        let line = tables.pool(number).unwrap();
+        (0..WORDS).for_each(|word| line.store(word, 0));
+    }
+    let address = |&(host, first, last): &(Ipv4Addr, u16, u16)| {
+        let (words, digest) = match world.family.address(host) {
+            IpAddr::V4(address) => {
+                let word = u32::from_ne_bytes(address.octets());
+                ([u64::from(word), 0], word)
+            }
+            IpAddr::V6(address) => {
+                let address = Address::new(address.octets());
+                (address.0, address.digest(SECRETS))
+            }
+        };
+        let (word, bit) = pool::place(digest);
+        let set = tables.pool(0).unwrap();
+        set.store(word, set.load(word) | bit);
+        let number = pool::number(digest, 0);
+        let line = tables.pool(number).unwrap();
+        line.store(pool::ADDRESS, words[0]);
+        line.store(pool::ADDRESS + 1, words[1]);
+        line.store(pool::PORTS, Ports::without(first, last, (0, 0)).0);
+        u8::try_from(number).unwrap()
+    };
+    world.pool.iter().map(address).collect()
 }
 
 /// Leads a neighbour's key to its next hop.

@@ -9,9 +9,9 @@ use std::{
 };
 
 use ferrovs_api::Refused;
-use ferrovs_kernel::{DataPlane, Targets};
+use ferrovs_kernel::{DataPlane, Outward, PoolAddress, Targets};
 use ferrovs_model::{
-    Change, Refusal, RefusedChange, ServiceKey, Unforwarded, Wanted,
+    Change, Refusal, RefusedChange, ServiceKey, Snat, Unforwarded, Wanted,
     publish::{Ledger, Plan, Publisher},
 };
 use tokio::time::MissedTickBehavior;
@@ -218,11 +218,15 @@ impl Director {
                 ServiceKey::Mark { mark, ipv6 } => Some((mark, ipv6)),
                 ServiceKey::Address { .. } => None,
             });
+        let pooled = ledger.dests().iter().filter(|dest| dest.uses_pool());
         let dests = ledger.dests().iter();
         let dests = dests.map(|dest| (dest.number, dest.address.ip()));
         Targets {
             virtuals: virtuals.collect::<BTreeSet<_>>(),
             dests: dests.collect(),
+            pooled: pooled.map(|dest| dest.address.ip()).collect(),
+            pool: wanted.pool().iter().map(pool_address).collect(),
+            outward: wanted.snat().map(way_out).unwrap_or_default(),
             marks: marks.collect(),
             named: self.manner.named.clone(),
             choice: self.manner.choice(),
@@ -293,6 +297,22 @@ fn tell(found: &[Unforwarded]) {
     if found.len() > TOLD {
         let more = found.len() - TOLD;
         warn!("{more} more are kept but not forwarded: see `ferrovs status`");
+    }
+}
+
+/// An address of the pool as the network is told of it.
+fn pool_address(one: &ferrovs_model::PoolAddress) -> PoolAddress {
+    PoolAddress {
+        address: one.address,
+        ports: one.ports,
+    }
+}
+
+fn way_out(snat: &Snat) -> Outward {
+    let from = snat.from.iter();
+    Outward {
+        from: from.map(|one| (one.address, one.prefix)).collect(),
+        to: snat.to.iter().map(pool_address).collect(),
     }
 }
 

@@ -25,6 +25,7 @@ use ferrovs_core::{
         ends::{is_ipv6, server_address},
         is_expired, read, timeout,
     },
+    outward,
     tables::{Line, Tables},
 };
 use ferrovs_kernel::{DataPlane, Maps};
@@ -121,6 +122,9 @@ fn call_id(maps: &Maps, call: Call) -> String {
 /// Of client, service and server.
 fn addresses(maps: &Maps, flow: &Flow) -> Option<[SocketAddr; 3]> {
     let words = &flow.words;
+    if flow.owner.dest() == outward::DEST {
+        return Some([words.client, words.virtual_, words.dest].map(address));
+    }
     let settings = maps.dest(flow.owner.dest())?;
     let mode = settings.load(dest::MODE);
     let mut server = if mode & dest::IPV6 == 0 {

@@ -172,6 +172,8 @@ fn forwarding(line: &Line) -> Forwarding {
     let checksum = line.checksum;
     match line.method {
         Method::Masq => Forwarding::Masq,
+        Method::FullNat => Forwarding::FullNat,
+        Method::Auto => Forwarding::Auto,
         Method::Route => Forwarding::Route,
         Method::Tunnel => Forwarding::Tunnel(match line.tunnel {
             Tunnel::Ipip => Encapsulation::Ipip,

@@ -97,6 +97,8 @@ pub(super) struct Server {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) enum Method {
     Masq,
+    FullNat,
+    Auto,
     #[default]
     Route,
     Tunnel,

@@ -152,6 +152,8 @@ impl Listing {
         let weight = destination.weight;
         let method = match destination.forwarding {
             Forwarding::Masq => "Masq",
+            Forwarding::FullNat => "FullNat",
+            Forwarding::Auto => "Auto",
             Forwarding::Route => "Route",
             Forwarding::Tunnel(_) => "Tunnel",
         };
@@ -247,7 +249,9 @@ fn tunnel(forwarding: Forwarding) -> String {
         }
     }
     match forwarding {
-        Forwarding::Masq | Forwarding::Route => "n/a".to_owned(),
+        Forwarding::Masq | Forwarding::FullNat | Forwarding::Auto | Forwarding::Route => {
+            "n/a".to_owned()
+        }
         Forwarding::Tunnel(Encapsulation::Ipip) => "ipip".to_owned(),
         Forwarding::Tunnel(Encapsulation::Gue { port, checksum }) => {
             format!("gue:{port}:{}", short(checksum))

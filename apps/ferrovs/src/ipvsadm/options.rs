@@ -164,6 +164,16 @@ pub(super) fn masquerading(line: &mut Line, _: &str, _: &dyn Names) -> Result<()
     Ok(())
 }
 
+pub(super) fn full_nat(line: &mut Line, _: &str, _: &dyn Names) -> Result<(), Failure> {
+    line.method = Method::FullNat;
+    Ok(())
+}
+
+pub(super) fn auto(line: &mut Line, _: &str, _: &dyn Names) -> Result<(), Failure> {
+    line.method = Method::Auto;
+    Ok(())
+}
+
 pub(super) fn gatewaying(line: &mut Line, _: &str, _: &dyn Names) -> Result<(), Failure> {
     line.method = Method::Route;
     Ok(())

@@ -79,6 +79,8 @@ fn print_server(
 ) -> io::Result<()> {
     let method = match destination.forwarding {
         Forwarding::Masq => "-m",
+        Forwarding::FullNat => "--fullnat",
+        Forwarding::Auto => "--auto",
         Forwarding::Route => "-g",
         Forwarding::Tunnel(_) => "-i",
     };

@@ -300,6 +300,8 @@ pub(super) const OPTIONS: &[OptionRow] = &[
     flag("ops", "o", Opt::Ops, options::one_packet, "choose a server for every packet"),
     value("real-server", "r", Opt::RealServer, options::real_server, ("HOST[:PORT]", "SERVER; the service's port if not given")),
     flag("masquerading", "m", Opt::Forwarding, options::masquerading, "forward by rewriting addresses (NAT)"),
+    flag("fullnat", "", Opt::Forwarding, options::full_nat, "the same, with an address of the director in place of the client's"),
+    flag("auto", "", Opt::Forwarding, options::auto, "-m, and --fullnat for clients in the server's own network"),
     flag("gatewaying", "g", Opt::Forwarding, options::gatewaying, "forward by direct routing (the default)"),
     flag("ipip", "i", Opt::Forwarding, options::tunneling, "forward through a tunnel"),
     value("weight", "w", Opt::Weight, options::weight, ("NUMBER", "the server's share of new connections; 1 if not given")),

@@ -29,7 +29,8 @@ pub fn print(services: &[ServiceView], out: &mut dyn Write) -> io::Result<()> {
         for listed in &service.destinations {
             let endpoint = endpoint(listed.destination.address);
             let method = match listed.destination.forwarding {
-                Forwarding::Masq => "Masq",
+                // The kernel's file knows no other rewriting.
+                Forwarding::Masq | Forwarding::FullNat | Forwarding::Auto => "Masq",
                 Forwarding::Route => "Route",
                 Forwarding::Tunnel(_) => "Tunnel",
             };

@@ -77,6 +77,8 @@ fn one_connection_serves_several_questions() {
         services: Vec::new(),
         timeouts: Timeouts::default(),
         sysctls: Sysctls::default(),
+        pool: Vec::new(),
+        snat: None,
         total: crate::Traffic::default(),
     };
     assert_eq!(client.services().unwrap(), expected);

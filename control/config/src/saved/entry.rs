@@ -59,6 +59,8 @@ pub(super) struct SavedServer {
 #[serde(rename_all = "snake_case")]
 enum Method {
     Masq,
+    Fullnat,
+    Auto,
     Route,
     Ipip,
     Gue,
@@ -143,6 +145,8 @@ impl SavedServer {
     fn of(server: &Destination) -> Self {
         let (forwarding, tunnel_port, tunnel_checksum) = match server.forwarding {
             Forwarding::Masq => (Method::Masq, None, None),
+            Forwarding::FullNat => (Method::Fullnat, None, None),
+            Forwarding::Auto => (Method::Auto, None, None),
             Forwarding::Route => (Method::Route, None, None),
             Forwarding::Tunnel(Encapsulation::Ipip) => (Method::Ipip, None, None),
             Forwarding::Tunnel(Encapsulation::Gue { port, checksum }) => {
@@ -167,6 +171,8 @@ impl SavedServer {
         let checksum = self.tunnel_checksum.unwrap_or_default();
         let forwarding = match (self.forwarding, self.tunnel_port, self.tunnel_checksum) {
             (Method::Masq, None, None) => Forwarding::Masq,
+            (Method::Fullnat, None, None) => Forwarding::FullNat,
+            (Method::Auto, None, None) => Forwarding::Auto,
             (Method::Route, None, None) => Forwarding::Route,
             (Method::Ipip, None, None) => Forwarding::Tunnel(Encapsulation::Ipip),
             (Method::Gue, port, _) => Forwarding::Tunnel(Encapsulation::Gue {

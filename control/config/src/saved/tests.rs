@@ -1,6 +1,6 @@
 use ferrovs_model::{
     Encapsulation, Forwarding, Netmask, Persistence, Protocol, SchedulerFlags, ServiceSettings,
-    Sysctl, TunnelChecksum,
+    Snat, Sysctl, TunnelChecksum,
 };
 
 use super::*;
@@ -67,6 +67,31 @@ fn rich() -> Wanted {
             join(
                 http,
                 Destination {
+                    forwarding: Forwarding::FullNat,
+                    ..server(18)
+                },
+            ),
+            join(
+                http,
+                Destination {
+                    forwarding: Forwarding::Auto,
+                    ..server(17)
+                },
+            ),
+            Change::SetSnat {
+                snat: Some(Snat {
+                    from: vec!["10.0.1.0/24".parse().unwrap()],
+                    to: vec!["10.0.0.1".parse().unwrap()],
+                }),
+            },
+            Change::SetPool {
+                addresses: ["10.0.1.254", "[2001:db8::fe]:20000-29999"]
+                    .map(|one| one.parse().unwrap())
+                    .to_vec(),
+            },
+            join(
+                http,
+                Destination {
                     forwarding: Forwarding::Route,
                     weight: 0,
                     upper_threshold: 7,
@@ -116,6 +141,11 @@ fn the_file_is_for_people() {
     let text = write(&rich()).unwrap();
     let expected = r#"
 format = 1
+pool = ["10.0.1.254", "[2001:db8::fe]:20000-29999"]
+
+[snat]
+from = ["10.0.1.0/24"]
+to = ["10.0.0.1"]
 
 [timeouts]
 tcp = 1
@@ -154,7 +184,7 @@ tunnel_port = 6080
 tunnel_checksum = "remote"
 weight = 1
 "#;
-    let head: Vec<&str> = text.lines().skip(2).take(38).collect();
+    let head: Vec<&str> = text.lines().skip(2).take(43).collect();
     assert_eq!(head.join("\n"), expected.trim());
 }
 
@@ -170,7 +200,7 @@ fn what_is_wrong_is_named_with_its_place() {
         ),
         (
             "format = 1\nservices = []".to_owned(),
-            "line 2, column 1: unknown field `services`, expected one of `format`, `timeouts`, `sysctls`, `service`",
+            "line 2, column 1: unknown field `services`, expected one of `format`, `pool`, `snat`, `timeouts`, `sysctls`, `service`",
         ),
         (
             format!("{service}scheduler = \"fifo\""),
@@ -180,7 +210,7 @@ fn what_is_wrong_is_named_with_its_place() {
         ),
         (
             format!("{service}scheduler = \"rr\"\n{server}forwarding = \"mask\""),
-            "line 8, column 14: unknown variant `mask`, expected one of `masq`, `route`, `ipip`, `gue`, `gre`",
+            "line 8, column 14: unknown variant `mask`, expected one of `masq`, `fullnat`, `auto`, `route`, `ipip`, `gue`, `gre`",
         ),
         (
             format!(

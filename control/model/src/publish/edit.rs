@@ -23,7 +23,7 @@ pub(super) fn changed(old: &Wanted, new: &Wanted) -> BTreeSet<ServiceKey> {
 /// The services that are otherwise in `new`, if they have the servers they had, reached as they were, in the
 /// order they had, and the persistence engine that they had, and all others are the same.
 pub(super) fn edited(old: &Wanted, new: &Wanted) -> Option<BTreeSet<ServiceKey>> {
-    if old.services().len() != new.services().len() {
+    if old.services().len() != new.services().len() || old.snat() != new.snat() {
         return None;
     }
     let mut found = BTreeSet::new();
@@ -70,6 +70,7 @@ pub(super) fn plan<P: Plane>(
         endpoints: None,
         timeouts: wanted.timeouts(),
         sysctls: wanted.sysctls(),
+        snat: wanted.snat().cloned(),
         freed,
     })
 }

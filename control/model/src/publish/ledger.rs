@@ -90,6 +90,9 @@ pub struct DestRecord {
     /// Whether its flows' answers pass here, or did: then they are recognised until it is forgotten.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub(super) answers: bool,
+    /// Whether its flows may have an address of the pool, or might.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) pooled: bool,
     /// Its thresholds, as [`ferrovs_core::abi::dest::Limits`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) limits: u64,
@@ -105,6 +108,14 @@ pub struct DestRecord {
     /// What its line of counters said when its counters were last set to zero.
     #[serde(default, skip_serializing_if = "Figures::is_zero")]
     pub(super) zero: Figures,
+}
+
+impl DestRecord {
+    /// Whether its flows may have an address of the pool.
+    #[must_use]
+    pub const fn uses_pool(&self) -> bool {
+        self.pooled
+    }
 }
 
 /// Keeps what says nothing out of the stored ledger.
@@ -220,7 +231,8 @@ impl Ledger {
                 record.limits = Limits::new(dest.upper_threshold, dest.lower_threshold).0;
                 record.weight = dest.weight;
                 record.forwarding = dest.forwarding;
-                record.answers |= is_masq(&dest.forwarding);
+                record.answers |= dest.forwarding.rewrites();
+                record.pooled |= dest.forwarding.uses_pool();
             }
         }
     }

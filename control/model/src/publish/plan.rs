@@ -10,6 +10,7 @@ use ferrovs_core::{
         slab::Table,
     },
     flow::place::digest,
+    outward,
     tables::Tables,
 };
 
@@ -23,7 +24,7 @@ use super::{
     rotation::Rotation,
     spans::Piece,
 };
-use crate::{Protocol, Refusal, ServiceKey, Sysctls, Timeouts, Wanted};
+use crate::{Protocol, Refusal, ServiceKey, Snat, Sysctls, Timeouts, Wanted};
 
 /// What [`super::Publisher::commit`] will write.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ pub struct Plan {
     pub(super) endpoints: Option<Endpoints>,
     pub(super) timeouts: Timeouts,
     pub(super) sysctls: Sysctls,
+    pub(super) snat: Option<Snat>,
     /// Numbers and pieces that nobody will own any more.
     pub(super) freed: Retired,
 }
@@ -105,7 +107,12 @@ fn draft<P: Plane>(
     let concerned = |key: &ServiceKey| changed.is_none_or(|changed| changed.contains(key));
     ledger.take_settings(wanted, concerned);
     let lists = new_lists(&mut ledger, plane, retired, &mut freed, wanted, concerned)?;
-    let contents = contents(plane, &mut ledger);
+    let mut contents = contents(plane, &mut ledger);
+    if wanted.snat().is_some() {
+        contents.flags |= Geometry::OUTWARD;
+        grow(plane, Table::Services, 0..1)?;
+        make_room(plane, outward::DEST)?;
+    }
     let filter = filter::plan(plane, &contents.words, contents.flags, retired)?;
     Ok(Plan {
         ledger,
@@ -115,6 +122,7 @@ fn draft<P: Plane>(
         endpoints: Some(contents.endpoints),
         timeouts: wanted.timeouts(),
         sysctls: wanted.sysctls(),
+        snat: wanted.snat().cloned(),
         freed,
     })
 }
@@ -287,6 +295,7 @@ fn add_dests<'a, P: Plane>(
                 weight: 0,
                 forwarding: dest.forwarding,
                 answers: false,
+                pooled: false,
                 idle_since: None,
                 born: counted,
                 zero: counted,
@@ -337,7 +346,8 @@ fn contents<P: Plane>(plane: &P, ledger: &mut Ledger) -> Contents {
     }
     let claims = claims(ledger).into_iter();
     for (key, claim) in claims.filter(|(key, _)| families.contains(&matches!(key, Key::V6(_)))) {
-        entries.insert(key, Entry::new(claim.service, claim.shared));
+        let flag = if claim.pooled { Entry::POOLED } else { 0 };
+        entries.insert(key, Entry::new(claim.service, claim.shared).with(flag));
     }
     let config = plane.tables().config(0);
     let mut contents = Contents {
@@ -395,6 +405,8 @@ struct Claim {
     service: u16,
     /// Whether other services have destinations there too, or had.
     shared: bool,
+    /// Whether flows with it may have an address of the pool.
+    pooled: bool,
 }
 
 impl Claim {
@@ -403,6 +415,7 @@ impl Claim {
         let older = if self.age <= other.age { self } else { other };
         Self {
             shared: self.shared || other.shared || self.service != other.service,
+            pooled: self.pooled || other.pooled,
             ..older
         }
     }
@@ -429,6 +442,7 @@ fn claims(ledger: &mut Ledger) -> BTreeMap<Key, Claim> {
             service: dest.service,
             // Its own clients may be of several virtual addresses and ports.
             shared: of.endpoint().is_none(),
+            pooled: dest.pooled,
         };
         let mut add = |key| {
             let both = claims.get(&key).map_or(claim, |other| other.with(claim));

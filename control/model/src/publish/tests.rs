@@ -8,6 +8,7 @@ mod limits;
 mod order;
 mod picks;
 mod plain;
+mod pool;
 
 use std::net::SocketAddr;
 

@@ -12,6 +12,7 @@ use ferrovs_core::{
         service, state,
     },
     flow::load::judge,
+    outward,
     tables::{Line, Tables},
 };
 
@@ -24,7 +25,7 @@ use super::{
     rotation,
 };
 use crate::{
-    Encapsulation, Forwarding, Netmask, ServiceKey, Sysctl, Sysctls, Timeouts, TunnelChecksum,
+    Encapsulation, Forwarding, Netmask, ServiceKey, Snat, Sysctl, Sysctls, Timeouts, TunnelChecksum,
 };
 
 /// Writes everything that differs, so that it also mends what an unfinished commit left.
@@ -44,6 +45,7 @@ pub(super) fn write<P: Plane>(
     let early = write_dests(plane, &plan.ledger, true, false);
     write_services(plane, &plan.ledger, true);
     write_lists(plane, plan, false);
+    write_way_out(plane, plan.snat.as_ref());
     if filter::write(plane, &plan.filter) {
         retired.filter = true;
     }
@@ -65,7 +67,7 @@ pub(super) fn write<P: Plane>(
 }
 
 /// The lines of the present destinations, or of the removed ones. Whether it was too early for one: what was not
-/// masqueraded is so only when the filter is `ready` for its answers.
+/// masqueraded, or not from the pool, is so only when the filter is `ready` for its answers.
 fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool, ready: bool) -> bool {
     let services = ledger.services.iter();
     let of_any_port = services.filter(|service| service.key.is_for_other_ports());
@@ -96,7 +98,8 @@ fn write_dests<P: Plane>(plane: &P, ledger: &Ledger, present: bool, ready: bool)
         let is_other =
             (line.load(dest::ENDPOINT), line.load(dest::ADDRESS_REST)) != (endpoint, rest);
         let mut method = method(record.forwarding);
-        let begins = Method::of(method) == Method::Masq && Method::of(before) != Method::Masq;
+        let begins = Method::of(method) == Method::Masq && Method::of(before) != Method::Masq
+            || method & dest::FULL != 0 && before & dest::FULL == 0;
         if begins && !ready && !returns && !is_other {
             early = true;
             method = Method::of(before).bits();
@@ -129,6 +132,8 @@ fn method(forwarding: Forwarding) -> u64 {
     };
     match forwarding {
         Forwarding::Masq => Method::Masq.bits(),
+        Forwarding::FullNat => Method::Masq.bits() | dest::FULL,
+        Forwarding::Auto => Method::Masq.bits() | dest::FULL | dest::FULL_IF_NEAR,
         Forwarding::Route => Method::Route.bits(),
         Forwarding::Tunnel(Encapsulation::Ipip) => Method::Ipip.bits(),
         Forwarding::Tunnel(Encapsulation::Gue { port, checksum: of }) => {
@@ -260,6 +265,25 @@ const fn mask(netmask: Netmask) -> [u64; 2] {
             let bits = if rest < 128 { u128::MAX << rest } else { 0 };
             Address::new(bits.to_be_bytes()).0
         }
+    }
+}
+
+/// Who has a way out, and the destination that all these connections count for.
+fn write_way_out<P: Plane>(plane: &P, snat: Option<&Snat>) {
+    let networks = snat.map_or(&[][..], |snat| &snat.from);
+    if let Some(line) = plane.tables().config(config::OUTWARD) {
+        for word in 0..outward::NETWORKS {
+            let network = networks.get(word).map_or(0, |network| {
+                let address = u32::from_ne_bytes(network.address.octets());
+                u64::from(address) | u64::from(network.mask().to_be()) << 32
+            });
+            store_if_other(line, word, network);
+        }
+    }
+    if let Some(line) = plane.tables().dest(outward::DEST) {
+        let mode = snat.map_or(0, |_| dest::FORWARDS | dest::FULL | Method::Masq.bits());
+        store_if_other(line, dest::NEXT_HOP, dest::ROUTED);
+        store_if_other(line, dest::MODE, mode);
     }
 }
 

@@ -440,5 +440,11 @@ fn a_number_that_a_service_has_is_not_given_again() {
     // No number is too large to be read.
     let mut service = before.services()[0].clone();
     service.added = u64::MAX;
-    assert!(Wanted::of(vec![service], Timeouts::default(), Sysctls::default()).is_some());
+    let of = Wanted::of(
+        vec![service],
+        Timeouts::default(),
+        Sysctls::default(),
+        Vec::new(),
+    );
+    assert!(of.is_some());
 }

@@ -39,6 +39,10 @@ pub const TIMEOUTS: u32 = 1;
 /// Line of the sysctls.
 pub const SYSCTLS: u32 = 5;
 
+/// Line of the networks whose servers have a way out ([`crate::outward`]): in each word bits 0..32 an IPv4 address and 32..64
+/// the mask under which a server's is equal to it, both in wire order; 0: none.
+pub const OUTWARD: u32 = 6;
+
 /// Word of line [`SYSCTLS`]: see [`Sysctls`].
 pub const MODES: usize = 0;
 /// Word of line [`SYSCTLS`]: `lblc_expiration`, in ticks.

@@ -15,10 +15,10 @@ pub const PAIR: u32 = 4;
 /// Word of the settings: endpoint, tag 0; with [`IPV6`] the first word of the address.
 pub const ENDPOINT: usize = 0;
 /// Word of the settings: bits 0..16 service number, bit 32 [`FORWARDS`], bit 33 [`RESTS`], bit 34 [`IPV6`], and
-/// with that 16..32 the port, wire order; bits 36..39 the [`Method`], bit 39 [`CHECKSUM`], bit 40 [`ANY_PORT`], bits
-/// 48..64 a tunnel's port.
+/// with that 16..32 the port, wire order; bits 36..39 the [`Method`], bit 39 [`CHECKSUM`], bit 40 [`ANY_PORT`], bit 41
+/// [`FULL`], bit 42 [`FULL_IF_NEAR`], bits 48..64 a tunnel's port.
 pub const MODE: usize = 1;
-/// Word of the settings: bits 0..32 number of the next hop towards it, bit 32 [`LOCAL`].
+/// Word of the settings: bits 0..24 number of the next hop towards it, bit 56 [`LOCAL`], bit 57 [`ROUTED`].
 pub const NEXT_HOP: usize = 2;
 /// Word of the settings, with [`IPV6`]: the second word of the address.
 pub const ADDRESS_REST: usize = 3;
@@ -32,9 +32,16 @@ pub const RESTS: u64 = 1 << 33;
 pub const IPV6: u64 = 1 << 34;
 /// Bit of [`MODE`]: flows go to the port that the client asked for, unless that is the service's own.
 pub const ANY_PORT: u64 = 1 << 40;
+/// Bit of [`MODE`], with [`Method::Masq`]: new flows take an address of the [pool](super::pool) in place of their
+/// client's.
+pub const FULL: u64 = 1 << 41;
+/// Bit of [`MODE`], with [`FULL`]: only those of clients that are [near](super::pool::Reach).
+pub const FULL_IF_NEAR: u64 = 1 << 42;
 
 /// Bit of [`NEXT_HOP`]: the server's address is the director's own.
-pub const LOCAL: u64 = 1 << 32;
+pub const LOCAL: u64 = 1 << 56;
+/// Bit of [`NEXT_HOP`]: each flow has a way of its own, which the routing table knows ([`crate::outward`]).
+pub const ROUTED: u64 = 1 << 57;
 
 /// How a server's packets reach it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -98,6 +105,10 @@ pub const fn tunnel_port(mode: u64) -> u16 {
 /// First of two words of the tunnel: the address that its packets are from, an IPv4 one in the lower half of
 /// the first; 0: not known.
 pub const SOURCE: usize = 0;
+/// Word of the tunnel, of a server without one: see [`super::pool::Offer`].
+pub const OFFER: usize = 2;
+/// Word of the tunnel, of a server without one: see [`super::pool::Reach`].
+pub const REACH: usize = 3;
 
 /// The port of a server with an IPv6 address in its word [`MODE`], wire order.
 pub const fn port(mode: u64) -> u16 {

@@ -29,7 +29,7 @@ pub const fn real_key(endpoint: Endpoint, protocol: u8) -> u64 {
 }
 
 /// What an endpoint is: bits 0..16 service number, bit 16 [`Entry::SHARED`], bit 17 [`Entry::REAL`], bit 18
-/// [`Entry::REMOVED`], of a real server's IPv6 endpoint bits 32..64 the address's digest.
+/// [`Entry::REMOVED`], bit 19 [`Entry::POOLED`], of a real server's IPv6 endpoint bits 32..64 the address's digest.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
 pub struct Entry(pub u64);
@@ -46,6 +46,14 @@ impl Entry {
     /// A virtual endpoint whose service was removed: it is there for the flows that it has. Other packets
     /// are for a service for all ports, if there is one.
     pub const REMOVED: u64 = 1 << 18;
+
+    /// A real server's endpoint with flows that have an address of the [pool](super::pool), or may have: replies to
+    /// those are looked for among the pointers first.
+    pub const POOLED: u64 = 1 << 19;
+
+    /// Of what no endpoint is for ([`crate::outward`]): a server makes a connection of its own, or is answered in one.
+    /// Never in the filter itself.
+    pub const OUTWARD: u64 = 1 << 20;
 
     /// Of this service; for a shared endpoint, the one that had it first.
     pub const fn new(service: u16, shared: bool) -> Self {
@@ -88,7 +96,7 @@ impl Entry {
 /// Where the half in use starts and how large it is.
 ///
 /// bits 0..32 first line, 32..37 log2 of its lines, bit 37 [`Geometry::WILDCARDS`], bit 38
-/// [`Geometry::MARKS`], 40..64 seed of its hash.
+/// [`Geometry::MARKS`], bit 39 [`Geometry::OUTWARD`], 40..64 seed of its hash.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
 pub struct Geometry(pub u64);
@@ -99,13 +107,16 @@ impl Geometry {
     /// There are services by mark.
     pub const MARKS: u64 = 1 << 38;
 
+    /// Servers of some networks have a way out ([`crate::outward`]).
+    pub const OUTWARD: u64 = 1 << 39;
+
     /// The same with these of the flags, and no others.
     #[must_use]
     pub const fn with(self, flags: u64) -> Self {
-        Self(self.0 & !(Self::WILDCARDS | Self::MARKS) | flags)
+        Self(self.0 & !(Self::WILDCARDS | Self::MARKS | Self::OUTWARD) | flags)
     }
 
-    /// Whether `flag` is set.
+    /// Whether any bit of `flag` is set.
     pub const fn has(self, flag: u64) -> bool {
         self.0 & flag != 0
     }

@@ -33,7 +33,7 @@ pub const VIRTUAL: usize = 2;
 /// ([`super::dest::Method`]), so that no packet of the server's is ever taken for one.
 pub const DEST: usize = 3;
 /// Word: the endpoint that the server sees as its peer, tag = IP protocol. Equal to [`CLIENT`] unless
-/// another source port had to be taken.
+/// another source port had to be taken, or one of the [pool](super::pool) with its address.
 pub const LOCAL: usize = 4;
 /// Word: see [`Owner`].
 pub const OWNER: usize = 5;
@@ -141,7 +141,7 @@ impl Control {
 
 /// Which destination a flow counts for, and how it can be found.
 ///
-/// bits 0..32 destination number, 32..36 flags, 36..64 the digest of the client's IPv6 address.
+/// bits 0..24 destination number, 24..32 the pool's address, 32..36 flags, 36..64 the digest of the client's IPv6 address.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
 pub struct Owner(pub u64);
@@ -156,7 +156,7 @@ impl Owner {
 
     /// Of this destination, whose client has, if it is an IPv6 one, this digest.
     pub const fn new(dest: u32, digest: u32) -> Self {
-        Self(dest as u64 | (digest as u64) << 36)
+        Self((dest & 0x00ff_ffff) as u64 | (digest as u64) << 36)
     }
 
     /// The digest of the client's IPv6 address ([`super::ipv6::Address::digest`]).
@@ -172,7 +172,18 @@ impl Owner {
 
     /// The destination's number.
     pub const fn dest(self) -> u32 {
-        self.0 as u32
+        self.0 as u32 & 0x00ff_ffff
+    }
+
+    /// The same of a flow that has the address with this number in the [pool](super::pool), less than 256.
+    #[must_use]
+    pub const fn with_pool(self, number: u32) -> Self {
+        Self(self.0 & !(0xff << 24) | ((number & 0xff) as u64) << 24)
+    }
+
+    /// The number of the pool's address that the server knows the client by; 0: by its own.
+    pub const fn pool(self) -> u32 {
+        bits(self.0, 24, 8) as u32
     }
 
     /// Whether all bits of `flag` are set.

@@ -24,6 +24,7 @@ pub mod latency;
 pub mod locality;
 pub mod next_hop;
 pub mod pointer;
+pub mod pool;
 pub mod reason;
 pub mod schedule;
 pub mod service;

@@ -72,4 +72,10 @@ reasons! {
     NoCallId = 20, "no-call-id";
     /// Too big for the link by which it would leave: dropped, and its sender told so.
     TooBig = 21, "too-big";
+    /// A new flow took an address and a port of the pool in place of its client's.
+    PoolUsed = 28, "pool-used";
+    /// A new flow was to take an address of the pool, and there is none towards its server: dropped.
+    PoolEmpty = 29, "pool-empty";
+    /// No port of the pool, or no room for a pointer, was left towards a new flow's server: dropped.
+    PoolExhausted = 30, "pool-exhausted";
 }

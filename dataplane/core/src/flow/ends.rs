@@ -6,7 +6,7 @@ use crate::abi::dest::{self, Method};
 use crate::abi::endpoint::{Endpoint, IPV6, tag};
 use crate::abi::flow::{CLIENT, DEST, LOCAL, ONE_PACKET, Owner, VIRTUAL};
 use crate::abi::ipv6::Address;
-use crate::abi::service;
+use crate::abi::{pool, service};
 use crate::tables::{Half, Line};
 
 /// Bits of a packed endpoint without its tag.
@@ -114,8 +114,11 @@ impl Words {
             port: ports.client,
         };
         let local = Endpoint {
+            address: match owner.pool() {
+                0 => peer.address,
+                number => pool::stand_in(number),
+            },
             port: ports.local,
-            ..peer
         };
         let virtual_ = Endpoint {
             address: 0,

@@ -42,7 +42,8 @@ pub fn by_server<A: Family, T: Tables>(
     client: A::Client,
 ) -> Option<Flow> {
     let PointerKey([dest, local]) = key;
-    if entry.is_shared()
+    if entry.has(Entry::SHARED | Entry::POOLED)
+        && (entry.is_shared() || A::is_of_pool(tables, local))
         && let Some(flow) = in_line::<A, T>(tables, pointed_to(tables, dest, local), key, client)
     {
         return Some(flow);
@@ -184,7 +185,7 @@ pub fn in_line<A: Family, T: Tables>(
         return None;
     }
     let flow = read(tables.flow(number)?, number)?;
-    if A::is(&flow.words, key, client) {
+    if A::is(&flow, key, client) {
         Some(flow)
     } else {
         None

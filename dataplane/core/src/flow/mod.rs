@@ -23,6 +23,7 @@ pub mod call_out;
 pub mod ends;
 pub mod find;
 pub mod handshake;
+pub mod lease;
 pub mod load;
 pub mod machine;
 pub mod one_packet;

@@ -2,14 +2,16 @@
 //!
 //! Under the lock of the flow's home bucket: look once more whether another CPU was faster, find a line
 //! ([`acquire`](super::acquire)), write into it what is known ([`draft`]), make sure that replies can be told
-//! apart and make it live ([`settle`](super::settle)).
+//! apart and make it live ([`settle`](super::settle)). Where an endpoint of the pool may be needed, that is looked for
+//! ([`lease`](super::lease)) before [`complete`] does the last part.
 //!
 //! Off the way of established packets. The eBPF programs make [`open`] a function that is verified by
 //! itself; its steps are functions too, so that each needs stack only while it runs (512 bytes are all
 //! there is). What they need of the flow to be they read from its line, which is claimed and nobody else's.
 
 use super::acquire::acquire;
-use super::ends::{Ends, is_ipv6, server};
+use super::ends::{Ends, Words, is_ipv6, server};
+use super::lease::NOT_WANTED;
 use super::settle::settle;
 use super::{handshake, is_expired, one_packet, place, retire};
 use crate::abi::bucket::{LINES, LOCK};
@@ -18,7 +20,8 @@ use crate::abi::endpoint::{Endpoint, TEMPLATE, tag};
 use crate::abi::flow::{CONTROL, Control, HANDSHAKE, OWNER, Owner, WAY_BACK, WayBack};
 use crate::abi::ipv6::Address;
 use crate::abi::reason::Reason;
-use crate::abi::state;
+use crate::abi::{dest, state};
+use crate::outward;
 use crate::sip::Payload;
 use crate::tables::{Line, Tables};
 
@@ -126,6 +129,8 @@ pub struct Outcome {
     pub line: u32,
     /// Why there is none. Neither line nor reason: the service takes no new flows.
     pub refusal: Option<Reason>,
+    /// The line has a draft that needs an endpoint of the pool: its bucket is locked until [`complete`] has ended.
+    pub is_draft: bool,
 }
 
 impl Outcome {
@@ -135,6 +140,7 @@ impl Outcome {
         Self {
             line,
             refusal: None,
+            is_draft: false,
         }
     }
 
@@ -144,17 +150,18 @@ impl Outcome {
         Self {
             line: 0,
             refusal: Some(reason),
+            is_draft: false,
         }
     }
 
-    /// Both in one number, for a call that returns only that.
+    /// All in one number, for a call that returns only that.
     #[inline(always)]
     pub const fn pack(self) -> u64 {
         let reason = match self.refusal {
             Some(reason) => reason as u64 + 1,
             None => 0,
         };
-        self.line as u64 | reason << 32
+        self.line as u64 | reason << 32 | (self.is_draft as u64) << 40
     }
 
     /// What [`Self::pack`] packed.
@@ -167,6 +174,7 @@ impl Outcome {
         Self {
             line: word as u32,
             refusal,
+            is_draft: word >> 40 & 1 != 0,
         }
     }
 
@@ -174,6 +182,7 @@ impl Outcome {
     pub const NO_SERVICE: Self = Self {
         line: 0,
         refusal: None,
+        is_draft: false,
     };
 }
 
@@ -193,7 +202,25 @@ pub fn open<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
         return Outcome::refused(Reason::Contended);
     }
     let outcome = under_lock(tables, wish, bucket + place.way, place.alternatives());
-    header.store(LOCK, 0);
+    if !outcome.is_draft {
+        header.store(LOCK, 0);
+    }
+    outcome
+}
+
+/// Makes a flow in `state` of the draft that [`open`] has left in line `number`, with what [`lease`](super::lease::lease)
+/// said of it, or gives the line back.
+#[inline(always)]
+pub fn complete<T: Tables>(tables: &T, number: u32, state: u8, leased: u64) -> Outcome {
+    let (Some(config), Some(line)) = (tables.config(0), tables.flow(number)) else {
+        return Outcome::refused(Reason::TableFull);
+    };
+    let ends = Words::load(line).ends(Owner(line.load(OWNER)));
+    let place = place::of(config, ends.client, ends.service());
+    let outcome = settle(tables, number, state, leased);
+    if let Some(header) = tables.flow(place.bucket * LINES) {
+        header.store(LOCK, 0);
+    }
     outcome
 }
 
@@ -220,7 +247,14 @@ fn under_lock<T: Tables>(tables: &T, wish: &Wish, home: u32, alternatives: u64) 
     if !draft(tables, wish, line, home) {
         return Outcome::refused(Reason::TableFull);
     }
-    settle(tables, line, wish.state)
+    let settings = tables.dest(wish.dest);
+    if settings.is_some_and(|settings| settings.load(dest::MODE) & dest::FULL != 0) {
+        return Outcome {
+            is_draft: true,
+            ..Outcome::line(line)
+        };
+    }
+    settle(tables, line, wish.state, NOT_WANTED)
 }
 
 /// Writes into a claimed line what `wish` says of the flow whose preferred line is `home`.
@@ -249,12 +283,13 @@ pub(super) fn draft<T: Tables>(tables: &T, wish: &Wish, number: u32, home: u32) 
     let ends = Ends {
         client: wish.client,
         virtual_: one_packet::known_as(wish.virtual_, wish.state),
-        dest: server(
-            config,
-            settings,
-            service,
-            Endpoint::unpack(wish.virtual_).port,
-        ),
+        dest: if tag(wish.virtual_) == outward::SERVICE {
+            // Where the packet goes anyhow.
+            Endpoint::unpack(wish.virtual_).pack(0)
+        } else {
+            let port = Endpoint::unpack(wish.virtual_).port;
+            server(config, settings, service, port)
+        },
         local: wish.client,
     };
     let generation = Control(line.load(CONTROL)).generation();

@@ -11,6 +11,7 @@
 use super::acquire::acquire;
 use super::ends::{Words, is_ipv6};
 use super::find;
+use super::lease::NOT_WANTED;
 use super::open::{Outcome, Wish, draft, lock};
 use super::place;
 use super::settle::settle;
@@ -258,7 +259,7 @@ fn make<T: Tables>(tables: &T, template: &Wish) -> Outcome {
             words.store(LOCAL, client.pack(tag(template.client)));
         }
     }
-    let made = settle(tables, line, state::TEMPLATE);
+    let made = settle(tables, line, state::TEMPLATE, NOT_WANTED);
     if made.line == 0 {
         return made;
     }

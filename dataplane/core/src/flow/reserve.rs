@@ -1,7 +1,7 @@
 //! Making sure that the server's replies lead to one flow only.
 //!
 //! Needed where a reply's hash does not lead to the flow, because the server's socket belongs to several
-//! services. The reply's two endpoints then are the key of a pointer, which only one flow can have. If
+//! services, or because the server knows the client by an address of the director ([`lease`](super::lease)). The reply's two endpoints then are the key of a pointer, which only one flow can have. If
 //! another flow has it already (same client endpoint,
 //! another service, same server socket: in IPVS the older connection dies), the newer one takes
 //! another source port.
@@ -14,6 +14,7 @@
 
 use super::ends::{Ends, Words};
 use super::find;
+use super::open::Outcome;
 use crate::abi::endpoint::{Endpoint, tag, with_port};
 use crate::abi::flow::{CONTROL, Control, OWNER, Owner};
 use crate::abi::pointer::{Pointer, PointerKey};
@@ -24,22 +25,25 @@ use crate::tables::{Line, Tables, count};
 /// Source ports tried when the client's own is taken.
 pub const PORT_TRIES: u32 = 32;
 
+/// What [`reserve`] and [`lease`](super::lease::lease) say when all is well. No refusal is packed as this.
+pub(super) const RESERVED: u64 = 0;
+
 /// Makes sure of the replies to the draft in line `number`, which the caller has claimed. The server will
-/// see as its peer the client itself, or its address with another port, which is then noted; false if no
-/// port is left.
+/// see as its peer the client itself, or its address with another port, which is then noted: [`RESERVED`]. Or why that cannot be, as [`Outcome::pack`] has it.
 #[inline(never)]
-pub(super) fn reserve<T: Tables>(tables: &T, number: u32) -> bool {
+pub(super) fn reserve<T: Tables>(tables: &T, number: u32) -> u64 {
+    let refused = Outcome::refused(Reason::PortsExhausted).pack();
     let Some(line) = tables.flow(number) else {
-        return false;
+        return refused;
     };
     if Words::load(line).is_one_way() {
-        return true;
+        return RESERVED;
     }
     // The flows of the service that had the server first may be older than the sharing, and have no
     // pointer.
     let older = tables.shared_with(number);
     if older == 0 {
-        return true;
+        return RESERVED;
     }
     // Read where it is needed, here as below: stack is short.
     let Ends { dest, client, .. } = Words::load(line).ends(Owner(line.load(OWNER)));
@@ -53,12 +57,12 @@ pub(super) fn reserve<T: Tables>(tables: &T, number: u32) -> bool {
                 Words::load(line).with_local(local).store(line);
                 count(tables, Reason::PortChanged);
             }
-            return true;
+            return RESERVED;
         }
         let port = 1024 + (tables.random() & 0xffff) % (65_536 - 1024);
         local = with_port(client, (port as u16).to_be());
     }
-    false
+    refused
 }
 
 /// The service that had the server of the draft in line `number` first, if the server is shared; else 0.
@@ -106,6 +110,12 @@ pub fn point<T: Tables>(tables: &T, older: u16, key: PointerKey, pointer: Pointe
     if find::line_by_server(tables, older, server, local) != 0 {
         return false;
     }
+    store(tables, key, pointer)
+}
+
+/// As [`point`], where no flow without a pointer can have these replies.
+#[inline(always)]
+pub(super) fn store<T: Tables>(tables: &T, key: PointerKey, pointer: Pointer) -> bool {
     match tables.pointer(&key) {
         None => tables.pointer_insert(&key, pointer),
         Some(old) => is_leftover(tables, old) && tables.pointer_replace(&key, old, pointer),

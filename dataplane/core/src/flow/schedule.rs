@@ -12,6 +12,7 @@ use crate::abi::flow::Control;
 use crate::abi::reason::Reason;
 use crate::abi::{service, state};
 use crate::frame::Frame;
+use crate::outward;
 use crate::sched::{self, Peers};
 use crate::tables::{Line, Tables};
 use crate::verdict::Hook;
@@ -26,36 +27,44 @@ pub fn finish<T: Tables>(tables: &T, wish: &Wish, found: u64) -> Outcome {
     if wish.old != 0 {
         retire(tables, wish.old, Control(wish.old_control), wish.now);
     }
-    if wish.dest == 0 {
+    if wish.dest == 0 && !outward::is_wanted(tables, wish) {
         return Outcome::unpack(found);
     }
-    if wish.state == state::ONE_PACKET {
-        return open_alone(tables, wish);
-    }
-    let outcome = tables.open(*wish);
-    let call = Call(found);
-    if !call.is_none() {
-        persist::tie(tables, outcome.line, wish, call);
+    let outcome = open(tables, wish);
+    if wish.state != state::ONE_PACKET {
+        let call = Call(found);
+        if !call.is_none() {
+            persist::tie(tables, outcome.line, wish, call);
+        }
+    } else if outcome.line != 0
+        && let Some(counts) = tables.counts(wish.dest)
+    {
+        // A connection of its own, which ends at once; the line remembers where replies to it go.
+        load::pass(counts);
     }
     outcome
 }
 
-/// Counts a datagram as a connection of its own, and remembers where replies to it go.
+/// Opens the flow of `wish`. The search for an endpoint of the pool is not a step of [`Tables::open`], so that it has
+/// that one's part of the stack.
 #[inline(always)]
-fn open_alone<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
+fn open<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
     let outcome = tables.open(*wish);
-    if outcome.line != 0
-        && let Some(counts) = tables.counts(wish.dest)
-    {
-        load::pass(counts);
+    if !outcome.is_draft {
+        return outcome;
     }
-    outcome
+    let leased = tables.lease(outcome.line);
+    tables.complete(outcome.line, wish.state, leased)
 }
 
 /// Puts into `wish`, which is of the packet in `frame`, at `hook`, the server that its client, or its call, is kept with, or whom
 /// the scheduler picks, and says which [call](Call) that is; if there is no server, why, packed.
 #[inline(never)]
 pub fn find_server<F: Frame, T: Tables>(frame: &F, tables: &T, wish: &mut Wish, hook: Hook) -> u64 {
+    if tag(wish.virtual_) == outward::SERVICE {
+        // The one that it goes to anyhow.
+        return Outcome::NO_SERVICE.pack();
+    }
     let consent = tables.consent(*wish);
     let alone = consent.has(Consent::ALONE) && wish.state == state::UDP;
     if alone && hook == Hook::Xdp {

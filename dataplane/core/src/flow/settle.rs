@@ -4,10 +4,11 @@
 //! its bucket's header, and the line is made live. The flow's home bucket is locked all the while.
 
 use super::ends::Words;
+use super::lease::NOT_WANTED;
 use super::load;
 use super::open::Outcome;
 use super::place::{self, Place};
-use super::reserve::{reserve, unreserve};
+use super::reserve::{RESERVED, reserve, unreserve};
 use crate::abi::bucket::{DISPLACED, LINES, TAGS, with_tag};
 use crate::abi::flow::{CONTROL, Control, OWNER, Owner, Phase};
 use crate::abi::reason::Reason;
@@ -17,17 +18,25 @@ use crate::tables::{Line, Tables, count};
 /// Tries to set a line's tag against other CPUs that set their lines' in the same header.
 const TAG_TRIES: u32 = 16;
 
-/// Makes the draft in line `number` a flow in `state`, or gives the line back.
+/// Makes the draft in line `number` a flow in `state`, or gives the line back. `leased` is what
+/// [`lease`](super::lease::lease) said of it.
 #[inline(always)]
-pub fn settle<T: Tables>(tables: &T, number: u32, state: u8) -> Outcome {
+pub fn settle<T: Tables>(tables: &T, number: u32, state: u8, leased: u64) -> Outcome {
     let (Some(config), Some(line)) = (tables.config(0), tables.flow(number)) else {
         return Outcome::refused(Reason::TableFull);
     };
     let ends = Words::load(line).ends(Owner(line.load(OWNER)));
     let place = place::of(config, ends.client, ends.service());
     let is_template = state == state::TEMPLATE;
-    let outcome = if !is_template && !reserve(tables, number) {
-        Outcome::refused(Reason::PortsExhausted)
+    let reserved = if is_template {
+        RESERVED
+    } else if leased != NOT_WANTED {
+        leased
+    } else {
+        reserve(tables, number)
+    };
+    let outcome = if reserved != RESERVED {
+        Outcome::unpack(reserved)
     } else if !set_tag(tables, number, &place) {
         unreserve(tables, number);
         Outcome::refused(Reason::Contended)

@@ -48,6 +48,17 @@ pub fn learn_ipv6<T: Tables>(tables: &T, number: u32, known: u64, first: u64, se
     keep(tables, number, known, routed.with_next_hop(next_hop))
 }
 
+/// The way to the IPv4 address `server` of a flow whose packet came in by `interface`, as the word of a way back
+/// without a generation; 0 if there is none.
+#[inline(never)]
+pub fn way_out<T: Tables>(tables: &T, server: u32, interface: u32) -> u64 {
+    let Some(route) = tables.route(server, interface) else {
+        return 0;
+    };
+    let key = neighbour_key(route.neighbour, route.interface);
+    WayBack::new(tables.neighbour(key).unwrap_or(0), route.interface, 0).0
+}
+
 #[inline(always)]
 fn keep<T: Tables>(tables: &T, number: u32, known: WayBack, learned: WayBack) -> u64 {
     if let Some(line) = tables.flow(number) {

@@ -2,7 +2,6 @@
 
 use crate::abi::endpoint::Endpoint;
 use crate::abi::flow::ONE_PACKET;
-use crate::abi::ipv6::Address;
 use crate::family::{Family, Ipv4, Ipv6};
 use crate::flow::Flow;
 use crate::flow::ends::{server_address, virtual_address};
@@ -23,9 +22,6 @@ pub trait Quoting: Family {
 
     /// Finds the flow of the quoted packet, as [`super::find`] does.
     fn find<F: Frame, T: Tables>(frame: &F, tables: &T, error: &Error) -> Option<u64>;
-
-    /// The client of a flow.
-    fn client(flow: &Flow) -> Self::Client;
 
     /// Sends the error on to the other end of the flow, whose packet it quotes then.
     fn restate<F: Frame, T: Tables>(
@@ -59,9 +55,6 @@ impl Quoting for Ipv4 {
         );
         Some(tables.quoted(source, destination, frame.mark()))
     }
-
-    #[inline(always)]
-    fn client(_: &Flow) {}
 
     #[inline(always)]
     fn restate<F: Frame, T: Tables>(
@@ -114,11 +107,6 @@ impl Quoting for Ipv6 {
             | (answer.destination.port as u64) << 16
             | (answer.protocol as u64) << 32;
         Some(tables.quoted_ipv6(source, destination, rest))
-    }
-
-    #[inline(always)]
-    fn client(flow: &Flow) -> Address {
-        flow.words.address()
     }
 
     #[inline(always)]

@@ -65,8 +65,11 @@ fn decide<A: Quoting, F: Frame, T: Tables>(
         hook: arrival.hook,
         packet: error.answer,
     };
-    let client = A::client(&flow);
-    let hop = match errand.hop::<A>(&flow, client, found.direction()) {
+    // Of an IPv6 flow with an address of the pool two addresses would change, outside and inside: left to the stack.
+    if A::TAG != 0 && flow.owner.pool() != 0 {
+        return None;
+    }
+    let hop = match errand.hop::<A>(&flow, arrival.interface, found.direction()) {
         Ok(hop) => hop,
         Err(verdict) => return Some(verdict),
     };

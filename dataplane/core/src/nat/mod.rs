@@ -116,7 +116,8 @@ pub fn age_ipv6<F: Frame>(frame: &mut F, network: usize) -> Option<()> {
     frame.write_u16(field, u16::from_ne_bytes([next, limit.wrapping_sub(1)]))
 }
 
-/// What becomes of an IPv6 packet. One of its addresses is the client's, which stays.
+/// What becomes of an IPv6 packet. One of its addresses is the client's, which stays, or has been
+/// [changed](rewrite_address).
 #[derive(Clone, Copy)]
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug))]
 pub struct RewriteIpv6 {
@@ -165,6 +166,29 @@ pub(crate) fn replace<F: Frame>(frame: &mut F, offset: usize, new: Address) -> O
         checksum::difference_of_u64(exchange(frame, offset, first)?, first)
             + checksum::difference_of_u64(exchange(frame, offset + 8, second)?, second),
     )
+}
+
+/// Gives an IPv6 packet another address at the offset `place` of its IP header, and mends the checksum: before
+/// [`rewrite_ipv6`], for a packet of which both addresses change.
+#[inline(always)]
+pub fn rewrite_address<F: Frame>(
+    frame: &mut F,
+    headers: Headers,
+    place: usize,
+    address: Address,
+) -> Option<()> {
+    let place = headers.network + place;
+    let addresses = replace(frame, place, address)?;
+    if headers.protocol == SCTP {
+        return Some(());
+    }
+    let change = ChecksumChange {
+        addresses,
+        ports: 0,
+        zero_is_none: headers.protocol == UDP,
+        ipv6: true,
+    };
+    frame.change_checksum(checksum_field(headers), change)
 }
 
 /// Writes eight bytes; what they were before.

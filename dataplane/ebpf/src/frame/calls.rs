@@ -15,7 +15,7 @@ use ferrovs_core::fragment::{follow, remember};
 use ferrovs_core::hop::is_cut_to;
 use ferrovs_core::icmp::{restate, translate};
 use ferrovs_core::method::tunnel::wrap;
-use ferrovs_core::nat::{Rewrite, RewriteIpv6, crc32c, rewrite, rewrite_ipv6};
+use ferrovs_core::nat::{Rewrite, RewriteIpv6, crc32c, rewrite, rewrite_address, rewrite_ipv6};
 use ferrovs_core::sip::{self, Payload, Search};
 use ferrovs_core::verdict::{Arrival, Hook};
 use ferrovs_core::wire::ipv6::skip;
@@ -27,7 +27,7 @@ use crate::maps::Maps;
 
 /// The methods of [`Frame`](ferrovs_core::frame::Frame) that are calls of these functions.
 macro_rules! calls {
-    ($skip:ident, $sctp:ident, $mend_crc:ident, $answer:ident, $wrap:ident, $icmp:ident, $icmp_ipv6:ident, $restate:ident, $restate_ipv6:ident, $cut:ident, $remember:ident, $follow:ident, $follow_ipv6:ident, $call:ident, $caller:ident, $call_out:ident, $note:ident, $read_on:ident) => {
+    ($skip:ident, $sctp:ident, $rewrite_ipv6:ident, $mend_crc:ident, $address:ident, $answer:ident, $wrap:ident, $icmp:ident, $icmp_ipv6:ident, $restate:ident, $restate_ipv6:ident, $cut:ident, $remember:ident, $follow:ident, $follow_ipv6:ident, $call:ident, $caller:ident, $call_out:ident, $note:ident, $read_on:ident) => {
         #[inline(always)]
         fn skip_extensions(&self, offset: usize, next: u8) -> Upper {
             Upper::unpack($skip(self.0, offset as u64, u64::from(next)))
@@ -44,8 +44,31 @@ macro_rules! calls {
         }
 
         #[inline(always)]
+        fn rewrite_ipv6(&mut self, headers: Headers, new: RewriteIpv6) -> Option<()> {
+            let [first, second, rest, ports] = pack_ipv6(headers, new);
+            done($rewrite_ipv6(self.0, first, second, rest, ports))
+        }
+
+        #[inline(always)]
         fn mend_crc(&mut self, offset: usize, length: u32, change: u32) -> Option<()> {
             done($mend_crc(self.0, offset as u64, length, change))
+        }
+
+        #[inline(always)]
+        fn rewrite_address(
+            &mut self,
+            headers: Headers,
+            place: usize,
+            address: Address,
+        ) -> Option<()> {
+            let Address([first, second]) = address;
+            done($address(
+                self.0,
+                first,
+                second,
+                headers.pack(),
+                place as u32,
+            ))
         }
 
         #[inline(always)]
@@ -204,7 +227,7 @@ fn question(network: u64, interface: u64, request: u64) -> Question {
 }
 
 macro_rules! functions {
-    ($context:ty, $frame:ident, $hook:expr, $skip:ident, $sctp:ident, $mend_crc:ident, $answer:ident, $wrap:ident, $icmp:ident, $icmp_ipv6:ident, $restate:ident, $restate_ipv6:ident, $cut:ident, $remember:ident, $follow:ident, $follow_ipv6:ident, $call:ident, $caller:ident, $call_out:ident, $note:ident, $read_on:ident) => {
+    ($context:ty, $frame:ident, $hook:expr, $skip:ident, $sctp:ident, $rewrite_ipv6:ident, $mend_crc:ident, $address:ident, $answer:ident, $wrap:ident, $icmp:ident, $icmp_ipv6:ident, $restate:ident, $restate_ipv6:ident, $cut:ident, $remember:ident, $follow:ident, $follow_ipv6:ident, $call:ident, $caller:ident, $call_out:ident, $note:ident, $read_on:ident) => {
         /// [`skip`].
         #[unsafe(no_mangle)]
         #[inline(never)]
@@ -219,7 +242,21 @@ macro_rules! functions {
             sctp::read(&$frame::<true>(context), offset as usize, payload as u16)
         }
 
-        /// [`crc32c::mend`]: not zero if it is done.
+        /// [`rewrite_ipv6`]: not zero if it is done.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $rewrite_ipv6(
+            context: *mut $context,
+            first: u64,
+            second: u64,
+            rest: u64,
+            ports: u64,
+        ) -> u64 {
+            let (headers, new) = unpack_ipv6(first, second, rest, ports);
+            u64::from(rewrite_ipv6(&mut $frame::<true>(context), headers, new).is_some())
+        }
+
+        /// [`crc32c::mend`], likewise.
         #[unsafe(no_mangle)]
         #[inline(never)]
         pub(super) extern "C" fn $mend_crc(
@@ -230,6 +267,21 @@ macro_rules! functions {
         ) -> u64 {
             let frame = &mut $frame::<true>(context);
             u64::from(crc32c::mend(frame, offset as usize, length, change).is_some())
+        }
+
+        /// [`rewrite_address`], likewise.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(super) extern "C" fn $address(
+            context: *mut $context,
+            first: u64,
+            second: u64,
+            headers: u32,
+            place: u32,
+        ) -> u64 {
+            let (headers, address) = (Headers::unpack(headers), Address([first, second]));
+            let frame = &mut $frame::<true>(context);
+            u64::from(rewrite_address(frame, headers, place as usize, address).is_some())
         }
 
         /// [`answer`]: the numbers are those of a [`Question`].
@@ -442,7 +494,9 @@ functions!(
     Hook::Xdp,
     ferrovs_skip_xdp,
     ferrovs_sctp_xdp,
+    ferrovs_rewrite_ipv6_xdp,
     ferrovs_mend_crc_xdp,
+    ferrovs_address_xdp,
     ferrovs_answer_xdp,
     ferrovs_wrap_xdp,
     ferrovs_icmp_xdp,
@@ -465,7 +519,9 @@ functions!(
     Hook::Tc,
     ferrovs_skip_tc,
     ferrovs_sctp_tc,
+    ferrovs_rewrite_ipv6_tc,
     ferrovs_mend_crc_tc,
+    ferrovs_address_tc,
     ferrovs_answer_tc,
     ferrovs_wrap_tc,
     ferrovs_icmp_tc,
@@ -500,18 +556,4 @@ pub(super) extern "C" fn ferrovs_rewrite_tc(
 ) -> u64 {
     let (headers, new) = unpack(source, destination);
     u64::from(rewrite(&mut SkbFrame::<true>(context), headers, new).is_some())
-}
-
-/// [`rewrite_ipv6`], likewise.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub(super) extern "C" fn ferrovs_rewrite_ipv6_tc(
-    context: *mut __sk_buff,
-    first: u64,
-    second: u64,
-    rest: u64,
-    ports: u64,
-) -> u64 {
-    let (headers, new) = unpack_ipv6(first, second, rest, ports);
-    u64::from(rewrite_ipv6(&mut SkbFrame::<true>(context), headers, new).is_some())
 }

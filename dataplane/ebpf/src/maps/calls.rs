@@ -10,9 +10,10 @@ use ferrovs_core::abi::pointer::{Pointer, PointerKey};
 use ferrovs_core::abi::schedule::Schedule;
 use ferrovs_core::flow::find::tagged;
 use ferrovs_core::flow::handshake::note;
+use ferrovs_core::flow::lease;
 use ferrovs_core::flow::machine::{after, begin};
 use ferrovs_core::flow::one_packet::pair;
-use ferrovs_core::flow::open::{Wish, open};
+use ferrovs_core::flow::open::{Wish, complete, open};
 use ferrovs_core::flow::persist::{kept, persist};
 use ferrovs_core::flow::reserve::{point, shared_with};
 use ferrovs_core::flow::retire::take;
@@ -79,6 +80,14 @@ pub(super) extern "C" fn walk_on(at: u32, walk: *mut Walk) -> i64 {
     // SAFETY: what `probe` handed to `bpf_loop`.
     let walk = unsafe { &mut *walk };
     i64::from(mhb::step(&Maps::new(core::ptr::null_mut()), walk, at))
+}
+
+/// [`lease::step`], in the same way.
+#[inline(never)]
+pub(super) extern "C" fn look_for(at: u32, search: *mut lease::Search) -> i64 {
+    // SAFETY: what `search` handed to `bpf_loop`.
+    let search = unsafe { &mut *search };
+    i64::from(lease::step(&Maps::new(core::ptr::null_mut()), search, at))
 }
 
 // Global functions, which the verifier judges once, by themselves, whatever the caller's state. They
@@ -334,6 +343,29 @@ pub(super) extern "C" fn ferrovs_tour(key: u64, size: u32, task: u32, subject: u
     // SAFETY: as in `best`.
     unsafe { bpf_loop(tour.steps(), callback as *mut c_void, context.cast(), 0) };
     tour.found()
+}
+
+/// [`lease::lease`] for the draft in a line.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(super) extern "C" fn ferrovs_lease(number: u32) -> u64 {
+    lease::lease(&Maps::new(core::ptr::null_mut()), number)
+}
+
+/// [`complete`], as [`ferrovs_open`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(super) extern "C" fn ferrovs_complete(number: u32, state: u32, leased: u64) -> u64 {
+    let maps = Maps::new(core::ptr::null_mut());
+    complete(&maps, number, state as u8, leased).pack()
+}
+
+/// [`lease::stand_in`] of an address.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(super) extern "C" fn ferrovs_stand_in(first: u64, second: u64) -> u32 {
+    let maps = Maps::new(core::ptr::null_mut());
+    lease::stand_in(&maps, Address([first, second]))
 }
 
 /// [`point`]: not zero if the reply was reserved.

@@ -62,8 +62,8 @@ impl Keeper {
         for address in new.iter().take(TOLD) {
             if self.places.get(address) == Some(&Place::Here) {
                 warn!(
-                    "the real server {address} is the director itself, which masquerading (-m) cannot reach yet: \
-                     give it -g"
+                    "the real server {address} is the director itself, which masquerading (-m) does not reach: give it \
+                     --auto or -g"
                 );
             } else {
                 warn!("there is no route to the real server {address}: its packets are dropped");
@@ -75,9 +75,10 @@ impl Keeper {
         self.pathless = pathless;
     }
 
-    /// Whether the tables say of a destination that its packets are rewritten.
+    /// Whether the tables say of a destination that its packets are rewritten, but not to be from the director.
     fn is_masqueraded(&self, number: u32) -> bool {
         let line = (&self.plane.maps).dest(number);
-        line.is_some_and(|line| Method::of(line.load(dest::MODE)) == Method::Masq)
+        let mode = line.map_or(0, |line| line.load(dest::MODE));
+        line.is_some() && Method::of(mode) == Method::Masq && mode & dest::FULL == 0
     }
 }

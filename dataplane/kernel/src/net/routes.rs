@@ -42,6 +42,14 @@ impl Place {
             Self::Nowhere | Self::Here => None,
         }
     }
+
+    /// The address that packets to it are from, if it is elsewhere.
+    pub(crate) const fn source(self) -> Option<IpAddr> {
+        match self {
+            Self::Away { source, .. } => source,
+            Self::Nowhere | Self::Here => None,
+        }
+    }
 }
 
 impl Query {

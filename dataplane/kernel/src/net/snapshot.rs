@@ -43,6 +43,8 @@ pub struct Address {
     pub interface: u32,
     /// The address.
     pub address: IpAddr,
+    /// How many of its leading bits name the network that it is in.
+    pub prefix: u8,
 }
 
 /// What is known about a neighbour.
@@ -147,7 +149,11 @@ impl Snapshot {
 
 fn link_of(message: &LinkMessage) -> Link {
     let header = &message.header;
-    let ethernet = header.link_layer_type == LinkLayerType::Ether;
+    // Frames on the loopback interface have a header too, of zeros.
+    let ethernet = matches!(
+        header.link_layer_type,
+        LinkLayerType::Ether | LinkLayerType::Loopback
+    );
     let mut link = Link {
         index: header.index,
         loopback: header.flags.contains(LinkFlags::Loopback),
@@ -205,6 +211,7 @@ fn address_of(message: &AddressMessage) -> Option<Address> {
     Some(Address {
         interface: message.header.index,
         address: own?,
+        prefix: message.header.prefix_len,
     })
 }
 

@@ -41,7 +41,7 @@ const METHODS: [(Forwarding, &str); 7] = [
 ];
 
 /// All servers are reached so.
-fn by(forwarding: Forwarding) -> impl FnOnce(&mut World) {
+pub(super) fn by(forwarding: Forwarding) -> impl FnOnce(&mut World) {
     move |world| {
         for service in &mut world.services {
             service.forwarding = forwarding;
@@ -173,7 +173,9 @@ fn without_checksum(method: Forwarding) -> Case {
 /// The links' MTU is 1500.
 fn too_long(method: Forwarding) -> Option<Case> {
     let overhead = match method {
-        Forwarding::Masq | Forwarding::Route => return None,
+        Forwarding::Masq | Forwarding::FullNat | Forwarding::Auto | Forwarding::Route => {
+            return None;
+        }
         Forwarding::Tunnel(Encapsulation::Ipip) => 0,
         Forwarding::Tunnel(Encapsulation::Gue { .. }) => 12,
         Forwarding::Tunnel(Encapsulation::Gre { checksum }) => {

@@ -4,6 +4,7 @@ mod answers;
 mod calls;
 mod departures;
 mod fragments;
+mod fullnat;
 mod hops;
 mod icmp;
 mod ip;
@@ -13,6 +14,7 @@ mod locality;
 mod methods;
 mod mtu;
 mod one_packet;
+mod outward;
 mod persistence;
 mod ports;
 mod schedulers;
@@ -40,6 +42,7 @@ pub(crate) fn all() -> Vec<Case> {
     let with_ipv6: Vec<_> = cases.iter().filter_map(Case::in_ipv6).collect();
     cases.extend(with_ipv6);
     cases.extend(ipv6::cases());
+    cases.extend(outward::cases());
     cases.extend(table::cases());
     cases
 }
@@ -67,6 +70,7 @@ fn of_ipv4() -> Vec<Case> {
         locality::cases(),
         methods::cases(),
         mtu::cases(),
+        fullnat::cases(),
     ]
     .concat()
 }

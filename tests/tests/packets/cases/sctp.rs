@@ -22,8 +22,8 @@ use crate::{
 };
 
 /// The service whose servers have another port.
-const MOVED: SocketAddrV4 = SocketAddrV4::new(VIP, 5000);
-const FIRST: SocketAddrV4 = SocketAddrV4::new(RIP_143, 6000);
+pub(super) const MOVED: SocketAddrV4 = SocketAddrV4::new(VIP, 5000);
+pub(super) const FIRST: SocketAddrV4 = SocketAddrV4::new(RIP_143, 6000);
 const SECOND: SocketAddrV4 = SocketAddrV4::new(RIP_141, 6000);
 /// The service whose servers have its port.
 const SAME: SocketAddrV4 = SocketAddrV4::new(VIP, 7000);
@@ -54,7 +54,7 @@ const CHUNKS: [u8; 16] = [
     0xc1,
 ];
 
-fn services(world: &mut World) {
+pub(super) fn services(world: &mut World) {
     for (service_, ports) in [(MOVED, 6000), (SAME, 7000)] {
         let servers = [(at(RIP_141, ports), 1), (at(RIP_143, ports), 1)];
         world
@@ -86,12 +86,12 @@ fn packet(destination: [u8; 6], from: SocketAddrV4, to: SocketAddrV4, chunk: u8)
 }
 
 /// A packet of a client that begins with this chunk, with a tag that nobody gave out.
-fn ask(client: SocketAddrV4, service: SocketAddrV4, chunk: u8) -> Packet {
+pub(super) fn ask(client: SocketAddrV4, service: SocketAddrV4, chunk: u8) -> Packet {
     packet(FRONT_MAC, client, service, chunk)
 }
 
 /// A packet of a server.
-fn answer(server: SocketAddrV4, client: SocketAddrV4, chunk: u8) -> Packet {
+pub(super) fn answer(server: SocketAddrV4, client: SocketAddrV4, chunk: u8) -> Packet {
     packet(BACK_MAC, server, client, chunk)
 }
 

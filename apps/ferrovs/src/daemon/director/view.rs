@@ -30,6 +30,8 @@ impl Director {
                 .collect(),
             timeouts: self.wanted.timeouts(),
             sysctls: self.wanted.sysctls(),
+            pool: self.wanted.pool().to_vec(),
+            snat: self.wanted.snat().cloned(),
             total: Traffic {
                 counters: counters(report.total.shown),
                 rates: self.meter.total(),
