@@ -13,8 +13,7 @@ pub const SCHEDULE: usize = 2;
 
 /// Word, with [`PERSISTS`]: ticks for which a new template will be kept after its last use.
 pub const KEPT: usize = 3;
-/// First of two words, with [`PERSISTS`]: the bits of a client's address that count, as
-/// [`crate::flow::persist::group`] has them.
+/// First of two words, with [`PERSISTS`]: the bits of a client's address that count, of an IPv4 one in the lowest bits.
 pub const MASK: usize = 4;
 
 /// Bit of [`MODE`]: the service keeps clients with their servers.

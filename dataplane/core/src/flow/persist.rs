@@ -2,9 +2,9 @@
 //! (`ip_vs_sched_persist`).
 //!
 //! A template is a line of the flow table like a flow's: its client has the masked address, port 0 and
-//! [`TEMPLATE`] in its tag, its state is [`state::TEMPLATE`]. Or it keeps a [call](crate::abi::call) of such a client, whose number then is
-//! in the place of address and port; a wish for such a one has [`TEMPLATE`] in its client's tag ([`Wish::of`]). Programs make templates, under the lock of their
-//! home bucket, and renew them. Only the daemon ends them in time, because one that has connections is kept on.
+//! [`TEMPLATE`] in its tag, its state is [`state::TEMPLATE`]. Or it keeps a [call](crate::abi::call) of
+//! such a client, whose number then is in the place of address and port; a wish for such a one has [`TEMPLATE`] in its
+//! client's tag ([`Wish::of`]). Programs make templates, under the lock of their home bucket, and renew them. Only the daemon ends them in time, because one that has connections is kept on.
 //! Where a new flow finds no line, they give way as half-open flows do: a flood of clients that are none must
 //! not fill the table with what is never evicted.
 
