@@ -119,6 +119,8 @@ impl Stage {
         sizes.flows = u64::from(buckets) * 4;
         assert_eq!(sizes.buckets(), buckets);
         let plane = DataPlane::create(&sizes, INITIAL_LOG2).unwrap();
+        // Now, not between two packets: the heartbeat would grow old meanwhile.
+        plane.programs.xdp().unwrap();
         Object {
             pointers: map_by_name(&plane, "POINTERS").unwrap(),
             answered: map_by_name(&plane, "ANSWERED").unwrap(),
