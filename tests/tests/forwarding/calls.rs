@@ -131,8 +131,7 @@ fn stays(hook: Hook) {
 
         let listed = stage.ipvsadm("-L -n -c --persistent-conn");
         for (client, call_id, turn) in [(CLIENT, "two@a", 1), (OTHER, "three@a", 0)] {
-            let [client, server] =
-                [(family(client), 0), (turns[turn], PORT)].map(SocketAddr::from);
+            let [client, server] = [(family(client), 0), (turns[turn], PORT)].map(SocketAddr::from);
             let line = listed.lines().find(|line| {
                 line.contains(&format!(" {client} ")) && line.ends_with(&format!(" {call_id}"))
             });
