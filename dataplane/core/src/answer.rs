@@ -6,7 +6,7 @@
 //!
 //! Who is not answered (RFC 1122, section 3.2.2; RFC 1812, section 4.3.2.7; RFC 4443, section 2.4 e): nobody
 //! in particular, a group, or the sender itself as source. What else these name does not come here: the packets
-//! that do are TCP and UDP, no fragments, addressed to this host's own link address.
+//! that do are TCP, UDP and SCTP, of fragments the first ones, addressed to this host's own link address.
 //!
 //! The packet is quoted as it is. Where its sender left the layer-4 checksum to the device (CHECKSUM_PARTIAL), it is
 //! not complete in the quotation either, as in the kernel's own answers (`icmp_send`): nobody verifies it there.
