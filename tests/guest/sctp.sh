@@ -3,7 +3,7 @@
 # have another port than the service. At tc and XDP, over IPv4 and IPv6, with checksums that the devices compute and that the
 # hosts compute. The kernel's own IPVS then does the same, and lists the same.
 set -euo pipefail
-here=$(dirname "$0")
+source "$(dirname "$0")/daemon.sh"
 work=$(mktemp -d)
 helpers=()
 
@@ -23,7 +23,8 @@ fail() {
 
 in_director() { ip netns exec sctp-director "$@"; }
 of() { ip netns exec "sctp-$1" "${@:2}"; }
-end() { of "$1" python3 "$here/ends.py" "${@:2}"; }
+# end HOST COMMAND ARGUMENTS...: see `ends --help`.
+end() { of "$1" ends "$2" sctp "${@:3}"; }
 
 # --- The network: client - director - two servers, each behind a link of its own.
 
@@ -132,12 +133,8 @@ bad_checksums() {
 
 ipvsadm=(in_director ferrovs ipvsadm)
 for hook in tc xdp; do
-    in_director ferrovs run --hook $hook >"$work/log" 2>&1 &
-    helpers+=($!)
-    for _ in $(seq 100); do
-        in_director ferrovs status >/dev/null 2>&1 && break
-        sleep 0.1
-    done
+    start_daemon sctp-director $hook "$work/log"
+    helpers+=("$daemon")
     services
     ! grep -q 'not forwarded' "$work/log" || fail "the log says $(cat "$work/log")"
     { associations 10.0.1.2 10.0.1.1; associations fd00:1::2 fd00:1::1; } >"$work/ferrovs.$hook"
@@ -148,11 +145,13 @@ for hook in tc xdp; do
         checksums two "$inside"
         watchers=()
         if [ "$mode" = 'off off' ]; then
-            for name in client one two; do
-                of $name python3 "$here/ends.py" watch wire 40 >"$work/watch.$name" &
-                watchers+=($!)
-            done
+            # What was under way before has been sent otherwise.
             sleep 2
+            for name in client one two; do
+                of $name ends watch 40 >"$work/watch.$name" &
+                watchers+=($!)
+                until [ -s "$work/watch.$name" ]; do sleep 0.1; done
+            done
         fi
         echo "at $hook, checksums of SCTP by devices of the client $outside, of the servers $inside"
         names=$(transfers 120000)

@@ -3,12 +3,12 @@
 # VLANs (802.1Q) of one interface, at tc and with XDP asked for, over IPv4 and IPv6, with tags beside the frames (as network
 # cards put them) and in them.
 set -euo pipefail
-here=$(dirname "$0")
+source "$(dirname "$0")/daemon.sh"
 work=$(mktemp -d)
 helpers=()
 
 in_director() { ip netns exec vlan-director "$@"; }
-end() { PROTOCOL=TCP ip netns exec "vlan-$1" python3 "$here/ends.py" "${@:2}"; }
+end() { ip netns exec "vlan-$1" ends "$2" tcp "${@:3}"; }
 
 cleanup() {
     local helper
@@ -79,12 +79,8 @@ for hook in tc xdp; do
         in_director ethtool -K eth0 tx off >/dev/null
         ip netns exec vlan-0 ethtool -K wire tx off >/dev/null
     fi
-    in_director ferrovs run --hook $hook >"$work/log" 2>&1 &
-    helpers+=($!)
-    for _ in $(seq 100); do
-        in_director ferrovs status >/dev/null 2>&1 && break
-        sleep 0.1
-    done
+    start_daemon vlan-director $hook "$work/log"
+    helpers+=("$daemon")
     for beside in on off; do
         in_director ethtool -K eth0 txvlan $beside rxvlan $beside >/dev/null
         ip netns exec vlan-0 ethtool -K wire txvlan $beside rxvlan $beside >/dev/null

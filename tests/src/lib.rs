@@ -1,6 +1,7 @@
-//! Helpers shared by the tests across crates, what is fuzzed, and the model of IPVS.
+//! Helpers shared by the tests across crates, what is fuzzed, the model of IPVS, and what plays on a network.
 
 mod binary;
+pub mod ends;
 pub mod fuzzed;
 pub mod ipvs;
 pub mod memory;

@@ -46,7 +46,7 @@ pub(crate) struct Options {
     /// Let the processor run the guest itself; not every machine that has /dev/kvm can do that
     #[arg(long)]
     kvm: bool,
-    /// What to run in the guest, in the repository's root, with `ferrovs` and `ipvs-diff` (debug builds) in the PATH
+    /// What to run in the guest, in the repository's root, with `ferrovs`, `ipvs-diff` and `ends` (debug builds) in the PATH
     #[arg(last = true, required = true)]
     command: Vec<OsString>,
 }

@@ -130,6 +130,24 @@ fn a_killed_daemon_leaves_all_that_the_next_one_needs() {
 }
 
 #[test]
+fn a_daemon_that_is_interrupted_says_what_stays() {
+    let stage = Stage::new("interrupted");
+    let interrupted = |daemon: Daemon| {
+        daemon.stop().unwrap();
+        std::fs::read_to_string(&stage.log).unwrap()
+    };
+    // Nothing is hooked yet.
+    let log = interrupted(stage.start());
+    assert!(log.contains("so nothing stays"), "{log}");
+    assert!(!log.contains("stay and go on forwarding"), "{log}");
+    let daemon = stage.start();
+    stage.ipvsadm(&format!("-A -t {SERVICE} -s rr"));
+    let log = interrupted(daemon);
+    assert!(log.contains("stay and go on forwarding"), "{log}");
+    stage.ferrovs(&["down"]);
+}
+
+#[test]
 fn timeouts_are_remembered_without_services() {
     let stage = Stage::new("timeouts");
     let daemon = stage.start();

@@ -142,12 +142,15 @@ fn attach(
         Kind::Tc => None,
         Kind::Xdp => {
             let present = here.iter().find(|one| one.xdp.is_some());
-            let attached = attach_xdp(query, programs.xdp.as_fd(), hooking, present.copied());
+            let attached = programs.xdp().and_then(|program| {
+                attach_xdp(query, program, hooking, present.copied())
+                    .map_err(|error| failed(hooking, "xdp", &error))
+            });
             if attached.is_err() && tc.is_none() {
                 // Nothing half-applied.
                 let _ = sys::tcx_detach(hooking.interface, programs.tc.as_fd());
             }
-            Some(attached.map_err(|error| failed(hooking, "xdp", &error))?)
+            Some(attached?)
         }
     };
     Ok(Hook {
@@ -194,8 +197,8 @@ fn attach_xdp(
 
 fn remove_fresh(query: &mut Query, programs: &Programs, hook: &Hook) {
     let interface = hook.hooking.interface;
-    if let Some(mode) = hook.xdp
-        && let Err(error) = query.xdp_detach(interface, mode, programs.xdp.as_fd())
+    if let (Some(mode), Ok(program)) = (hook.xdp, programs.xdp())
+        && let Err(error) = query.xdp_detach(interface, mode, program)
     {
         warn!(interface = hook.hooking.name, %error, "cannot take the xdp program away again");
     }

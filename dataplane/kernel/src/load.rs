@@ -6,6 +6,7 @@
 use std::{
     collections::HashMap,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    sync::OnceLock,
 };
 
 use aya_obj::{Function, Map, Object, ProgramSection, btf::BtfFeatures};
@@ -36,13 +37,35 @@ const LOG_LINES: usize = 3;
 /// Open maps by name.
 pub(crate) type MapSet = HashMap<String, OwnedFd>;
 
-/// The two programs, loaded and not yet attached anywhere.
+/// The two programs over one set of tables, not yet attached anywhere.
 #[derive(Debug)]
 pub struct Programs {
-    /// For the XDP hook.
-    pub xdp: OwnedFd,
     /// For the tc hook.
     pub tc: OwnedFd,
+    xdp: OnceLock<OwnedFd>,
+}
+
+impl Programs {
+    /// The one for the tc hook, and if there is one already, that for the XDP hook.
+    pub(crate) fn new(tc: OwnedFd, xdp: Option<OwnedFd>) -> Self {
+        Self {
+            tc,
+            xdp: xdp.map_or_else(OnceLock::new, OnceLock::from),
+        }
+    }
+
+    /// The one for the XDP hook. It is loaded when it is first asked for: to verify it takes a good part of a second,
+    /// and many machines run only the other.
+    ///
+    /// # Errors
+    /// What the kernel does not accept.
+    pub fn xdp(&self) -> Result<BorrowedFd<'_>> {
+        if let Some(loaded) = self.xdp.get() {
+            return Ok(loaded.as_fd());
+        }
+        let loaded = Loader::new()?.load_program(XDP_PROGRAM, &maps_of(self.tc.as_fd())?)?;
+        Ok(self.xdp.get_or_init(|| loaded).as_fd())
+    }
 }
 
 /// The object, parsed, its type information loaded.
@@ -109,9 +132,9 @@ impl Loader {
         Ok(outer)
     }
 
-    /// Loads both programs over these maps, and binds all maps to both, so that none goes away while
-    /// a program is attached.
-    pub(crate) fn load_programs(mut self, maps: &MapSet) -> Result<Programs> {
+    /// Loads a program over these maps, and binds all maps to it, so that none goes away while it is
+    /// attached.
+    pub(crate) fn load_program(mut self, name: &'static str, maps: &MapSet) -> Result<OwnedFd> {
         let code = self.object.functions.keys().map(|&(section, _)| section);
         let code = code.collect();
         let defined = std::mem::take(&mut self.object.maps);
@@ -127,20 +150,15 @@ impl Loader {
         let placed = placed.into_iter();
         self.object.relocate_maps(placed, &code).map_err(broken)?;
         self.object.relocate_calls(&code).map_err(broken)?;
-        let programs = Programs {
-            xdp: self.load_program(XDP_PROGRAM)?,
-            tc: self.load_program(TC_PROGRAM)?,
-        };
+        let program = self.load_linked(name)?;
         for map in maps.values() {
-            for program in [&programs.xdp, &programs.tc] {
-                sys::bind_map(program.as_fd(), map.as_fd())
-                    .map_err(Error::system("cannot bind a table to a program"))?;
-            }
+            sys::bind_map(program.as_fd(), map.as_fd())
+                .map_err(Error::system("cannot bind a table to a program"))?;
         }
-        Ok(programs)
+        Ok(program)
     }
 
-    fn load_program(&self, name: &'static str) -> Result<OwnedFd> {
+    fn load_linked(&self, name: &'static str) -> Result<OwnedFd> {
         let missing = || Error::Object(format!("it has no program {name}"));
         let program = self.object.programs.get(name).ok_or_else(missing)?;
         let functions = &self.object.functions;

@@ -1,7 +1,6 @@
 //! Programs and tables of one network namespace: made anew, or found again on its interfaces.
 
 use std::{
-    collections::BTreeMap,
     io,
     os::fd::{AsFd, OwnedFd},
 };
@@ -10,7 +9,7 @@ use ferrovs_core::abi::LAYOUT;
 
 use crate::{
     Error, Maps, Result, Sizes,
-    load::{Loader, Programs, TC_PROGRAM, XDP_PROGRAM, maps_of},
+    load::{Loader, MapSet, Programs, TC_PROGRAM, XDP_PROGRAM, maps_of},
     net::{Query, Snapshot, XdpMode},
     sys::{self, ProgramInfo},
 };
@@ -38,16 +37,17 @@ pub(crate) struct Found {
 }
 
 impl DataPlane {
-    /// Makes tables of these sizes and loads the programs over them. Nothing is attached.
+    /// Makes tables of these sizes and loads the tc program over them. Nothing is attached.
     ///
     /// # Errors
     /// What the kernel does not accept.
     pub fn create(sizes: &Sizes, filter_log2: u32) -> Result<Self> {
         let loader = Loader::new()?;
         let set = loader.create_maps(sizes)?;
-        let programs = loader.load_programs(&set)?;
+        let tc = loader.load_program(TC_PROGRAM, &set)?;
         let maps = Maps::open(set)?;
         maps.initialize(sizes, filter_log2)?;
+        let programs = Programs::new(tc, None);
         Ok(Self { maps, programs })
     }
 
@@ -58,46 +58,71 @@ impl DataPlane {
     /// # Errors
     /// [`Error::OtherLayout`] for tables of another version, which are left alone.
     pub fn recover() -> Result<Option<Self>> {
-        let mut query = Query::new().map_err(Error::system("cannot ask for the network"))?;
-        let network =
-            Snapshot::take(&mut query).map_err(Error::system("cannot see the network"))?;
-        let found = find(&network)?;
-        let Some(first) = found.first() else {
+        let Some(left) = left()? else {
             return Ok(None);
         };
-        let set = maps_of(first.program.as_fd())?;
-        let interface = network.links.get(&first.interface);
-        let other_layout = |found| Error::OtherLayout {
-            interface: interface.map_or_else(String::new, |link| link.name.clone()),
-            found,
-            ours: LAYOUT,
+        let load = |name| {
+            let loaded = Loader::new()?.load_program(name, &left.set)?;
+            prefer_attached(loaded, &left.found)
         };
-        // Tables so unlike ours that they cannot even be opened are of no layout at all.
-        let check = Maps::open(maps_of(first.program.as_fd())?).map_err(|_| other_layout(0))?;
-        if check.layout() != LAYOUT {
-            return Err(other_layout(check.layout()));
-        }
-        let loaded = Loader::new()?.load_programs(&set)?;
-        let mut programs = BTreeMap::new();
-        for (name, program) in [(XDP_PROGRAM, loaded.xdp), (TC_PROGRAM, loaded.tc)] {
-            programs.insert(name, prefer_attached(program, &found, first)?);
-        }
-        match (programs.remove(XDP_PROGRAM), programs.remove(TC_PROGRAM)) {
-            (Some(xdp), Some(tc)) => Ok(Some(Self {
-                maps: check,
-                programs: Programs { xdp, tc },
-            })),
-            _ => Ok(None),
-        }
+        let has_xdp = left.found.iter().any(|one| one.xdp.is_some());
+        let xdp = has_xdp.then(|| load(XDP_PROGRAM)).transpose()?;
+        let programs = Programs::new(load(TC_PROGRAM)?, xdp);
+        Ok(Some(Self {
+            maps: left.maps,
+            programs,
+        }))
     }
+}
+
+impl Maps {
+    /// Finds the tables that programs of ours on the interfaces of this network namespace use, and loads
+    /// nothing. `None` if there are none.
+    ///
+    /// # Errors
+    /// [`Error::OtherLayout`] for tables of another version.
+    pub fn recover() -> Result<Option<Self>> {
+        Ok(left()?.map(|left| left.maps))
+    }
+}
+
+/// What an earlier daemon has left.
+struct Left {
+    /// At least one.
+    found: Vec<Found>,
+    /// The tables of the first.
+    set: MapSet,
+    maps: Maps,
+}
+
+fn left() -> Result<Option<Left>> {
+    let mut query = Query::new().map_err(Error::system("cannot ask for the network"))?;
+    let network = Snapshot::take(&mut query).map_err(Error::system("cannot see the network"))?;
+    let found = find(&network)?;
+    let Some(first) = found.first() else {
+        return Ok(None);
+    };
+    let set = maps_of(first.program.as_fd())?;
+    let interface = network.links.get(&first.interface);
+    let other_layout = |found| Error::OtherLayout {
+        interface: interface.map_or_else(String::new, |link| link.name.clone()),
+        found,
+        ours: LAYOUT,
+    };
+    // Tables so unlike ours that they cannot even be opened are of no layout at all.
+    let maps = Maps::open(maps_of(first.program.as_fd())?).map_err(|_| other_layout(0))?;
+    if maps.layout() != LAYOUT {
+        return Err(other_layout(maps.layout()));
+    }
+    Ok(Some(Left { found, set, maps }))
 }
 
 /// The program that is attached already, if it does the same over the same tables as the one that was
 /// just loaded.
-fn prefer_attached(loaded: OwnedFd, found: &[Found], first: &Found) -> Result<OwnedFd> {
+fn prefer_attached(loaded: OwnedFd, found: &[Found]) -> Result<OwnedFd> {
     let problem = "cannot look at a program";
     let info = sys::program_info(loaded.as_fd()).map_err(Error::system(problem))?;
-    let tables: Vec<u32> = sorted(&first.info.maps);
+    let tables: Vec<u32> = sorted(&info.maps);
     let alike = found.iter().find(|one| {
         one.info.name == info.name && one.info.tag == info.tag && sorted(&one.info.maps) == tables
     });

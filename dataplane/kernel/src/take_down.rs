@@ -9,7 +9,7 @@ use ferrovs_core::{
 use tracing::debug;
 
 use crate::{
-    DataPlane, Error, Maps, Result,
+    Error, Maps, Result,
     hooks::detach_all,
     mark_way,
     net::{Query, Snapshot},
@@ -52,10 +52,10 @@ pub(crate) fn release_neighbours(maps: &Maps, query: &mut Query) {
 ///
 /// # Errors
 /// When a program stays.
-pub fn take_down(plane: Option<&DataPlane>, tuning: &Tuning) -> Result<Vec<String>> {
-    if let Some(plane) = plane {
+pub fn take_down(maps: Option<&Maps>, tuning: &Tuning) -> Result<Vec<String>> {
+    if let Some(maps) = maps {
         let mut query = Query::new().map_err(Error::system("cannot ask for neighbours"))?;
-        release_neighbours(&plane.maps, &mut query);
+        release_neighbours(maps, &mut query);
     }
     let problem = "cannot take away the way of marked packets";
     let mut query = Query::new().map_err(Error::system(problem))?;

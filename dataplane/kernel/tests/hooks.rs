@@ -63,7 +63,7 @@ fn programs_and_tables_outlive_whoever_attached_them() {
         assert_eq!(program_id(&found), id);
         let texts = [vec![b'x'; 10], vec![b'y'; 5000], vec![b'y'; 20]];
         assert_eq!(wanted::load(&found.maps).unwrap(), texts);
-        let names = take_down(Some(&found), &Tuning::new()).unwrap();
+        let names = take_down(Some(&found.maps), &Tuning::new()).unwrap();
         assert_eq!(names, ["outside", "inside"]);
         assert!(DataPlane::recover().unwrap().is_none());
         assert!(take_down(None, &Tuning::new()).unwrap().is_empty());

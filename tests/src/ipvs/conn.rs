@@ -27,6 +27,8 @@ pub struct Conn {
     pub state: State,
     /// Whether it is a template.
     pub is_template: bool,
+    /// Of a template that the engine sip made: which call it is for.
+    pub call: Option<u8>,
     /// Whether a connection of this template was answered (`IP_VS_CTPL_S_ASSURED`).
     pub is_assured: bool,
     /// When it ends.
@@ -119,6 +121,7 @@ impl Ipvs {
                 _ => State::None,
             },
             is_template,
+            call: None,
             is_assured: false,
             expires: self.now + FIRST_TIMEOUT,
             put_off: 0,

@@ -41,6 +41,8 @@ pub struct Packet {
     pub length: u64,
     /// The firewall mark; 0: none.
     pub mark: u32,
+    /// Which Call-ID a message of SIP has that is a datagram's payload; 0: none.
+    pub call: u8,
 }
 
 impl Packet {

@@ -86,6 +86,8 @@ pub struct Settings {
     pub flags: Flags,
     /// Whether clients stay with their server.
     pub persistence: Option<Persistence>,
+    /// Whether not clients stay but each of their calls: the persistence engine is sip.
+    pub sip: bool,
     /// Whether each datagram is scheduled for itself.
     pub one_packet: bool,
 }
@@ -98,6 +100,7 @@ impl Settings {
             scheduler,
             flags: Flags::NONE,
             persistence: None,
+            sip: false,
             one_packet: false,
         }
     }

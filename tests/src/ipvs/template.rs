@@ -36,8 +36,9 @@ impl Ipvs {
         let port = packet.destination.port();
         let persistence = self.services[service].settings.persistence;
         let persistence = persistence.expect("the service is persistent");
+        let call = self.call_of(service, packet)?;
         let ends = self.template_ends(service, packet, &persistence);
-        let template = match self.valid_template(&ends) {
+        let template = match self.valid_template(&ends, call) {
             Some(template) => template,
             None => {
                 let dest = self.pick(service, packet);
@@ -48,6 +49,7 @@ impl Ipvs {
                     0
                 };
                 let mut template = self.new_conn(ends, server_port, dest, true);
+                template.call = call;
                 template.timeout = persistence.timeout * SECOND;
                 self.conns.push(template);
                 self.conns.len() - 1
@@ -68,7 +70,18 @@ impl Ipvs {
         Ok(self.made(service, conn))
     }
 
-    /// What the template of a packet is found by.
+    /// The call that a packet is of, where calls are told apart (`ip_vs_sip_fill_param`). What is of none is dropped.
+    fn call_of(&self, service: usize, packet: &Packet) -> Result<Option<u8>, Verdict> {
+        if !self.services[service].settings.sip {
+            return Ok(None);
+        }
+        if packet.protocol != Protocol::Udp || packet.call == 0 {
+            return Err(Verdict::Drop);
+        }
+        Ok(Some(packet.call))
+    }
+
+    /// What the template of a packet is found by, besides its call.
     fn template_ends(&self, service: usize, packet: &Packet, persistence: &Persistence) -> Ends {
         let key = self.services[service].key;
         let client = network(packet.source.ip(), persistence.netmask);
@@ -96,14 +109,15 @@ impl Ipvs {
         }
     }
 
-    /// The place of the template with these ends, if there is one that holds. One whose server is gone, or
+    /// The place of the template with these ends, for this call, if there is one that holds. One whose server is gone, or
     /// takes nobody and shall not be kept to, holds no longer (`ip_vs_check_template`).
-    fn valid_template(&mut self, ends: &Ends) -> Option<usize> {
+    fn valid_template(&mut self, ends: &Ends, call: Option<u8>) -> Option<usize> {
         let at = self.conns.iter().rposition(|conn| {
             conn.is_template
                 && conn.protocol == ends.protocol
                 && conn.client == ends.client
                 && conn.virtual_ == ends.virtual_
+                && conn.call == call
         })?;
         let dest = &self.dests[self.conns[at].dest];
         let quiescent = self.sysctls.expire_quiescent_template && dest.server.weight == 0;

@@ -7,8 +7,11 @@ const TOLD: [&str; 7] = [
 /// Seconds by which a timeout may have gone further in one run than in the other: much less than timeouts are apart, and enough
 /// for a machine that is emulated or busy.
 const SLACK: u32 = 30;
-/// Bytes of a TCP segment over IPv4 that only acknowledges.
-const ACKNOWLEDGEMENT: i64 = 52;
+/// Bytes of a TCP segment that only acknowledges, over IPv4 and over IPv6.
+const ACKNOWLEDGEMENT: [i64; 2] = [52, 72];
+
+/// By how many it is longer that says that something came twice (D-SACK, RFC 2883).
+const TWICE: i64 = 12;
 
 /// A line, ready to be compared.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -59,15 +62,27 @@ fn same_traffic(one: &str, other: &str) -> bool {
         let [conns, in_packets, out_packets, in_bytes, out_bytes] = figures.ok()?[..] else {
             return None;
         };
-        let rest = |bytes, packets| bytes - packets * ACKNOWLEDGEMENT;
-        let traffic = (
+        Some((
+            name.to_owned(),
             conns,
-            rest(in_bytes, in_packets),
-            rest(out_bytes, out_packets),
-        );
-        Some((name.to_owned(), traffic))
+            [(in_packets, in_bytes), (out_packets, out_bytes)],
+        ))
     };
-    figures(one).is_some_and(|one| Some(one) == figures(other))
+    let (Some(one), Some(other)) = (figures(one), figures(other)) else {
+        return false;
+    };
+    let acknowledgement = ACKNOWLEDGEMENT[usize::from(one.0.contains('['))];
+    let both_ways = one.2.iter().zip(other.2);
+    (one.0, one.1) == (other.0, other.1)
+        && both_ways
+            .map(|(one, other)| (one.0 - other.0, one.1 - other.1))
+            .all(|(packets, bytes)| {
+                let options = (bytes - packets * acknowledgement) * packets.signum();
+                let most = packets.abs() * TWICE;
+                (0..=most).contains(&options)
+                    && options % TWICE == 0
+                    && (packets != 0 || bytes == 0)
+            })
 }
 
 /// `MM:SS` in seconds.
@@ -165,6 +180,14 @@ mod tests {
         assert!(one.is_like(&line("      14       70       70     4158     4550")));
         assert!(!one.is_like(&line("      13       71       70     4210     4550")));
         assert!(!one.is_like(&line("      14       71       70     4158     4550")));
+        // Something was repeated, and it was said that it came twice.
+        assert!(one.is_like(&line("      14       72       71     4274     4602")));
+        assert!(!one.is_like(&line("      14       72       71     4280     4602")));
+        assert!(!one.is_like(&line("      14       71       70     4222     4550")));
+        let line = |figures| Line::read(&format!("TCP  [fd00:a::1]:1002            {figures}"));
+        let one = line("      20       99       96     7820     8106");
+        assert!(one.is_like(&line("      20       98       96     7748     8106")));
+        assert!(!one.is_like(&line("      20       98       96     7768     8106")));
     }
 
     #[test]

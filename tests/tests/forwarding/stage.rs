@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use ferrovs_kernel::DataPlane;
+use ferrovs_kernel::Maps;
 use ferrovs_lab::{
     Capture, Daemon, Hook, RealServer, Record, Topology, WebServers,
     capture::{Packet, Tally},
@@ -178,8 +178,8 @@ impl Stage {
 
     /// How often the reason of this name occurred since the programs were loaded.
     pub(crate) fn counted(&self, name: &str) -> u64 {
-        let plane = self.topology.director.run(DataPlane::recover).unwrap();
-        let reasons = plane.unwrap().unwrap().maps.reasons();
+        let maps = self.topology.director.run(Maps::recover).unwrap();
+        let reasons = maps.unwrap().unwrap().reasons();
         let found = reasons.iter().find(|(reason, _)| reason.name() == name);
         found.unwrap().1
     }

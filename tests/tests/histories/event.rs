@@ -1,7 +1,7 @@
 //! What may happen.
 
 use ferrovs_model::{Change, Sysctl};
-use ferrovs_tests::ipvs::{Ipvs, Refusal, Server, Settings};
+use ferrovs_tests::ipvs::{Forwarding, Ipvs, Refusal, Server, Settings};
 
 use crate::{
     translate::{destination, wanted},
@@ -27,8 +27,8 @@ pub(crate) enum Command {
     EditService(Slot, Settings),
     DeleteService(Slot),
     /// The address of the server comes from the slot and the host.
-    AddServer(Slot, Host, Weight),
-    EditServer(Slot, Host, Weight),
+    AddServer(Slot, Host, Terms),
+    EditServer(Slot, Host, Terms),
     DeleteServer(Slot, Host),
     /// Seconds, of TCP, after a FIN, and of UDP; for a history's beginning.
     SetTimeouts(u32, u32, u32),
@@ -36,20 +36,24 @@ pub(crate) enum Command {
     Zero(Option<Slot>),
 }
 
+/// All about a server but its address.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Weight {
+pub(crate) struct Terms {
+    pub(crate) forwarding: Forwarding,
     pub(crate) weight: u32,
     pub(crate) upper: u32,
     pub(crate) lower: u32,
 }
 
-fn server(slot: Slot, host: Host, weight: Weight) -> Server {
-    let Weight {
+fn server(slot: Slot, host: Host, terms: Terms) -> Server {
+    let Terms {
+        forwarding,
         weight,
         upper,
         lower,
-    } = weight;
+    } = terms;
     Server {
+        forwarding,
         upper,
         lower,
         ..Server::masq(slot.server(host), weight)
@@ -63,11 +67,11 @@ impl Command {
             Self::AddService(slot, settings) => ipvs.add_service(slot.key(), settings),
             Self::EditService(slot, settings) => ipvs.edit_service(&slot.key(), settings),
             Self::DeleteService(slot) => ipvs.delete_service(&slot.key()),
-            Self::AddServer(slot, host, weight) => {
-                ipvs.add_server(&slot.key(), server(slot, host, weight))
+            Self::AddServer(slot, host, terms) => {
+                ipvs.add_server(&slot.key(), server(slot, host, terms))
             }
-            Self::EditServer(slot, host, weight) => {
-                ipvs.edit_server(&slot.key(), server(slot, host, weight))
+            Self::EditServer(slot, host, terms) => {
+                ipvs.edit_server(&slot.key(), server(slot, host, terms))
             }
             Self::DeleteServer(slot, host) => ipvs.delete_server(&slot.key(), slot.server(host)),
             Self::SetTimeouts(tcp, tcp_fin, udp) => {
@@ -96,13 +100,13 @@ impl Command {
             Self::DeleteService(slot) => Change::DeleteService {
                 service: slot.service_key(),
             },
-            Self::AddServer(slot, host, weight) => Change::AddDestination {
+            Self::AddServer(slot, host, terms) => Change::AddDestination {
                 service: slot.service_key(),
-                destination: destination(&server(slot, host, weight)),
+                destination: destination(&server(slot, host, terms)),
             },
-            Self::EditServer(slot, host, weight) => Change::EditDestination {
+            Self::EditServer(slot, host, terms) => Change::EditDestination {
                 service: slot.service_key(),
-                destination: destination(&server(slot, host, weight)),
+                destination: destination(&server(slot, host, terms)),
             },
             Self::DeleteServer(slot, host) => Change::DeleteDestination {
                 service: slot.service_key(),

@@ -3,11 +3,11 @@
 use ferrovs_model::{Sysctl, Wanted};
 use ferrovs_sim::Random;
 use ferrovs_tests::ipvs::{
-    ACK, FIN, Flags, Persistence, RST, SCHEDULERS, SYN, Settings, sctp::chunk,
+    ACK, FIN, Flags, Forwarding, Persistence, RST, SCHEDULERS, SYN, Settings, sctp::chunk,
 };
 
 use crate::{
-    event::{Command, Event, Weight},
+    event::{Command, Event, Terms},
     universe::{Client, Host, Slot},
 };
 
@@ -20,6 +20,8 @@ struct Generator {
     slots: Vec<Slot>,
     /// Servers that may be there.
     servers: Vec<(Slot, Host)>,
+    /// Bits by which servers are told that are reached by another method than masquerading.
+    methods: u64,
     events: Vec<Event>,
 }
 
@@ -29,6 +31,7 @@ pub(crate) fn history(seed: u64) -> Vec<Event> {
         random: Random::new(seed),
         slots: Vec::new(),
         servers: Vec::new(),
+        methods: 0,
         events: Vec::new(),
     };
     generator.begin();
@@ -39,7 +42,7 @@ pub(crate) fn history(seed: u64) -> Vec<Event> {
 }
 
 /// Whether the data plane forwards a service with these settings and such a server.
-fn is_forwarded(slot: Slot, settings: Settings, weight: Weight) -> bool {
+fn is_forwarded(slot: Slot, settings: Settings, weight: Terms) -> bool {
     let mut wanted = Wanted::default();
     let commands = [
         Command::AddService(slot, settings),
@@ -78,7 +81,8 @@ const CHUNKS: [u8; 15] = [
 ];
 
 /// A server of which nothing is special.
-const PLAIN: Weight = Weight {
+const PLAIN: Terms = Terms {
+    forwarding: Forwarding::Masq,
     weight: 1,
     upper: 0,
     lower: 0,
@@ -140,6 +144,9 @@ impl Generator {
             let [tcp, tcp_fin, udp] = [(); 3].map(|()| 10 + self.below(90) as u32);
             self.command(Command::SetTimeouts(tcp, tcp_fin, udp));
         }
+        if self.one_in(3) {
+            self.methods = self.random.draw();
+        }
         for _ in 0..1 + self.below(3) {
             let slot = Slot(self.below(Slot::COUNT as u64) as usize);
             let Some(settings) = self.settings(slot) else {
@@ -155,7 +162,7 @@ impl Generator {
 
     fn add_server(&mut self, slot: Slot, host: Host) {
         self.servers.push((slot, host));
-        self.command(Command::AddServer(slot, host, self.weight()));
+        self.command(Command::AddServer(slot, host, self.terms(slot, host)));
     }
 
     /// Settings with which the data plane forwards a service, if it ever does.
@@ -176,12 +183,15 @@ impl Generator {
         };
         // ipvsadm does not let such a service be without persistence.
         let for_all_ports = slot.is_for_all_ports();
+        let persists = for_all_ports || self.one_in(5);
         Settings {
             flags: Flags {
                 fallback: self.one_in(2),
                 port: self.one_in(2),
             },
-            persistence: (for_all_ports || self.one_in(5)).then(persistence),
+            persistence: persists.then(persistence),
+            // Other services have it for nothing but calls that servers make, of which the model knows nothing.
+            sip: persists && self.one_in(if slot.is_udp() { 2 } else { 10 }),
             one_packet: slot.is_udp() && self.one_in(5),
             ..Settings::new(match self.below(30) {
                 0 => "none",
@@ -190,21 +200,18 @@ impl Generator {
         }
     }
 
-    /// Weight and thresholds with which the data plane forwards to a server.
-    fn weight(&self) -> Weight {
-        let weight = self.any_weight();
-        if is_forwarded(Slot(0), Settings::new("rr"), weight) {
-            weight
-        } else {
-            Weight {
-                upper: 0,
-                lower: 0,
-                ..weight
-            }
+    /// How a server is reached: the same from first to last, because what an edit of that does to connections that are
+    /// open is done otherwise than by IPVS (see `docs/differences.md`).
+    fn forwarding(&self, slot: Slot, host: Host) -> Forwarding {
+        match self.methods >> (slot.0 * 3 + usize::from(host.0) * 2) & 3 {
+            1 => Forwarding::Route,
+            2 => Forwarding::Tunnel,
+            _ => Forwarding::Masq,
         }
     }
 
-    fn any_weight(&self) -> Weight {
+    /// Weight and thresholds of a server.
+    fn terms(&self, slot: Slot, host: Host) -> Terms {
         let weight = match self.below(20) {
             0..3 => 0,
             3..15 => 1 + self.below(4),
@@ -212,7 +219,8 @@ impl Generator {
             _ => self.pick(&[1000, 65_535, i32::MAX as u64]),
         };
         let upper = if self.one_in(6) { self.below(6) } else { 0 };
-        Weight {
+        Terms {
+            forwarding: self.forwarding(slot, host),
             weight: weight as u32,
             upper: upper as u32,
             lower: if self.one_in(2) {
@@ -399,7 +407,10 @@ impl Generator {
         match self.below(6) {
             0 => self.command(Command::DeleteServer(slot, host)),
             1 => self.add_server(slot, host),
-            _ => self.command(Command::EditServer(slot, host, self.weight())),
+            _ => {
+                let terms = self.terms(slot, host);
+                self.command(Command::EditServer(slot, host, terms));
+            }
         }
     }
 

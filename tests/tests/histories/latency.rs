@@ -135,6 +135,7 @@ fn segment(client: Client, flags: u8) -> Packet {
         flags,
         length: 40,
         mark: 0,
+        call: 0,
     }
 }
 

@@ -7,14 +7,14 @@ use std::{
 
 use ferrovs_model::{SYSCTLS, ServiceKey};
 use ferrovs_tests::ipvs::{
-    Conn, Dest, Ipvs, Key, Packet, Protocol, SECOND, Settings, Verdict, twos,
+    Conn, Dest, Forwarding, Ipvs, Key, Packet, Protocol, SECOND, Settings, Verdict, twos,
 };
 
 use crate::{
     departures,
     event::{Command, Event, set_sysctl},
     met::Met,
-    plane::{Core, Listed},
+    plane::{Core, Listed, message},
     translate::{figures, key, listed, refusal},
     universe::{Client, Host, Slot, keepers, service_key},
 };
@@ -144,7 +144,12 @@ impl Pair {
             // A connection of the same two ends takes the place of what was remembered of datagrams.
             self.alone
                 .retain(|one| (one.server, one.packet.source) != (server, packet.source));
-            if self.ipvs.connection(packet).is_none() {
+            let method = self.method(packet, server);
+            if method != Forwarding::Masq {
+                self.met.note("past the director");
+            }
+            // Who gets packets as they are answers past the director.
+            if self.ipvs.connection(packet).is_none() && method == Forwarding::Masq {
                 self.met.note("alone");
                 self.alone.push(Alone {
                     packet: *packet,
@@ -159,6 +164,9 @@ impl Pair {
                 .note(service.map_or("", |service| service.settings.scheduler));
             if before {
                 self.met.note("opened anew");
+            }
+            if service.is_some_and(|service| service.settings.sip) {
+                self.met.note("of a call");
             }
             if packet.destination.is_ipv6() {
                 self.met.note("on IPv6");
@@ -177,6 +185,17 @@ impl Pair {
             }
         }
         Ok(())
+    }
+
+    /// How packets for this service reach this server.
+    fn method(&self, packet: &Packet, server: SocketAddr) -> Forwarding {
+        let servers = self
+            .ipvs
+            .service_for(packet)
+            .map(|service| self.ipvs.servers(&service.key));
+        let mut servers = servers.into_iter().flatten();
+        let server = servers.find(|dest| dest.server.address.ip() == server.ip());
+        server.map_or(Forwarding::Masq, |dest| dest.server.forwarding)
     }
 
     /// Lets the model draw the random numbers by which `twos` picks the core's server.
@@ -203,8 +222,14 @@ impl Pair {
         let packet = Packet {
             source,
             destination: request.source,
-            // Who marks replies too must not lose them.
-            mark: conn.map_or(0, |_| request.mark),
+            // Who marks replies too must not lose them. One that should not come by here is not marked: it would be
+            // a client's.
+            mark: match conn.map(|conn| self.ipvs.server_of(conn).server.forwarding) {
+                Some(Forwarding::Masq) => request.mark,
+                _ => 0,
+            },
+            // Servers make no calls themselves.
+            call: 0,
             ..request
         };
         if departures::answers_alone(conn, self.served_alone(&packet)) {
@@ -243,7 +268,13 @@ impl Pair {
     }
 
     fn ipvs_agrees(&mut self, packet: &Packet, core: Verdict) -> Result<(), String> {
-        let ipvs = self.ipvs.packet(packet);
+        let mut ipvs = self.ipvs.packet(packet);
+        if let Verdict::ToServer(server) = &mut ipvs
+            && self.method(packet, *server) != Forwarding::Masq
+        {
+            // It goes as it is, whatever port the server has.
+            server.set_port(packet.destination.port());
+        }
         self.met.note(match ipvs {
             Verdict::Pass => "left alone",
             Verdict::Drop => "dropped",
@@ -334,6 +365,13 @@ impl Pair {
         for service in self.core.wanted().services() {
             self.compare_counts(&service.key)?;
         }
+        let listed = |conn| {
+            let mut listed = listed(conn);
+            if self.ipvs.server_of(conn).server.forwarding != Forwarding::Masq {
+                listed.server.set_port(0);
+            }
+            listed
+        };
         let mut ipvs: Vec<Listed> = self.ipvs.conns().iter().map(listed).collect();
         ipvs.sort();
         let mut core = self.core.flows();
@@ -384,12 +422,18 @@ fn request(slot: Slot, client: Client, flags: u8, data: u8) -> Packet {
         _ => 20,
     };
     let headers = header + IP_HEADER[usize::from(destination.is_ipv6())];
+    let call = if protocol == Protocol::Udp {
+        flags & 3
+    } else {
+        0
+    };
     Packet {
+        call,
         protocol,
         source: slot.client(client),
         destination,
         flags: if protocol == Protocol::Udp { 0 } else { flags },
-        length: headers + u64::from(data),
+        length: headers + message(call).len() as u64 + u64::from(data),
         mark: slot.mark(),
     }
 }

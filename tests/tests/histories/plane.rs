@@ -8,7 +8,10 @@ use std::{
 
 use ferrovs_core::{
     abi::{
-        bucket, config, dest,
+        bucket,
+        call::Call,
+        config,
+        dest::{self, Method},
         endpoint::{Endpoint, tag},
         interface,
         ipv6::{Address, EndpointKey, NeighbourKey},
@@ -44,6 +47,9 @@ const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 3, 0, 1);
 const ROUTER_IPV6: Ipv6Addr = Ipv6Addr::new(0xfd00, 3, 0, 0, 0, 0, 0, 1);
 /// Its number as a next hop.
 const HOP: u32 = 1;
+/// The next hop of each server has so much more than the server's number: it tells the servers apart to which packets go
+/// as they are, or in a tunnel.
+const HOPS: u32 = 10;
 const IPV4_HEADER: usize = 20;
 const IPV6_HEADER: usize = 40;
 /// More buckets than flows, so that none is displaced or evicted.
@@ -104,11 +110,29 @@ pub(crate) struct Listed {
     pub(crate) protocol: u8,
     pub(crate) client: SocketAddr,
     pub(crate) virtual_: SocketAddr,
-    /// Of a template, without port.
+    /// Without port of a template, and where packets go to the port that the client has asked for.
     pub(crate) server: SocketAddr,
     /// The name of its state.
     pub(crate) state: String,
     pub(crate) is_template: bool,
+    /// Of a template that is for a call.
+    pub(crate) call_id: String,
+}
+
+/// The Call-ID of a call.
+pub(crate) fn call_id(call: u8) -> String {
+    format!("call-{call}@example.org")
+}
+
+/// A message of a call; nothing for 0.
+pub(crate) fn message(call: u8) -> String {
+    match call {
+        0 => String::new(),
+        call => format!(
+            "OPTIONS sip:b SIP/2.0\r\nCall-ID: {}\r\n\r\n",
+            call_id(call)
+        ),
+    }
 }
 
 /// Active flows of a server, its others, and its templates.
@@ -199,7 +223,20 @@ impl Core {
         self.publisher.commit(&view, plan);
         for record in self.publisher.ledger().dests() {
             let line = (&self.memory).dest(record.number).unwrap();
-            line.store(dest::NEXT_HOP, u64::from(HOP));
+            let number = HOPS + record.number;
+            line.store(dest::NEXT_HOP, u64::from(number));
+            let hop = (&self.memory).next_hop(number).unwrap();
+            hop.store(next_hop::OUT, u64::from(number) << 32);
+            hop.store(next_hop::LINK, u64::from(NO_VLAN));
+            hop.store(next_hop::STATUS, 2 | USABLE);
+            // What tunnels are from.
+            let line = (&self.memory).tunnel(record.number).unwrap();
+            let source = match record.address.ip() {
+                IpAddr::V4(_) => [u64::from(u32::from_ne_bytes(ROUTER.octets())), 0],
+                IpAddr::V6(_) => Address::new(ROUTER_IPV6.octets()).0,
+            };
+            line.store(dest::SOURCE, source[0]);
+            line.store(dest::SOURCE + 1, source[1]);
         }
     }
 
@@ -234,7 +271,11 @@ impl Core {
     /// # Errors
     /// When it is nothing that IPVS could do.
     pub(crate) fn packet(&self, packet: &Packet) -> Result<ipvs::Verdict, String> {
-        let reasons = [Reason::NoDestination, Reason::DestinationGone];
+        let reasons = [
+            Reason::NoDestination,
+            Reason::DestinationGone,
+            Reason::NoCallId,
+        ];
         let before = reasons.map(|reason| self.counted(reason));
         let mut bytes = bytes_of(packet);
         let arrival = Arrival {
@@ -244,18 +285,35 @@ impl Core {
         let mut frame = SliceFrame::new(&mut bytes).with_mark(packet.mark);
         let verdict = direct(&mut frame, &&self.memory, arrival);
         let after = reasons.map(|reason| self.counted(reason));
-        let (source, destination) = ends(&bytes);
+        let wrapping = bytes.len() - packet.length as usize;
+        let (source, destination) = ends(&bytes[wrapping..]);
         let is_same = (source == packet.source, destination == packet.destination);
         match (verdict, is_same) {
             (Verdict::Pass, (true, true)) => Ok(ipvs::Verdict::Pass),
             (Verdict::Drop, _) if after[0] > before[0] => Ok(ipvs::Verdict::Unreachable),
-            (Verdict::Drop, _) if after[1] > before[1] => Ok(ipvs::Verdict::Drop),
+            (Verdict::Drop, _) if after[1..] != before[1..] => Ok(ipvs::Verdict::Drop),
             (Verdict::Transmit { .. }, (true, false)) => Ok(ipvs::Verdict::ToServer(destination)),
+            (Verdict::Transmit { interface }, (true, true)) => {
+                let server = self.behind(interface, wrapping > 0);
+                let server = server.ok_or_else(|| format!("left by {interface}: {packet:?}"))?;
+                let server = SocketAddr::new(server, destination.port());
+                Ok(ipvs::Verdict::ToServer(server))
+            }
             (Verdict::Transmit { .. }, (false, true)) => Ok(ipvs::Verdict::ToClient(source)),
             _ => Err(format!(
                 "{verdict:?}, {source} to {destination}, for {packet:?}"
             )),
         }
+    }
+
+    /// The server with this next hop, if packets go to it as they are, or `wrapped`.
+    fn behind(&self, hop: u32, wrapped: bool) -> Option<IpAddr> {
+        let number = hop.checked_sub(HOPS)?;
+        let mode = (&self.memory).dest(number)?.load(dest::MODE);
+        let method = if wrapped { Method::Ipip } else { Method::Route };
+        let mut dests = self.publisher.ledger().dests().iter();
+        let server = dests.find(|record| record.number == number)?;
+        (Method::of(mode) == method).then_some(server.address.ip())
     }
 
     fn counted(&self, reason: Reason) -> u64 {
@@ -304,11 +362,27 @@ impl Core {
     }
 
     fn listed(&self, flow: &Flow) -> Listed {
-        let [client, virtual_, mut server] = self.ends(flow);
+        let [mut client, virtual_, mut server] = self.ends(flow);
+        if flow.words.is_one_way() {
+            // A flow whose answers do not come by has no word for their source.
+            let mut dests = self.publisher.ledger().dests().iter();
+            let dest = dests.find(|record| record.number == flow.owner.dest());
+            server = SocketAddr::new(dest.unwrap().address.ip(), 0);
+        }
         let is_template = flow.control.state() == state::TEMPLATE;
+        let mut call = Call::NONE;
         if is_template {
             server.set_port(0);
+            call = Call::of(Endpoint::unpack(flow.words.ends(flow.owner).client));
         }
+        if !call.is_none() {
+            if client.is_ipv4() {
+                client = address(flow.words.local);
+            }
+            client.set_port(0);
+        }
+        let calls = self.memory.calls();
+        let text = calls.get(&call).map(|text| String::from_utf8_lossy(text));
         Listed {
             protocol: tag(flow.words.client) as u8,
             client,
@@ -316,6 +390,7 @@ impl Core {
             server,
             state: state::name(flow.control.state()).to_owned(),
             is_template,
+            call_id: text.unwrap_or_default().into_owned(),
         }
     }
 
@@ -323,10 +398,7 @@ impl Core {
     fn ends(&self, flow: &Flow) -> [SocketAddr; 3] {
         let words = &flow.words;
         if !is_ipv6(words.client) {
-            return [words.client, words.virtual_, words.dest].map(|word| {
-                let end = Endpoint::unpack(word);
-                SocketAddr::from((end.octets(), end.host_port()))
-            });
+            return [words.client, words.virtual_, words.dest].map(address);
         }
         let end =
             |address: Address, port: u16| SocketAddr::from((address.octets(), u16::from_be(port)));
@@ -373,7 +445,11 @@ fn bytes_of(packet: &Packet) -> Vec<u8> {
     bytes.extend(packet.source.port().to_be_bytes());
     bytes.extend(packet.destination.port().to_be_bytes());
     match packet.protocol {
-        Protocol::Udp => bytes.extend(segment.to_be_bytes()),
+        Protocol::Udp => {
+            bytes.extend(segment.to_be_bytes());
+            bytes.extend([0; 2]);
+            bytes.extend(message(packet.call).as_bytes());
+        }
         // No tag, some checksum, and one chunk.
         Protocol::Sctp => bytes.extend([0, 0, 0, 0, 1, 2, 3, 4, packet.flags, 0, 0, 4]),
         _ => {
@@ -383,6 +459,12 @@ fn bytes_of(packet: &Packet) -> Vec<u8> {
     }
     bytes.resize(length.into(), 0);
     bytes
+}
+
+/// The IPv4 endpoint in a word.
+fn address(word: u64) -> SocketAddr {
+    let end = Endpoint::unpack(word);
+    SocketAddr::from((end.octets(), end.host_port()))
 }
 
 /// Source and destination of a packet.

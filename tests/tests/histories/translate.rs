@@ -3,11 +3,14 @@
 use std::net::SocketAddr;
 
 use ferrovs_model::{
-    Destination, Netmask, SchedulerFlags, ServiceKey, ServiceSettings, publish::Figures,
+    Destination, Encapsulation, Netmask, SchedulerFlags, ServiceKey, ServiceSettings,
+    publish::Figures,
 };
-use ferrovs_tests::ipvs::{Conn, Key, Persistence, Protocol, Refusal, Server, Settings, Stats};
+use ferrovs_tests::ipvs::{
+    Conn, Forwarding, Key, Persistence, Protocol, Refusal, Server, Settings, Stats,
+};
 
-use crate::plane::Listed;
+use crate::plane::{Listed, call_id};
 
 pub(crate) fn wanted(settings: &Settings, ipv6: bool) -> ServiceSettings {
     let mut flags = SchedulerFlags::NONE;
@@ -28,6 +31,7 @@ pub(crate) fn wanted(settings: &Settings, ipv6: bool) -> ServiceSettings {
     ServiceSettings {
         scheduler_flags: flags,
         persistence: settings.persistence.map(persistence),
+        persistence_engine: settings.sip.then(|| "sip".to_owned()),
         one_packet: settings.one_packet,
         ..ServiceSettings::new(settings.scheduler)
     }
@@ -35,6 +39,11 @@ pub(crate) fn wanted(settings: &Settings, ipv6: bool) -> ServiceSettings {
 
 pub(crate) fn destination(server: &Server) -> Destination {
     Destination {
+        forwarding: match server.forwarding {
+            Forwarding::Masq => ferrovs_model::Forwarding::Masq,
+            Forwarding::Route => ferrovs_model::Forwarding::Route,
+            Forwarding::Tunnel => ferrovs_model::Forwarding::Tunnel(Encapsulation::Ipip),
+        },
         weight: server.weight,
         upper_threshold: server.upper,
         lower_threshold: server.lower,
@@ -97,5 +106,6 @@ pub(crate) fn listed(conn: &Conn) -> Listed {
         },
         state: conn.state.to_string(),
         is_template: conn.is_template,
+        call_id: conn.call.map(call_id).unwrap_or_default(),
     }
 }

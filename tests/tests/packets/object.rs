@@ -281,7 +281,7 @@ impl Home for Object {
     fn inject(&self, hook: Hook, interface: u32, packet: &[u8]) -> Option<Outcome> {
         let programs = &self.plane.programs;
         let run = match hook {
-            Hook::Xdp => test_run::xdp(programs.xdp.as_fd(), interface, packet),
+            Hook::Xdp => test_run::xdp(programs.xdp().unwrap(), interface, packet),
             Hook::Tc => test_run::tc(programs.tc.as_fd(), interface, packet),
         };
         let run = match run {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use ferrovs_kernel::{DataPlane, Tuning, wanted};
+use ferrovs_kernel::{DataPlane, Maps, Tuning, wanted};
 use ferrovs_model::{Amendment, Wanted, publish::Ledger};
 use serde::{Deserialize, Serialize};
 
@@ -51,8 +51,8 @@ impl Deref for Stored {
 
 impl Document {
     /// The one that a data plane carries; an empty one if none was stored yet.
-    pub(super) fn load(plane: &DataPlane) -> anyhow::Result<Self> {
-        let texts = wanted::load(&plane.maps)?;
+    pub(super) fn load(maps: &Maps) -> anyhow::Result<Self> {
+        let texts = wanted::load(maps)?;
         Self::read(&texts).context(
             "the stored wanted state cannot be understood: manage it with the version of ferrovs that \
              wrote it, or run `ferrovs down` and start again",
@@ -90,7 +90,7 @@ impl Store {
     /// Reads what the data plane carries.
     pub(super) fn open(plane: Arc<DataPlane>) -> anyhow::Result<Self> {
         let stored = Stored {
-            now: Document::load(&plane)?,
+            now: Document::load(&plane.maps)?,
             // Of what was found, nothing is amended.
             amendments: AMENDMENTS,
         };

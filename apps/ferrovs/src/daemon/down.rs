@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use ferrovs_api::client::{Client, ClientError};
-use ferrovs_kernel::{DataPlane, Error, probe, take_down};
+use ferrovs_kernel::{Error, Maps, probe, take_down};
 
 use super::{document::Document, say};
 
@@ -25,18 +25,18 @@ pub fn down() -> anyhow::Result<()> {
 
 fn without_daemon() -> anyhow::Result<()> {
     probe()?;
-    let plane = match DataPlane::recover() {
-        Ok(plane) => plane,
+    let maps = match Maps::recover() {
+        Ok(maps) => maps,
         // Another version's programs can be taken away without understanding their tables.
         Err(Error::OtherLayout { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    let document = plane.as_ref().map(Document::load);
+    let document = maps.as_ref().map(Document::load);
     let tuning = match document {
         Some(Ok(document)) => document.tuning,
         Some(Err(_)) | None => Default::default(),
     };
-    let names = take_down(plane.as_ref(), &tuning).context("not everything could be taken away")?;
+    let names = take_down(maps.as_ref(), &tuning).context("not everything could be taken away")?;
     match names.as_slice() {
         [] => say("there is nothing of ferrovs in this network namespace"),
         names => say(&format!(

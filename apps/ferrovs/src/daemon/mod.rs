@@ -27,7 +27,7 @@ mod worker;
 use std::{io::Write, os::unix::net::UnixListener, sync::Arc};
 
 use anyhow::{Context, bail};
-use ferrovs_kernel::{DataPlane, Sizes, kernel_ipvs_services, probe};
+use ferrovs_kernel::{DataPlane, HookChoice, Sizes, kernel_ipvs_services, probe};
 use ferrovs_model::publish::INITIAL_LOG2;
 use tokio::sync::{Mutex, Notify};
 use tracing::{info, warn};
@@ -77,6 +77,10 @@ async fn serve(args: &RunArgs, name: socket::Name) -> anyhow::Result<()> {
     // Those that an earlier daemon was told may have gone in the meantime.
     network.require(args.interfaces.clone()).await?;
     let manner = args.manner(store.document().manner);
+    if manner.choice() == HookChoice::Xdp {
+        // What the kernel does not accept is said now, and the first service need not wait for it.
+        plane.programs.xdp()?;
+    }
     let autostarted = manner.autostarted;
     let mut director = Director::new(plane, store, network.clone(), manner);
     director.start().await?;
@@ -100,6 +104,9 @@ async fn serve(args: &RunArgs, name: socket::Name) -> anyhow::Result<()> {
         () = sweeper.ended() => bail!("the thread that sweeps flows has ended"),
     };
     match end {
+        End::Signal(name) if network.hooks().is_empty() => {
+            info!("{name}: the daemon ends. No interface has a program of it, so nothing stays");
+        }
         End::Signal(name) => info!(
             "{name}: the daemon ends. Programs and tables stay and go on forwarding; `ferrovs run` takes \
              them up again, `ferrovs down` takes them away"

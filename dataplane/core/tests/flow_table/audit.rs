@@ -11,11 +11,13 @@ use ferrovs_core::abi::pointer::PointerKey;
 use ferrovs_core::abi::state;
 use ferrovs_core::family::Ipv4;
 use ferrovs_core::flow::open::{Outcome, Wish};
-use ferrovs_core::flow::schedule::schedule;
+use ferrovs_core::flow::schedule::find_server;
 use ferrovs_core::flow::{Flow, find, place, read};
 use ferrovs_core::side;
 use ferrovs_core::tables::{Line, Tables};
 use ferrovs_core::verdict::Hook;
+use ferrovs_core::sip::Payload;
+use ferrovs_sim::SliceFrame;
 
 use crate::world::{Memory, World, client, virtual_of};
 
@@ -162,7 +164,11 @@ pub(crate) fn port_for<M: Memory>(world: &World<M>, line: u32, service: u16, nth
 
 /// Opens the flow that `wish` describes, with whom the scheduler picks.
 pub(crate) fn open<T: Tables>(tables: &T, wish: &Wish) -> Outcome {
-    schedule(tables, &mut { *wish }, Hook::Tc)
+    // Only a call's server depends on what is in the packet.
+    let (mut packet, mut wish) = (Vec::new(), *wish);
+    let frame = SliceFrame::new(&mut packet);
+    let found = find_server(&frame, tables, &mut wish, Hook::Tc);
+    tables.finish(&mut wish, found)
 }
 
 /// The wish for a flow that begins now.
@@ -178,5 +184,6 @@ pub(crate) fn wish(port: u16, service: u16, now: u32) -> Wish {
         state: state::SYN_RECV,
         interface: 3,
         now,
+        payload: Payload::NONE,
     }
 }

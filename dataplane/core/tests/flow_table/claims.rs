@@ -6,6 +6,7 @@
 
 mod ending;
 mod late;
+mod one_packet;
 mod opening;
 mod sharing;
 mod templates;

@@ -6,6 +6,7 @@ use ferrovs_core::abi::endpoint::Endpoint;
 use ferrovs_core::abi::ipv6::Address;
 use ferrovs_core::abi::state;
 use ferrovs_core::flow::open::Wish;
+use ferrovs_core::sip::Payload;
 
 use crate::audit::open;
 use ferrovs_core::tables::{Line, Tables};
@@ -76,6 +77,7 @@ fn a_million_random_flows() {
         state: state::SYN_RECV,
         interface: 3,
         now: BEGIN,
+        payload: Payload::NONE,
     });
     let refused = refused(&world, wishes);
     let flows = live(&world).len();

@@ -151,6 +151,7 @@ impl Rig {
             flags,
             length,
             mark: mark.map_or(0, |(_, mark)| *mark),
+            call: 0,
         })
     }
 
@@ -170,6 +171,7 @@ impl Rig {
             flags,
             length,
             mark: 0,
+            call: 0,
         })
     }
 }
