@@ -14,9 +14,9 @@ use ferrovs_core::flow::open::{Outcome, Wish};
 use ferrovs_core::flow::schedule::find_server;
 use ferrovs_core::flow::{Flow, find, place, read};
 use ferrovs_core::side;
+use ferrovs_core::sip::Payload;
 use ferrovs_core::tables::{Line, Tables};
 use ferrovs_core::verdict::Hook;
-use ferrovs_core::sip::Payload;
 use ferrovs_sim::SliceFrame;
 
 use crate::world::{Memory, World, client, virtual_of};
