@@ -19,7 +19,7 @@ use super::{
     ALICE, BOB, FIRST, SECOND, alice, client, from_client, from_server, methods::by, sctp,
 };
 use crate::{
-    case::{Case, Expect, Step, case, dropped, forwarded, passed},
+    case::{Case, Expect, Step, case, dropped, expired, forwarded, passed},
     packet::{ACK, FIN, Packet, RST, SYN, Transport, at},
     world::{
         DIP, DNS, Fitness, HTTP, POOL, POOL_PORT, RIP_141, RIP_143, VIP, World, key, masq, service,
@@ -95,7 +95,7 @@ fn connections() -> Vec<Case> {
         case("options and a TTL that ends, through the pool")
             .world(full())
             .front(alice(SYN).options(8).payload(5), opens(FIRST))
-            .front(alice(ACK).ttl(1), dropped(Reason::TtlExceeded))
+            .front(alice(ACK).ttl(1), expired())
             .back(first(SYN | ACK).ttl(2), forwarded()),
         case("a server of the pool whose neighbour is not known")
             .world(full())
