@@ -11,7 +11,11 @@ cleanup() {
     local helper
     for helper in "${helpers[@]}"; do kill "$helper" 2>/dev/null || true; done
     in_director ferrovs down >/dev/null 2>&1 || true
-    for name in client director one two; do ip netns del "sctp-$name" 2>/dev/null || true; done
+    for name in client director one two; do
+        # The servers: what was killed above only started them.
+        ip netns pids "sctp-$name" | xargs -r kill
+        ip netns del "sctp-$name" 2>/dev/null || true
+    done
     rm -rf "$work"
 }
 trap cleanup EXIT

@@ -11,8 +11,8 @@ trap 'rm -rf "$work"' EXIT
 
 run() {
     local name=$1 before=$SECONDS verdict=ok
-    bash -c "$1" 2>&1 | sed -u "s|^|${name%%[. ]*}: |"
-    [ "${PIPESTATUS[0]}" = 0 ] || verdict=FAILED
+    # No pipe: that would be waited for until the last process that a script may have left has ended too.
+    bash -c "$1" > >(sed -u "s|^|${name%%[. ]*}: |") 2>&1 || verdict=FAILED
     printf '%-6s %4d s  %s\n' $verdict $((SECONDS - before)) "$name" >>"$work/report"
 }
 
@@ -21,5 +21,7 @@ for command in "$@"; do
     run "$command" &
 done
 wait
+# The last lines are on their way.
+sleep 1
 cat "$work/report"
 [ "$(grep -c ^ok "$work/report")" = $# ]

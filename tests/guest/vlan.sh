@@ -14,7 +14,11 @@ cleanup() {
     local helper
     for helper in "${helpers[@]}"; do kill "$helper" 2>/dev/null || true; done
     in_director ferrovs down >/dev/null 2>&1 || true
-    for name in director 0 10 20; do ip netns del "vlan-$name" 2>/dev/null || true; done
+    for name in director 0 10 20; do
+        # The servers: what was killed above only started them.
+        ip netns pids "vlan-$name" | xargs -r kill
+        ip netns del "vlan-$name" 2>/dev/null || true
+    done
     rm -rf "$work"
 }
 trap cleanup EXIT

@@ -21,8 +21,37 @@ use crate::{
 /// becomes virtiofsd. In a mount namespace of its own.
 const READ_ONLY: &str = r#"mount --bind "$0" "$0" && mount -t tmpfs run /run && mount -o remount,bind,ro / && exec "$@""#;
 
+/// No guest has begun with its command by then.
+const BOOTED: Duration = Duration::from_secs(5);
+/// How often a guest may panic at its beginning.
+const PANICS: usize = 3;
+
+/// What became of a guest.
+enum Booted {
+    /// Its command ended with this status.
+    Ended(u8),
+    /// Its kernel panicked before the command began. It patches its own code then, which an emulated processor that is
+    /// just running it now and then takes amiss.
+    Panicked,
+}
+
 /// Runs the command in a guest; gives its exit status.
 pub(crate) fn boot(options: &Options, kernel: &Kernel) -> Result<u8> {
+    for _ in 0..PANICS {
+        if let Booted::Ended(status) = boot_once(options, kernel)? {
+            return Ok(status);
+        }
+        eprintln!("the guest's kernel panicked at its beginning: once more");
+    }
+    bail!("the guest's kernel panics at its beginning, {PANICS} times in a row")
+}
+
+/// Whether the kernel whose console this is has panicked.
+fn panicked(console: &Path) -> bool {
+    fs::read_to_string(console).is_ok_and(|lines| lines.contains("Kernel panic"))
+}
+
+fn boot_once(options: &Options, kernel: &Kernel) -> Result<Booted> {
     let folder = Folder::create()?;
     let archive = initramfs::make(&folder.0, kernel, &script(&options.command))?;
     let socket = folder.0.join("files");
@@ -55,11 +84,15 @@ pub(crate) fn boot(options: &Options, kernel: &Kernel) -> Result<u8> {
         thread::sleep(Duration::from_millis(20));
     }
     let (console, status) = (folder.0.join("console"), folder.0.join("status"));
+    let begin = Instant::now();
     let mut guest = Running::start(&mut qemu(options, kernel, &archive, &folder.0))?;
     let ended = guest.wait(Duration::from_secs(options.timeout))?;
+    if ended && begin.elapsed() < BOOTED && panicked(&console) {
+        return Ok(Booted::Panicked);
+    }
     let said = fs::read_to_string(&status).unwrap_or_default();
     match said.trim().parse() {
-        Ok(status) => Ok(status),
+        Ok(status) => Ok(Booted::Ended(status)),
         Err(_) => {
             let console = fs::read_to_string(&console).unwrap_or_default();
             let lines: Vec<&str> = console.lines().collect();
