@@ -4,6 +4,7 @@
 mod support;
 
 use std::{
+    collections::BTreeSet,
     fs,
     net::{Ipv4Addr, SocketAddrV4},
     process::Command,
@@ -75,10 +76,12 @@ fn pages_cross_the_director_and_both_wires_count_the_same() {
                 assert!([direction.source.ip(), direction.destination.ip()].contains(&&CLIENT));
                 total = total + tally;
             }
-            let syns = seen
+            // On a busy machine one may come twice.
+            let syns: BTreeSet<_> = seen
                 .matching(|packet| packet.tcp_flags == Packet::SYN)
-                .count();
-            assert_eq!(syns, 3, "{}", server.address);
+                .map(|packet| packet.direction.source)
+                .collect();
+            assert_eq!(syns.len(), 3, "{}", server.address);
         }
         assert_eq!(
             total,
