@@ -298,7 +298,9 @@ impl Content {
         let Some(link) = network.links.get(&way.interface) else {
             return unknown;
         };
-        let link_word = unknown.link | u64::from(link.mtu.min(u32::from(u16::MAX))) << 16;
+        // What takes more than the word has room for, as the loopback interface does, takes every packet.
+        let mtu = u16::try_from(link.mtu).unwrap_or(0);
+        let link_word = unknown.link | u64::from(mtu) << 16;
         let usable = link.up && transmits(way.interface);
         let Some(source) = link.mac else {
             // Frames without link-layer addresses: there is nothing to know about the neighbour.

@@ -23,7 +23,7 @@ pub const fn line(number: u32) -> u32 {
     number / PER_LINE
 }
 
-/// MTU in a word [`LINK`], bytes; 0: not known.
+/// MTU in a word [`LINK`], bytes; 0: not known, or larger.
 pub const fn mtu(link: u64) -> u16 {
     (link >> 16) as u16
 }
