@@ -37,7 +37,7 @@ pub enum Refusal {
     /// The addresses can be no pool (EINVAL).
     #[error(
         "A pool has at most {OFFERED} addresses of each family, each of one machine and named once, with ports from 1 \
-         on"
+         on, the first of a range not above the last"
     )]
     Pool,
     /// The schedule table has no room for what the schedulers would pick from (ENOMEM).
@@ -49,7 +49,7 @@ pub enum Refusal {
     /// Servers cannot have such a way out (EINVAL).
     #[error(
         "A way out is for 1 to {NETWORKS} networks, by the director's IPv4 addresses, at most {OFFERED}, each named once, \
-         with ports from 1 on"
+         with ports from 1 on, the first of a range not above the last"
     )]
     Snat,
     /// A service has that key already (EEXIST).

@@ -8,8 +8,7 @@
 
 use crate::abi::answer::Request;
 use crate::abi::dest::{self, Method};
-use crate::abi::endpoint::Endpoint;
-use crate::abi::flow::{Owner, WayBack};
+use crate::abi::flow::Owner;
 use crate::abi::pointer::{Pointer, PointerKey};
 use crate::abi::reason::Reason;
 use crate::abi::{filter, interface, state};
@@ -21,7 +20,7 @@ use crate::flow::open::Wish;
 use crate::flow::schedule::find_server;
 use crate::flow::tcp::Direction;
 use crate::flow::touch::touch;
-use crate::flow::way_back::way_out;
+use crate::flow::way_back::{to_client, to_server};
 use crate::flow::{self, Flow, find, is_expired, place, retire};
 use crate::fragment::Cut;
 use crate::frame::Frame;
@@ -495,11 +494,7 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
                 if way & dest::LOCAL != 0 && flow.words.is_one_way() {
                     return self.up();
                 }
-                let mut out = WayBack(way);
-                if A::TAG == 0 && way & dest::ROUTED != 0 {
-                    let server = Endpoint::unpack(flow.words.dest).address;
-                    out = WayBack(way_out(self.tables, server, self.arrival.interface));
-                }
+                let out = to_server::<A, T>(self.tables, flow, way, self.arrival.interface);
                 let mut hop = self.hop(out.next_hop(), out.interface())?;
                 if Method::of(line.load(dest::MODE)).wraps() {
                     // A tunnel knows for itself what fits.
@@ -526,10 +521,7 @@ impl<A: Family, T: Tables> Case<'_, A, T> {
     /// The way back to the flow's client.
     #[inline(always)]
     fn hop_to_client(&self, flow: &Flow) -> Result<Hop, Leave> {
-        let mut back = flow.way_back;
-        if back.next_hop() == 0 {
-            back = A::way_back(self.tables, flow);
-        }
+        let back = to_client::<A, T>(self.tables, flow);
         self.hop(back.next_hop(), back.interface())
     }
 

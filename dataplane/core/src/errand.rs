@@ -2,13 +2,11 @@
 //! one of the flow's packets, or a later fragment. It changes nothing about the flow.
 
 use crate::abi::dest;
-use crate::abi::endpoint::Endpoint;
-use crate::abi::flow::WayBack;
 use crate::abi::reason::Reason;
 use crate::family::Family;
 use crate::flow::Flow;
 use crate::flow::tcp::Direction;
-use crate::flow::way_back::way_out;
+use crate::flow::way_back::{to_client, to_server};
 use crate::hop::{self, Hop};
 use crate::tables::{Line, Tables, count};
 use crate::verdict::{Hook, Verdict};
@@ -25,8 +23,8 @@ pub(crate) struct Errand<'a, T: Tables> {
 }
 
 impl<T: Tables> Errand<'_, T> {
-    /// The way on for what came in by `interface`, or what becomes of the packet if there is none. Whose TTL ends is dropped: nobody is told of such
-    /// packets (RFC 1122, section 3.2.2).
+    /// The way on for what came in by `interface`, or what becomes of the packet if there is none. Whose TTL ends is
+    /// dropped: nobody is told of such packets (RFC 1122, section 3.2.2).
     #[inline(always)]
     pub(crate) fn hop<A: Family>(
         &self,
@@ -35,10 +33,7 @@ impl<T: Tables> Errand<'_, T> {
         direction: Direction,
     ) -> Result<Hop, Verdict> {
         let (number, interface) = if direction == Direction::ToClient {
-            let mut back = flow.way_back;
-            if back.next_hop() == 0 {
-                back = A::way_back(self.tables, flow);
-            }
+            let back = to_client::<A, T>(self.tables, flow);
             (back.next_hop(), back.interface())
         } else {
             match self.tables.dest(flow.owner.dest()) {
@@ -47,11 +42,7 @@ impl<T: Tables> Errand<'_, T> {
                     if way & dest::LOCAL != 0 && direction == Direction::OneWay {
                         return self.up();
                     }
-                    let mut out = WayBack(way);
-                    if A::TAG == 0 && way & dest::ROUTED != 0 {
-                        let server = Endpoint::unpack(flow.words.dest).address;
-                        out = WayBack(way_out(self.tables, server, interface));
-                    }
+                    let out = to_server::<A, T>(self.tables, flow, way, interface);
                     (out.next_hop(), out.interface())
                 }
                 _ => return Err(self.drop(Reason::DestinationGone)),

@@ -1,13 +1,17 @@
-//! Learning the way back to a flow's client, at its first reply.
+//! The ways to a flow's two ends; that back to its client is learnt at its first reply.
 //!
 //! The kernel's routing table is asked once for each flow, not for each packet. Where it does not answer
 //! (the kernel's forwarding is switched off), the reply leaves by the interface that the client's packet
 //! came in by. When the next hop has no number yet (the daemon has not met the neighbour), the question
 //! comes up again at the next packet, and until then the kernel finds the neighbour.
 
+use super::Flow;
+use crate::abi::dest;
+use crate::abi::endpoint::Endpoint;
 use crate::abi::flow::{WAY_BACK, WayBack};
 use crate::abi::ipv6::{Address, NeighbourKey};
 use crate::abi::next_hop::neighbour_key;
+use crate::family::Family;
 use crate::tables::{Line, Route, RouteIpv6, Tables};
 
 /// The way back to `client` (IPv4 address, wire order) of the flow in line `number`, whose word says
@@ -48,10 +52,35 @@ pub fn learn_ipv6<T: Tables>(tables: &T, number: u32, known: u64, first: u64, se
     keep(tables, number, known, routed.with_next_hop(next_hop))
 }
 
+/// The way back to a flow's client, which is looked for if it is not known yet.
+#[inline(always)]
+pub fn to_client<A: Family, T: Tables>(tables: &T, flow: &Flow) -> WayBack {
+    match flow.way_back {
+        back if back.next_hop() != 0 => back,
+        _ => A::way_back(tables, flow),
+    }
+}
+
+/// The way to a flow's server, in whose settings `way` is the word [`dest::NEXT_HOP`], for what came in by `interface`:
+/// as a way back without a generation.
+#[inline(always)]
+pub fn to_server<A: Family, T: Tables>(
+    tables: &T,
+    flow: &Flow,
+    way: u64,
+    interface: u32,
+) -> WayBack {
+    if A::TAG != 0 || way & dest::ROUTED == 0 {
+        return WayBack(way);
+    }
+    let server = Endpoint::unpack(flow.words.dest).address;
+    WayBack(way_out(tables, server, interface))
+}
+
 /// The way to the IPv4 address `server` of a flow whose packet came in by `interface`, as the word of a way back
 /// without a generation; 0 if there is none.
 #[inline(never)]
-pub fn way_out<T: Tables>(tables: &T, server: u32, interface: u32) -> u64 {
+fn way_out<T: Tables>(tables: &T, server: u32, interface: u32) -> u64 {
     let Some(route) = tables.route(server, interface) else {
         return 0;
     };
